@@ -48,7 +48,8 @@ class SourceFilm:
 
     file: path relative to the source's root. patient_id, study_id: the source's own ids; study_id None: one study per
     image. pixel_spacing_mm: (row, column) spacing of the stored pixels. offset_days: days since the patient's first event.
-    same_patient_as: ids of the source that belong to the same person. note: the source's own words about the film.
+    patient_position: SUPINE, ERECT or SEMIERECT. same_patient_as: ids of the source that belong to the same person. note: the
+    source's own words about the film.
     """
 
     file: str
@@ -60,6 +61,7 @@ class SourceFilm:
     offset_days: float | None = None
     modality: str | None = None
     view_position: str | None = None
+    patient_position: str | None = None
     body_part_examined: str | None = None
     photometric_interpretation: str | None = None
     pixel_spacing_mm: tuple[float, float] | None = None

@@ -1,0 +1,77 @@
+"""Opening the database: for writing (created and migrated when needed) or for reading only."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from db.migrations import MIGRATIONS, migrate, schema_version
+
+BUSY_TIMEOUT_SECONDS = 30.0
+"""How long a writer waits for another process's transaction before it gives up."""
+
+
+def connect(path: str | Path) -> sqlite3.Connection:
+    """Open the database file for reading and writing, creating or migrating it as needed.
+
+    path: a file, or ':memory:'. Rows come as sqlite3.Row; foreign keys are on; write-ahead logging lets readers and one
+    writer work side by side. Transactions are explicit: use `transaction`. Raises ValueError when the file is no SQLite
+    database or was written by a newer release, FileNotFoundError when its folder does not exist.
+    """
+    if str(path) != ":memory:" and not Path(path).absolute().parent.is_dir():
+        raise FileNotFoundError(
+            f"--db {path}: the folder {Path(path).absolute().parent} does not exist; create it first"
+        )
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
+    try:
+        return _prepare(connection)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise ValueError(f"--db {path}: {error}; name a SQLite file written by this toolkit, or a new one") from error
+    except ValueError as error:
+        connection.close()
+        raise ValueError(f"--db {path}: {error}") from error
+
+
+def connect_readonly(path: str | Path) -> sqlite3.Connection:
+    """Open an existing database so that no statement can change it.
+
+    Raises FileNotFoundError when the file is missing, ValueError when it is no SQLite database of this release.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"--db {path}: no such file; make one with `python -m data.ingest SOURCE FOLDER --db {path}`"
+        )
+    connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_SECONDS)
+    connection.row_factory = sqlite3.Row
+    try:
+        version = schema_version(connection)
+    except sqlite3.DatabaseError as error:
+        raise ValueError(f"--db {path}: {error}; name a SQLite file written by this toolkit") from error
+    if version != len(MIGRATIONS):
+        connection.close()
+        raise ValueError(
+            f"--db {path}: schema version {version}, this program reads {len(MIGRATIONS)}; run ingest once to migrate it"
+        )
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Run the block as one transaction: all of it is committed, or, when anything is raised, none."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _prepare(connection: sqlite3.Connection) -> sqlite3.Connection:
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    migrate(connection)
+    return connection

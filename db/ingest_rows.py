@@ -1,0 +1,204 @@
+"""Writing what a reader found: one source with its patients, studies, images, masks and refusals, in one transaction."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from db.connection import transaction
+from db.patients import merge_patients
+from db.records import SourceFilm, SourceMask
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedMask:
+    """A mask that ingest has opened: its row, the grey values seen and the share of the film inside."""
+
+    mask: SourceMask
+    values_seen: str | None
+    area_share: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedFilm:
+    """A film that ingest has opened: the source's row and what the file itself says."""
+
+    film: SourceFilm
+    rows: int
+    columns: int
+    bits_stored: int
+    content_sha256: str
+    masks: tuple[CheckedMask, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A row that was not taken, or one of its masks (what='mask'); reason is short and countable, detail is one line."""
+
+    file: str
+    what: str
+    reason: str
+    detail: str
+
+
+def write_source(
+    connection: sqlite3.Connection,
+    name: str,
+    root: str,
+    reader: str,
+    films: Sequence[CheckedFilm],
+    refusals: Iterable[Refusal] = (),
+    rows_read: int = 0,
+) -> None:
+    """Write a source so that the database afterwards says of it exactly what is given, all or nothing.
+
+    A film keeps its image_id (and so its scores) when the source is read again; films that are gone are removed. The same
+    bytes listed again, under whatever file, source or patient, become a `duplicate_of` row, and the patients are merged.
+    """
+    with transaction(connection):
+        source_id = _write_source_row(connection, name, root, reader, rows_read)
+        connection.execute("DELETE FROM image WHERE source_id = ? AND duplicate_of IS NOT NULL", (source_id,))
+        connection.execute("DELETE FROM refusal WHERE source_id = ?", (source_id,))
+        known = {
+            row["file"]: row["image_id"]
+            for row in connection.execute("SELECT file, image_id FROM image WHERE source_id = ?", (source_id,))
+        }
+        written: set[int] = set()
+        links: list[tuple[str, str]] = []
+        for checked in films:
+            _write_patient_and_study(connection, name, source_id, checked.film)
+            links += [
+                (f"{name}:{checked.film.patient_id}", f"{name}:{other}") for other in checked.film.same_patient_as
+            ]
+            original = _same_content(connection, checked, known.get(checked.film.file), source_id, written)
+            if original is not None:
+                links.append((f"{name}:{checked.film.patient_id}", original["patient_id"]))
+            image_id = _write_image(connection, name, source_id, checked, original, known)
+            written.add(image_id)
+        connection.executemany("DELETE FROM image WHERE image_id = ?", [(i,) for i in set(known.values()) - written])
+        _write_refusals(connection, source_id, refusals)
+        merge_patients(connection, links)
+        _forget_unused(connection, source_id)
+
+
+def _write_source_row(connection: sqlite3.Connection, name: str, root: str, reader: str, rows_read: int) -> int:
+    connection.execute(
+        "INSERT INTO source (name, root, reader, rows_read, ingested_at) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (name) DO UPDATE SET root = excluded.root, reader = excluded.reader, "
+        "rows_read = excluded.rows_read, ingested_at = excluded.ingested_at",
+        (name, root, reader, rows_read, datetime.now(UTC).isoformat(timespec="seconds")),
+    )
+    return connection.execute("SELECT source_id FROM source WHERE name = ?", (name,)).fetchone()[0]
+
+
+def _study_key(name: str, film: SourceFilm) -> str:
+    """One study per image where the source names none; the patient is part of the key because ids may restart per patient."""
+    return f"{name}:{film.patient_id}:{film.study_id if film.study_id is not None else film.file}"
+
+
+def _write_patient_and_study(connection: sqlite3.Connection, name: str, source_id: int, film: SourceFilm) -> None:
+    patient_id = f"{name}:{film.patient_id}"
+    connection.execute(
+        "INSERT INTO patient (patient_id, source_id, patient_sex) VALUES (?, ?, ?) ON CONFLICT (patient_id) DO UPDATE "
+        "SET patient_sex = coalesce(excluded.patient_sex, patient_sex)",
+        (patient_id, source_id, film.patient_sex),
+    )
+    connection.execute(
+        "INSERT INTO study (study_id, patient_id, patient_age_years, study_date, offset_days) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (study_id) DO UPDATE SET "
+        "patient_age_years = coalesce(excluded.patient_age_years, patient_age_years), "
+        "study_date = coalesce(excluded.study_date, study_date), "
+        "offset_days = coalesce(excluded.offset_days, offset_days)",
+        (_study_key(name, film), patient_id, film.patient_age_years, film.study_date, film.offset_days),
+    )
+
+
+def _same_content(
+    connection: sqlite3.Connection, checked: CheckedFilm, own_id: int | None, source_id: int, written: set[int]
+) -> sqlite3.Row | None:
+    """Return the row that already stands for these bytes: of this ingest, or of another source."""
+    rows = connection.execute(
+        "SELECT image_id, image.source_id, patient_id FROM image JOIN study USING (study_id) "
+        "WHERE content_sha256 = ? AND duplicate_of IS NULL ORDER BY image_id",
+        (checked.content_sha256,),
+    )
+    for row in rows:
+        listed_before = row["image_id"] in written
+        elsewhere = row["source_id"] != source_id and own_id is None
+        if listed_before or elsewhere:
+            return row
+    return None
+
+
+_IMAGE_COLUMNS = (
+    "source_id", "study_id", "file", "duplicate_of", "modality", "view_position", "patient_position", "body_part_examined",
+    "photometric_interpretation", "rows", "columns", "bits_stored", "row_spacing_mm", "column_spacing_mm",
+    "spacing_origin", "content_sha256", "note", "license",
+)  # fmt: skip
+
+
+def _write_image(
+    connection: sqlite3.Connection,
+    name: str,
+    source_id: int,
+    checked: CheckedFilm,
+    original: sqlite3.Row | None,
+    known: dict[str, int],
+) -> int:
+    film = checked.film
+    row_spacing, column_spacing = film.pixel_spacing_mm or (None, None)
+    values = (
+        source_id, _study_key(name, film), film.file, original and original["image_id"], film.modality, film.view_position,
+        film.patient_position, film.body_part_examined, film.photometric_interpretation, checked.rows, checked.columns,
+        checked.bits_stored, row_spacing, column_spacing, film.pixel_spacing_origin, checked.content_sha256, film.note,
+        film.license,
+    )  # fmt: skip
+    image_id = known.get(film.file) if original is None else None
+    if image_id is None:
+        marks = ", ".join("?" * len(values))
+        statement = f"INSERT INTO image ({', '.join(_IMAGE_COLUMNS)}) VALUES ({marks})"
+        image_id = connection.execute(statement, values).lastrowid
+    else:
+        assignments = ", ".join(f"{column} = ?" for column in _IMAGE_COLUMNS)
+        connection.execute(f"UPDATE image SET {assignments} WHERE image_id = ?", (*values, image_id))
+    _write_details(connection, image_id, checked)
+    return image_id
+
+
+def _write_details(connection: sqlite3.Connection, image_id: int, checked: CheckedFilm) -> None:
+    """Replace the findings, masks and the source's own measurements of one image."""
+    connection.execute("DELETE FROM finding WHERE image_id = ?", (image_id,))
+    connection.execute("DELETE FROM mask WHERE image_id = ?", (image_id,))
+    connection.execute("DELETE FROM measurement WHERE image_id = ? AND run_id IS NULL", (image_id,))
+    connection.executemany(
+        "INSERT INTO finding (image_id, finding) VALUES (?, ?)",
+        [(image_id, finding) for finding in dict.fromkeys(checked.film.findings)],
+    )
+    connection.executemany(
+        "INSERT INTO mask (image_id, structure, convention, provenance, file, rle, lung_value, values_seen, area_share) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [(image_id, m.mask.structure, m.mask.convention, m.mask.provenance, m.mask.file, m.mask.rle, m.mask.lung_value,
+          m.values_seen, m.area_share) for m in checked.masks],
+    )  # fmt: skip
+    connection.executemany(
+        "INSERT INTO measurement (image_id, name, value, unit) VALUES (?, ?, ?, ?)",
+        [(image_id, value.name, value.value, value.unit) for value in checked.film.measurements],
+    )
+
+
+def _write_refusals(connection: sqlite3.Connection, source_id: int, refusals: Iterable[Refusal]) -> None:
+    connection.executemany(
+        "INSERT INTO refusal (source_id, file, what, reason, detail) VALUES (?, ?, ?, ?, ?)",
+        [(source_id, refusal.file, refusal.what, refusal.reason, refusal.detail) for refusal in refusals],
+    )
+
+
+def _forget_unused(connection: sqlite3.Connection, source_id: int) -> None:
+    """Remove studies and patients that no image refers to any more; merged ids stay while their person stays."""
+    connection.execute("DELETE FROM study WHERE study_id NOT IN (SELECT study_id FROM image)")
+    connection.execute(
+        "DELETE FROM patient WHERE source_id = ? AND merged_into IS NULL "
+        "AND patient_id NOT IN (SELECT patient_id FROM study) "
+        "AND patient_id NOT IN (SELECT merged_into FROM patient WHERE merged_into IS NOT NULL)",
+        (source_id,),
+    )

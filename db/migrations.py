@@ -1,0 +1,57 @@
+"""Numbered changes of the schema; `schema.sql` is number 1, later ones are functions or SQL texts appended to MIGRATIONS.
+
+The database says in `PRAGMA user_version` how many it has had. Each change and the record of it commit together, so a
+process killed half way leaves the old schema, whole.
+"""
+
+import sqlite3
+from pathlib import Path
+
+SCHEMA = (Path(__file__).parent / "schema.sql").read_text(encoding="utf-8")
+
+MIGRATIONS: tuple[str, ...] = (SCHEMA,)
+"""SQL texts in the order they are applied; append, never edit one that was released."""
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the database to the newest schema; each pending change runs in one transaction with its version number.
+
+    Raises ValueError when the database is newer than this program, which then could only damage it.
+    """
+    version = schema_version(connection)
+    if version > len(MIGRATIONS):
+        raise ValueError(
+            f"database has schema version {version}, this program knows up to {len(MIGRATIONS)}: "
+            "it was written by a newer release; update the program or use another --db file"
+        )
+    for number in range(version + 1, len(MIGRATIONS) + 1):
+        _apply(connection, number)
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    """Return how many migrations the database has had; 0 for a new file."""
+    return connection.execute("PRAGMA user_version").fetchone()[0]
+
+
+def _apply(connection: sqlite3.Connection, number: int) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if schema_version(connection) < number:  # another process may have done it while this one waited for the lock
+            for statement in _statements(MIGRATIONS[number - 1]):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number:d}")  # PRAGMA takes no parameters
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _statements(script: str) -> list[str]:
+    """Split a script at the ends of statements: `executescript` would commit the transaction it runs in."""
+    statements, rest = [], ""
+    for line in script.splitlines(keepends=True):
+        rest += line
+        if sqlite3.complete_statement(rest):
+            statements.append(rest)
+            rest = ""
+    return statements

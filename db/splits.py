@@ -1,0 +1,83 @@
+"""Who trains, who chooses, who is reported on: drawn by patient from a hash, stored once, afterwards only read."""
+
+import hashlib
+import sqlite3
+from collections.abc import Callable, Iterable
+
+from db.connection import transaction
+
+SPLITS = ("train", "val", "test")
+VAL_SHARE = 0.10
+TEST_SHARE = 0.20
+
+
+def draw_split(connection: sqlite3.Connection, seed: int) -> str:
+    """Store train/val/test (70/10/20 %) for every person that has none yet; return the split set's name.
+
+    The draw is a hash of (seed, patient), so patients added later never move the others.
+    """
+
+    def split_of(patient_id: str, _source: str) -> str:
+        position = hash_fraction(f"{seed}:{patient_id}")
+        return "test" if position < TEST_SHARE else "val" if position < TEST_SHARE + VAL_SHARE else "train"
+
+    return _store(connection, f"seed{seed}", split_of)
+
+
+def draw_fold(connection: sqlite3.Connection, seed: int, fold: int, folds: int) -> str:
+    """Store fold number `fold` (1-based) of a cross-validation by patient; return the split set's name.
+
+    Every person is in the test set of exactly one of the folds; a tenth of the others validates.
+    """
+    if not 1 <= fold <= folds or folds < 2:
+        raise ValueError(f"fold {fold} of {folds}: folds must be 2 or more and fold between 1 and folds")
+
+    def split_of(patient_id: str, _source: str) -> str:
+        if int(hash_fraction(f"{seed}:{patient_id}") * folds) == fold - 1:
+            return "test"
+        return "val" if hash_fraction(f"{seed}:{fold}:{patient_id}") < VAL_SHARE else "train"
+
+    return _store(connection, f"seed{seed}-fold{fold}of{folds}", split_of)
+
+
+def draw_leave_out(connection: sqlite3.Connection, seed: int, sources: Iterable[str]) -> str:
+    """Store a split whose test set is all patients of the named sources; a tenth of the others validates."""
+    left_out = sorted(set(sources))
+    known = {row["name"] for row in connection.execute("SELECT name FROM source")}
+    unknown = [name for name in left_out if name not in known]
+    if unknown or not left_out:
+        raise ValueError(
+            f"--leave-out {','.join(unknown) or '(nothing)'}: no such source; the database has {', '.join(sorted(known))}"
+        )
+
+    def split_of(patient_id: str, source: str) -> str:
+        if source in left_out:
+            return "test"
+        return "val" if hash_fraction(f"{seed}:{patient_id}") < VAL_SHARE else "train"
+
+    return _store(connection, f"seed{seed}-without-{'+'.join(left_out)}", split_of)
+
+
+def split_sets(connection: sqlite3.Connection) -> list[str]:
+    """Return the names of the stored draws."""
+    return [row[0] for row in connection.execute("SELECT DISTINCT split_set FROM split ORDER BY split_set")]
+
+
+def hash_fraction(text: str) -> float:
+    """Map a text to [0, 1), evenly and for ever the same."""
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return int.from_bytes(digest[:6], "big") / 2**48  # 48 bits fit a double exactly, so the result stays below 1
+
+
+def _store(connection: sqlite3.Connection, split_set: str, split_of: Callable[[str, str], str]) -> str:
+    with transaction(connection):
+        rows = connection.execute(
+            "SELECT patient_id, source.name AS source FROM patient JOIN source USING (source_id) "
+            "WHERE merged_into IS NULL AND patient_id NOT IN (SELECT patient_id FROM split WHERE split_set = ?)",
+            (split_set,),
+        ).fetchall()
+        connection.executemany(
+            "INSERT INTO split (split_set, patient_id, split) VALUES (?, ?, ?)",
+            [(split_set, row["patient_id"], split_of(row["patient_id"], row["source"])) for row in rows],
+        )
+    return split_set

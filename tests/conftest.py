@@ -1,0 +1,36 @@
+"""Shared fixtures: a fresh in-memory database and a tiny source to write into it."""
+
+import pytest
+
+from db.connection import connect
+from db.ingest_rows import CheckedFilm, CheckedMask
+from db.records import SourceFilm, SourceMask
+
+
+@pytest.fixture
+def fresh_db():
+    connection = connect(":memory:")
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def make_film():
+    """Return a function that builds a checked film, 17 rows by 13 columns, with a lungs mask unless told otherwise."""
+
+    def build(file="a.png", patient="p1", content=None, convention="clear_field", provenance="manual", **facts):
+        facts = {"modality": "CR", "view_position": "PA", **facts}
+        masks = ()
+        if convention is not None:
+            mask = SourceMask(structure="lungs", convention=convention, provenance=provenance, file=f"masks/{file}")
+            masks = (CheckedMask(mask=mask, values_seen="0 255", area_share=0.25),)
+        return CheckedFilm(
+            film=SourceFilm(file=file, patient_id=patient, **facts),
+            rows=17,
+            columns=13,
+            bits_stored=8,
+            content_sha256=content or f"hash of {file}",
+            masks=masks,
+        )
+
+    return build

@@ -1,0 +1,85 @@
+import sqlite3
+
+import pytest
+
+from db import migrations
+from db.connection import connect, connect_readonly, transaction
+from db.migrations import MIGRATIONS, migrate, schema_version
+
+TABLES = {
+    "source",
+    "patient",
+    "study",
+    "image",
+    "mask",
+    "measurement",
+    "split",
+    "run",
+    "epoch",
+    "score",
+    "finding",
+    "refusal",
+}
+
+
+def test_new_database_has_every_table_strict_with_foreign_keys(fresh_db):
+    rows = fresh_db.execute(
+        "SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite%'"
+    )
+    assert {row["name"]: row["strict"] for row in rows} == dict.fromkeys(TABLES, 1)
+    assert fresh_db.execute("PRAGMA foreign_keys").fetchone()[0] == 1
+    with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+        fresh_db.execute("INSERT INTO finding (image_id, finding) VALUES (99, 'x')")
+
+
+def test_checks_refuse_what_the_schema_does_not_know(fresh_db):
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+        fresh_db.execute(
+            "INSERT INTO run (command, folder, config, status, started_at) VALUES ('train','f','{}','lost','t')"
+        )
+
+
+def test_a_failing_migration_leaves_the_old_schema_whole(monkeypatch, tmp_path):
+    path = tmp_path / "films.sqlite"
+    connect(path).close()
+    broken = "CREATE TABLE extra (x INTEGER) STRICT;\nCREATE TABLE nonsense (;\n"
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*MIGRATIONS, broken))
+    connection = sqlite3.connect(path, isolation_level=None)
+    with pytest.raises(sqlite3.OperationalError):
+        migrate(connection)
+    assert schema_version(connection) == len(MIGRATIONS)
+    assert connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'extra'").fetchone()[0] == 0
+
+
+def test_a_newer_database_is_refused_and_left_alone(tmp_path):
+    path = tmp_path / "newer.sqlite"
+    connect(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(ValueError, match="schema version 99.*update the program"):
+        connect(path)
+    with pytest.raises(ValueError, match="schema version 99"):
+        connect_readonly(path)
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, only a note that is long enough to have a header" * 10)
+    with pytest.raises(ValueError, match="notes.txt"):
+        connect(path)
+    with pytest.raises(ValueError, match="notes.txt"):
+        connect_readonly(path)
+
+
+def test_missing_files_and_folders_say_what_to_do(tmp_path):
+    with pytest.raises(FileNotFoundError, match="data.ingest"):
+        connect_readonly(tmp_path / "none.sqlite")
+    with pytest.raises(FileNotFoundError, match="create it first"):
+        connect(tmp_path / "no folder" / "films.sqlite")
+
+
+def test_a_transaction_is_all_or_nothing(fresh_db):
+    with pytest.raises(RuntimeError), transaction(fresh_db):
+        fresh_db.execute("INSERT INTO source (name, root, reader, ingested_at) VALUES ('a', '/', 'manifest', 't')")
+        raise RuntimeError("stop in the middle")
+    assert fresh_db.execute("SELECT count(*) FROM source").fetchone()[0] == 0

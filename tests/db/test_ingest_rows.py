@@ -1,0 +1,79 @@
+from db.ingest_rows import Refusal, write_source
+from db.records import SourceMeasurement
+
+
+def write(db, films, name="s", **more):
+    write_source(db, name, "/root", "manifest", films, rows_read=len(films), **more)
+
+
+def persons(db):
+    return {row["patient_id"]: row["merged_into"] for row in db.execute("SELECT patient_id, merged_into FROM patient")}
+
+
+def test_reading_a_source_again_changes_nothing_but_what_changed(fresh_db, make_film):
+    write(fresh_db, [make_film("a.png"), make_film("b.png", "p2", findings=("effusion", "effusion", "opacity"))])
+    before = {row["file"]: row["image_id"] for row in fresh_db.execute("SELECT * FROM image")}
+    write(
+        fresh_db,
+        [make_film("b.png", "p2"), make_film("c.png", "p3")],
+        refusals=[Refusal(file="x", what="image", reason="r", detail="d")],
+    )
+    after = {row["file"]: row["image_id"] for row in fresh_db.execute("SELECT * FROM image")}
+    assert after.keys() == {"b.png", "c.png"} and after["b.png"] == before["b.png"]
+    assert set(persons(fresh_db)) == {"s:p2", "s:p3"}
+    assert fresh_db.execute("SELECT count(*) FROM finding").fetchone()[0] == 0
+    assert fresh_db.execute("SELECT count(*) FROM refusal").fetchone()[0] == 1
+
+
+def test_the_same_bytes_under_two_patients_are_one_film_of_one_person(fresh_db, make_film):
+    films = [make_film("a.png", "p7", "same"), make_film("a.png", "p3", "same"), make_film("b.png", "p3")]
+    for _ in range(2):  # reading the source again must come to the same
+        write(fresh_db, films)
+        assert persons(fresh_db) == {"s:p3": None, "s:p7": "s:p3"}
+        doubled = fresh_db.execute("SELECT count(*) FROM image WHERE duplicate_of IS NOT NULL").fetchone()[0]
+        assert doubled == 1
+        assert fresh_db.execute("SELECT count(*) FROM image").fetchone()[0] == 3
+        assert {row[0] for row in fresh_db.execute("SELECT DISTINCT patient_id FROM study")} == {"s:p3"}
+
+
+def test_the_same_bytes_in_two_sources_merge_their_patients(fresh_db, make_film):
+    write(fresh_db, [make_film("a.png", "p1", "same")], name="one")
+    write(fresh_db, [make_film("z.png", "q1", "same"), make_film("y.png", "q1")], name="two")
+    assert persons(fresh_db) == {"one:p1": None, "two:q1": "one:p1"}
+    write(fresh_db, [make_film("a.png", "p1", "same")], name="one")
+    assert fresh_db.execute("SELECT file FROM image WHERE duplicate_of IS NOT NULL").fetchall()[0]["file"] == "z.png"
+
+
+def test_same_patient_notes_join_through_others_and_ignore_the_unknown(fresh_db, make_film):
+    films = [
+        make_film("a.png", "162"),
+        make_film("b.png", "166", same_patient_as=("162",)),
+        make_film("c.png", "170", same_patient_as=("166", "not there")),
+        make_film("d.png", "200"),
+    ]
+    write(fresh_db, films)
+    assert persons(fresh_db) == {"s:162": None, "s:166": "s:162", "s:170": "s:162", "s:200": None}
+
+
+def test_sex_of_a_person_comes_from_any_of_the_ids(fresh_db, make_film):
+    write(fresh_db, [make_film("a.png", "1"), make_film("b.png", "2", patient_sex="F", same_patient_as=("1",))])
+    row = fresh_db.execute("SELECT patient_sex FROM patient WHERE merged_into IS NULL").fetchone()
+    assert row["patient_sex"] == "F"
+
+
+def test_measurements_of_the_source_are_replaced_those_of_runs_kept(fresh_db, make_film):
+    value = SourceMeasurement(name="cardiothoracic_ratio", value=0.5, unit="ratio")
+    write(fresh_db, [make_film(measurements=(value,))])
+    image_id = fresh_db.execute("SELECT image_id FROM image").fetchone()[0]
+    fresh_db.execute(
+        "INSERT INTO run (command, folder, config, status, started_at) VALUES ('predict','f','{}','finished','t')"
+    )
+    fresh_db.execute(
+        "INSERT INTO measurement (image_id, run_id, name, value, unit) VALUES (?, 1, 'cardiothoracic_ratio', 0.6, 'ratio')",
+        (image_id,),
+    )
+    write(
+        fresh_db, [make_film(measurements=(SourceMeasurement(name="cardiothoracic_ratio", value=0.4, unit="ratio"),))]
+    )
+    values = [row["value"] for row in fresh_db.execute("SELECT value FROM measurement ORDER BY run_id")]
+    assert values == [0.4, 0.6]

@@ -1,0 +1,99 @@
+import pytest
+
+from db.ingest_rows import Refusal, write_source
+from db.selection import query_text, run_query, select_images
+from db.splits import draw_split
+
+DEFAULT = {"convention": "clear_field", "provenance": "manual,landmark,phantom", "source": "all"}
+
+
+def fill(db, films, refusals=()):
+    write_source(db, "s", "/root", "manifest", films, refusals, rows_read=len(films) + len(refusals))
+
+
+def test_selection_takes_frontal_chest_films_with_a_usable_mask(fresh_db, make_film):
+    fill(fresh_db, [
+        make_film("good.png", "1"),
+        make_film("ap.png", "2", view_position="AP", modality="DX", body_part_examined="CHEST"),
+        make_film("ct.png", "3", modality="CT"),
+        make_film("lateral.png", "4", view_position="LL"),
+        make_film("unstated.png", "5", view_position=None),
+        make_film("hand.png", "6", body_part_examined="HAND"),
+        make_film("other convention.png", "7", convention="includes_heart"),
+        make_film("model.png", "8", provenance="model"),
+        make_film("no mask.png", "9", convention=None),
+        make_film("listed again.png", "10", content="hash of good.png"),
+    ])  # fmt: skip
+    draw_split(fresh_db, seed=0)
+    records = select_images(fresh_db, query_text("segmentation_images"), DEFAULT, "seed0")
+    assert [record.file for record in records] == ["ap.png", "good.png"]
+    record = records[1]
+    assert str(record.path) == "/root/good.png" and str(record.masks[0].path) == "/root/masks/good.png"
+    assert (record.height, record.width) == (17, 13)
+    assert record.split in ("train", "val", "test")
+
+
+def test_cohort_flow_counts_every_row_once(fresh_db, make_film):
+    fill(
+        fresh_db,
+        [make_film("a.png", "1"), make_film("b.png", "2", content="hash of a.png"), make_film("c.png", "3", modality="CT"),
+         make_film("d.png", "3", modality=None), make_film("e.png", "4", view_position="LL"),
+         make_film("f.png", "5", view_position=None), make_film("g.png", "6", body_part_examined="HAND"),
+         make_film("h.png", "7", convention=None)],
+        [Refusal(file="x.png", what="image", reason="missing", detail="d"),
+         Refusal(file="a.png", what="mask", reason="r", detail="d")],
+    )  # fmt: skip
+    flow = run_query(fresh_db, query_text("cohort_flow"), DEFAULT)
+    assert [row["removed"] for row in flow] == [1, 1, 1, 1, 1, 1, 1, 1]
+    assert [row["remaining"] for row in flow] == [8, 7, 6, 5, 4, 3, 2, 1]
+    assert flow[-1]["remaining"] == len(select_images(fresh_db, query_text("segmentation_images"), DEFAULT))
+
+
+def test_a_structure_drawn_twice_is_taken_from_the_more_trusted_hand(fresh_db, make_film):
+    fill(fresh_db, [make_film("a.png", "1", provenance="model")])
+    image_id = fresh_db.execute("SELECT image_id FROM image").fetchone()[0]
+    fresh_db.execute(
+        "INSERT INTO mask (image_id, structure, convention, provenance, file) "
+        "VALUES (?, 'lungs', 'clear_field', 'manual', 'm.png')",
+        (image_id,),
+    )
+    (record,) = select_images(fresh_db, "SELECT image_id, mask_id FROM mask", {})
+    assert [mask.provenance for mask in record.masks] == ["manual"]
+
+
+def test_a_film_without_a_mask_can_be_selected(fresh_db, make_film):
+    fill(fresh_db, [make_film("a.png", "1", convention=None)])
+    (record,) = select_images(fresh_db, "SELECT image_id, NULL AS mask_id FROM image", {})
+    assert record.masks == () and record.split is None
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("SELECT image_id FROM image", "also needs mask_id"),
+        ("SELECT file FROM image", "also needs image_id, mask_id"),
+        ("DELETE FROM image", "may only read"),
+        ("INSERT INTO split VALUES ('a', 'b', 'train') RETURNING 1 AS image_id, 2 AS mask_id", "may only read"),
+        ("ATTACH 'other.sqlite' AS other", "may only read"),
+        ("PRAGMA user_version = 7", "may only read"),
+        ("SELECT image_id, mask_id FROM picture", "no such table: picture"),
+        ("SELECT 1; DELETE FROM image", "one statement at a time"),
+        ("SELECT 4711 AS image_id, NULL AS mask_id", "4711"),
+    ],
+)
+def test_a_query_that_lacks_columns_or_writes_is_refused(fresh_db, make_film, sql, message):
+    fill(fresh_db, [make_film("a.png", "1")])
+    with pytest.raises(ValueError, match=message):
+        select_images(fresh_db, sql, DEFAULT)
+    assert fresh_db.execute("SELECT count(*) FROM image").fetchone()[0] == 1
+
+
+def test_mixed_conventions_are_refused(fresh_db, make_film):
+    fill(fresh_db, [make_film("a.png", "1"), make_film("b.png", "2", convention="includes_heart")])
+    with pytest.raises(ValueError, match="clear_field, includes_heart"):
+        select_images(fresh_db, "SELECT image_id, mask_id FROM mask", DEFAULT)
+
+
+def test_an_unknown_query_names_the_known_ones():
+    with pytest.raises(FileNotFoundError, match="cohort_flow, .*segmentation_images"):
+        query_text("films_of_mine")

@@ -1,0 +1,67 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from db.ingest_rows import write_source
+from db.splits import draw_fold, draw_leave_out, draw_split, hash_fraction, split_sets
+
+
+def stored(db, split_set):
+    rows = db.execute("SELECT patient_id, split FROM split WHERE split_set = ?", (split_set,))
+    return {row["patient_id"]: row["split"] for row in rows}
+
+
+@pytest.fixture
+def hospital(fresh_db, make_film):
+    films = [make_film(f"{i}.png", f"p{i}") for i in range(400)]
+    write_source(fresh_db, "a", "/", "manifest", films)
+    write_source(fresh_db, "b", "/", "manifest", [make_film(f"b{i}.png", f"q{i}") for i in range(50)])
+    return fresh_db
+
+
+def test_shares_are_near_what_was_asked(hospital):
+    splits = list(stored(hospital, draw_split(hospital, seed=0)).values())
+    assert len(splits) == 450
+    assert 0.15 < splits.count("test") / 450 < 0.25 and 0.06 < splits.count("val") / 450 < 0.14
+
+
+def test_patients_added_later_do_not_move_the_others(hospital, make_film):
+    before = stored(hospital, draw_split(hospital, seed=0))
+    write_source(hospital, "c", "/", "manifest", [make_film(f"c{i}.png", f"r{i}") for i in range(50)])
+    after = stored(hospital, draw_split(hospital, seed=0))
+    assert len(after) == 500 and before.items() <= after.items()
+    assert stored(hospital, draw_split(hospital, seed=1)) != after
+
+
+def test_every_patient_is_tested_in_exactly_one_fold(hospital):
+    folds = [stored(hospital, draw_fold(hospital, 0, fold, 5)) for fold in range(1, 6)]
+    for patient_id in folds[0]:
+        assert [fold[patient_id] for fold in folds].count("test") == 1
+    assert all("val" in fold.values() for fold in folds)
+    with pytest.raises(ValueError, match="between 1 and folds"):
+        draw_fold(hospital, 0, 6, 5)
+
+
+def test_leaving_a_source_out_tests_on_all_of_it_and_only_it(hospital):
+    splits = stored(hospital, draw_leave_out(hospital, 0, ["b"]))
+    assert all((split == "test") == patient_id.startswith("b:") for patient_id, split in splits.items())
+    with pytest.raises(ValueError, match="no such source; the database has a, b"):
+        draw_leave_out(hospital, 0, ["elsewhere"])
+
+
+def test_a_person_with_two_ids_is_in_one_split(fresh_db, make_film):
+    films = [make_film(f"{i}.png", f"p{i}", same_patient_as=(f"p{i + 1}",) if i % 2 == 0 else ()) for i in range(60)]
+    write_source(fresh_db, "a", "/", "manifest", films)
+    draw_split(fresh_db, seed=3)
+    rows = fresh_db.execute(
+        "SELECT file, split FROM image JOIN study USING (study_id) JOIN split USING (patient_id)"
+    ).fetchall()
+    split_of = {row["file"]: row["split"] for row in rows}
+    assert len(split_of) == 60 and split_sets(fresh_db) == ["seed3"]
+    assert all(split_of[f"{i}.png"] == split_of[f"{i + 1}.png"] for i in range(0, 60, 2))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text())
+def test_hash_fraction_is_a_fraction(text):
+    assert 0 <= hash_fraction(text) < 1
