@@ -1,0 +1,29 @@
+"""How every command ends: a status of 0, 1 or 2, and one line on stderr when the call or its input was wrong."""
+
+import sqlite3
+import sys
+from collections.abc import Callable
+
+DONE, SOME_FAILED, WRONG_CALL, INTERRUPTED = 0, 1, 2, 130
+
+
+def run(main: Callable[[list[str]], int]) -> None:
+    """Call `main` with the process's arguments and exit with its status.
+
+    ValueError, OSError and database errors become one line on stderr and status 2; with --debug they keep their
+    traceback. Ctrl-C ends with status 130; a command that has something to save does so before it gets here.
+    """
+    argv = sys.argv[1:]
+    try:
+        status = main(argv)
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    except BrokenPipeError:  # the reader of our output went away, as `| head` does; nothing is wrong
+        sys.stderr.close()
+        status = DONE
+    except (ValueError, OSError, sqlite3.Error, ModuleNotFoundError) as error:
+        if "--debug" in argv:
+            raise
+        print("error: " + " ".join(str(error).split()), file=sys.stderr)
+        status = WRONG_CALL
+    sys.exit(status)

@@ -1,0 +1,67 @@
+import io
+import sys
+
+import pytest
+
+from cli import command
+from cli.progress import Progress, format_seconds, track
+
+
+def call(monkeypatch, main, *argv):
+    monkeypatch.setattr(sys, "argv", ["prog", *argv])
+    with pytest.raises(SystemExit) as stop:
+        command.run(main)
+    return stop.value.code
+
+
+def fail(_argv):
+    raise ValueError("film.png:\n  wanted 8 bits")
+
+
+def test_errors_are_one_line_and_status_two(monkeypatch, capsys):
+    assert call(monkeypatch, fail) == 2
+    assert capsys.readouterr().err == "error: film.png: wanted 8 bits\n"
+
+
+def test_debug_keeps_the_traceback(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["prog", "--debug"])
+    with pytest.raises(ValueError, match="wanted 8 bits"):
+        command.run(fail)
+
+
+def test_a_mistake_of_ours_is_not_hidden(monkeypatch):
+    with pytest.raises(ZeroDivisionError):
+        call(monkeypatch, lambda argv: 1 // 0)
+
+
+def test_the_status_of_main_is_the_status_of_the_process(monkeypatch):
+    assert call(monkeypatch, lambda argv: 1) == 1
+
+
+def test_ctrl_c_ends_with_130(monkeypatch):
+    def stop(_argv):
+        raise KeyboardInterrupt
+
+    assert call(monkeypatch, stop) == 130
+
+
+def test_progress_is_silent_between_lines_where_there_is_no_terminal():
+    stream = io.StringIO()
+    assert list(track(range(5), 5, "reading", stream)) == [0, 1, 2, 3, 4]
+    assert stream.getvalue() == ""
+
+
+def test_progress_redraws_on_a_terminal():
+    stream = io.StringIO()
+    stream.isatty = lambda: True
+    progress = Progress(4, "reading", stream)
+    progress.last_drawn -= 1
+    progress.update(text="7.0 films/s")
+    assert "\rreading" not in stream.getvalue() and "reading 1/4 7.0 films/s" in stream.getvalue()
+    progress.close()
+    assert stream.getvalue().endswith("\r\x1b[K")
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59.6, "1:00 min"), (187, "3:07 min"), (7500, "2:05 h")])
+def test_durations(seconds, text):
+    assert format_seconds(seconds) == text
