@@ -1,0 +1,90 @@
+import dataclasses
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data.augment import AugmentConfig, apply, draw_parameters, warp
+
+OFF = AugmentConfig(**dict.fromkeys((field.name for field in dataclasses.fields(AugmentConfig)), 0.0))
+
+
+def draw(config, seed=0, batch=2):
+    return draw_parameters(batch, config, torch.Generator().manual_seed(seed))
+
+
+def film(batch=2, height=40, width=48):
+    """A bright disc off the centre and the mask that is exactly that disc, in two planes."""
+    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+    disc = (((x + 0.25) ** 2 + (y - 0.1) ** 2) < 0.2).float()
+    return disc.expand(batch, 1, -1, -1).clone(), torch.stack([disc, torch.zeros_like(disc)]).expand(
+        batch, 2, -1, -1
+    ).clone()
+
+
+def test_everything_switched_off_changes_nothing():
+    images, masks = film()
+    new_images, new_masks = apply(images, masks, draw(OFF))
+    assert torch.allclose(new_images, images, atol=1e-5) and torch.allclose(new_masks, masks, atol=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**31))
+def test_image_and_mask_move_together(seed):
+    images, masks = film()
+    config = dataclasses.replace(AugmentConfig(), mirror=0.5)
+    warped, moved = warp(images, masks, draw(config, seed))
+    union = moved.sum(dim=1, keepdim=True)
+    assert torch.allclose(warped, union, atol=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**31))
+def test_results_stay_in_range_inputs_stay_as_they_were_and_the_draw_can_be_replayed(seed):
+    images, masks = film()
+    before = images.clone(), masks.clone()
+    parameters = draw(AugmentConfig(collimation=1.0, opacity=1.0, invert=0.5), seed)
+    one, two = apply(images, masks, parameters), apply(images, masks, parameters)
+    assert torch.equal(images, before[0]) and torch.equal(masks, before[1])
+    for plane in one:
+        assert plane.min() >= 0 and plane.max() <= 1 and plane.isfinite().all()
+    assert torch.equal(one[0], two[0]) and torch.equal(one[1], two[1])
+
+
+def test_the_same_seed_draws_the_same_numbers_and_another_others():
+    one, two, other = draw(AugmentConfig()), draw(AugmentConfig()), draw(AugmentConfig(), seed=1)
+    assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
+    assert not torch.equal(one.affine, other.affine)
+
+
+def test_a_mirrored_film_exchanges_the_sides():
+    images, masks = film()
+    new_images, new_masks = apply(images, masks, draw(dataclasses.replace(OFF, mirror=1.0)))
+    assert torch.allclose(new_images, images.flip(-1), atol=1e-5)
+    assert torch.allclose(new_masks[:, 1], masks[:, 0].flip(-1), atol=1e-5) and new_masks[:, 0].sum() < 1e-3
+
+
+def test_a_quarter_turn_moves_a_pixel_to_where_it_belongs():
+    image = torch.zeros(1, 1, 5, 5)
+    image[0, 0, 0, 2] = 1.0  # the middle of the upper edge
+    parameters = draw(OFF, batch=1)._replace(affine=torch.tensor([[[0.0, -1.0, 0.0], [1.0, 0.0, 0.0]]]))
+    turned, _ = warp(image, image, parameters)
+    assert turned[0, 0].nonzero().tolist() == [[2, 4]] or turned[0, 0].nonzero().tolist() == [[2, 0]]
+    assert turned.sum() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_collimation_blackens_film_and_mask_alike():
+    images, masks = torch.ones(2, 1, 20, 20), torch.ones(2, 1, 20, 20)
+    window = torch.tensor([[-0.5, -1.0, 1.0, 1.0], [-1.0, -1.0, 1.0, 0.0]])
+    new_images, new_masks = apply(images, masks, draw(OFF)._replace(window=window))
+    assert torch.equal(new_images, new_masks)
+    assert new_images[0, 0, :, :5].sum() == 0 and new_images[0, 0, :, 5:].min() == pytest.approx(1.0, abs=1e-5)
+    assert new_images[1, 0, 10:].sum() == 0 and new_images[1, 0, :10].min() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_clouds_brighten_dark_ground_and_leave_the_masks_alone():
+    images, masks = torch.full((2, 1, 32, 32), 0.2), torch.ones(2, 2, 32, 32)
+    new_images, new_masks = apply(images, masks, draw(dataclasses.replace(OFF, opacity=1.0), seed=5))
+    assert (new_images >= images - 1e-5).all() and new_images.max() > 0.25
+    assert torch.allclose(new_masks, masks, atol=1e-5)

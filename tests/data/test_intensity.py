@@ -1,0 +1,47 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data.intensity import METHODS, standardise
+
+
+def test_percentiles_become_black_and_white():
+    image = torch.linspace(0.2, 0.6, 101).view(1, 101)
+    out = standardise(image, "percentile")
+    assert out[0, 1] == 0 and out[0, 99] == 1 and out[0, 50] == pytest.approx(0.5, abs=0.01)
+    assert (out.diff() >= 0).all()
+
+
+def test_equalised_levels_are_spread_evenly():
+    image = torch.rand(60, 50, generator=torch.Generator().manual_seed(0)) ** 1.5
+    out = standardise(image, "equalise")
+    shares = torch.histc(out, bins=4, min=0, max=1) / out.numel()
+    assert (shares - 0.25).abs().max() < 0.06
+
+
+def test_clahe_brings_up_what_is_hidden_in_a_dark_corner():
+    image = torch.full((64, 64), 0.9)
+    image[:32, :32] = 0.1 + 0.05 * torch.rand(32, 32, generator=torch.Generator().manual_seed(0))
+    image[0, 0], image[-1, -1] = 0.0, 1.0
+    corner = (slice(4, 28), slice(4, 28))
+    assert standardise(image, "clahe")[corner].std() > 1.5 * standardise(image, "percentile")[corner].std()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_film_of_one_value_stays_finite(method):
+    assert standardise(torch.full((9, 7), 0.4), method).isfinite().all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**31), st.sampled_from(METHODS[1:]), st.floats(0.2, 0.9), st.floats(0.0, 0.1))
+def test_gain_and_offset_of_a_film_do_not_matter(seed, method, gain, offset):
+    image = torch.rand(40, 33, generator=torch.Generator().manual_seed(seed))
+    one, two = standardise(image, method), standardise(image * gain + offset, method)
+    assert one.min() >= 0 and one.max() <= 1
+    assert (one - two).abs().mean() < 0.01
+
+
+def test_an_unknown_method_names_the_known_ones():
+    with pytest.raises(ValueError, match="none, percentile, equalise, clahe"):
+        standardise(torch.zeros(3, 3), "magic")

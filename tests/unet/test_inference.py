@@ -1,0 +1,31 @@
+import torch
+
+from unet.inference import TEST_TIME_VIEWS, predict_logits, predict_views
+from unet.model import UNet, UNetConfig
+
+
+class Echo(torch.nn.Module):
+    """Gives the image back as logits, so that what a view does can be seen."""
+
+    def __init__(self):
+        super().__init__()
+        self.anchor = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, images):
+        return images + self.anchor
+
+
+def test_predicting_switches_to_evaluation_and_keeps_no_graph():
+    model = UNet(UNetConfig(base=4, depth=1)).train()
+    logits = predict_logits(model, torch.rand(1, 1, 16, 16))
+    assert not model.training and not logits.requires_grad and logits.dtype == torch.float32
+
+
+def test_every_view_comes_back_to_where_it_was():
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 64), torch.linspace(-1, 1, 48), indexing="ij")
+    image = torch.exp(-((x - 0.3) ** 2 + (y + 0.2) ** 2) / 0.1)[None, None]  # off-centre, on an oblong film
+    views = predict_views(Echo(), image)
+    assert views.shape == (len(TEST_TIME_VIEWS), 1, 1, 64, 48)
+    assert torch.equal(views[0], image)
+    inner = (slice(None), slice(None), slice(None), slice(8, -8), slice(8, -8))
+    assert (views - image)[inner].abs().max() < 0.03

@@ -1,0 +1,75 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unet.losses import bce_loss, dice_bce_loss, soft_dice_loss
+
+BIG = 100.0  # a logit whose sigmoid is 1 in float32
+
+
+def planes(*rows):
+    return torch.tensor(rows, dtype=torch.float)[None, None]
+
+
+def test_dice_of_a_hard_prediction_is_the_usual_one():
+    # true has 3 pixels, predicted has 2, they share 1: Dice = 2 * 1 / 5; three of the six pixels differ
+    true = planes([1, 1, 1], [0, 0, 0])
+    logits = planes([BIG, -BIG, -BIG], [BIG, -BIG, -BIG])
+    assert soft_dice_loss(logits, true).item() == pytest.approx(3 / (5 + 1))
+
+
+def test_two_empty_masks_cost_nothing_and_a_false_alarm_costs():
+    empty = torch.zeros(1, 1, 4, 5)
+    assert soft_dice_loss(torch.full_like(empty, -BIG), empty).item() == 0
+    assert soft_dice_loss(torch.full_like(empty, BIG), empty).item() == pytest.approx(20 / 21)
+
+
+def test_a_half_covered_pixel_is_best_predicted_as_one_half():
+    target = torch.full((1, 1, 4, 4), 0.5)
+    loss = {logit: soft_dice_loss(torch.full_like(target, logit), target).item() for logit in (-2.0, 0.0, 2.0)}
+    assert loss[0.0] == 0 and loss[-2.0] > 0.1 and loss[2.0] > 0.1
+
+
+def test_bce_by_hand():
+    logits, target = planes([0.0, 2.0]), planes([1.0, 0.0])
+    expected = (math.log(2) + math.log(1 + math.exp(2))) / 2
+    assert bce_loss(logits, target).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_structure_nobody_drew_gives_no_loss_and_no_gradient():
+    logits = torch.randn(2, 3, 5, 7, requires_grad=True)
+    target = torch.randint(0, 2, (2, 3, 5, 7)).float()
+    known = torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
+    loss = dice_bce_loss(logits, target, known)
+    other = dice_bce_loss(logits, torch.where(known[..., None, None] > 0, target, 1 - target), known)
+    assert loss.item() == other.item()
+    loss.backward()
+    assert logits.grad[0, :2].abs().sum() > 0
+    assert logits.grad[0, 2].abs().sum() == 0 and logits.grad[1].abs().sum() == 0
+
+
+def test_films_weigh_the_same_however_many_structures_they_have():
+    logits, target = torch.zeros(2, 2, 3, 3), torch.ones(2, 2, 3, 3)
+    one = dice_bce_loss(logits, target, torch.tensor([[1.0, 0.0], [1.0, 1.0]]))
+    both = dice_bce_loss(logits, target, torch.ones(2, 2))
+    assert one.item() == pytest.approx(both.item())
+
+
+def test_nothing_known_is_zero_not_nan():
+    assert dice_bce_loss(torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2), torch.zeros(1, 1)).item() == 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**31), st.floats(-20, 20))
+def test_losses_are_finite_and_in_range(seed, scale):
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(2, 3, 5, 7, generator=generator) * scale
+    target = torch.rand(2, 3, 5, 7, generator=generator)
+    dice = soft_dice_loss(logits, target)
+    assert ((dice >= 0) & (dice < 1)).all()
+    assert bce_loss(logits, target).isfinite().all() and (bce_loss(logits, target) >= 0).all()
+    flipped = soft_dice_loss(logits.flip(-1), target.flip(-1))
+    assert torch.allclose(dice, flipped, atol=1e-6)

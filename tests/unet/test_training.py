@@ -1,0 +1,101 @@
+import pytest
+import torch
+
+from unet.ema import WeightAverage
+from unet.model import UNet, UNetConfig
+from unet.schedule import learning_rate
+from unet.training import Hyperparameters, Trainer
+
+CPU = torch.device("cpu")
+
+
+def settings(**changes):
+    values = {
+        "seed": 1, "epochs": 4, "steps_per_epoch": 3, "learning_rate": 3e-3, "weight_decay": 0.01,
+        "warmup_steps": 2, "average_decay": 0.9, "dice_weight": 1.0,
+    }  # fmt: skip
+    return Hyperparameters(**{**values, **changes})
+
+
+def batches(steps=3, seed=0):
+    """Bright discs left and right on a dark ground: right lung, left lung, heart between them, and the union."""
+    generator = torch.Generator().manual_seed(seed)
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 32), torch.linspace(-1, 1, 32), indexing="ij")
+    masks = torch.stack([(x + 0.5) ** 2 + y**2 < 0.15, (x - 0.5) ** 2 + y**2 < 0.15, x**2 + (y - 0.6) ** 2 < 0.05])
+    masks = torch.cat([masks, masks[:1] | masks[1:2]]).float()
+    for _ in range(steps):
+        images = 0.6 * masks[None, 3:] + 0.3 * masks[None, 2:3] + 0.1 * torch.rand(4, 1, 32, 32, generator=generator)
+        yield images, masks.expand(4, 4, 32, 32), torch.ones(4, 4)
+
+
+def make(config=None, **changes):
+    return Trainer(config or UNetConfig(base=4, depth=2), settings(**changes), CPU, "float32")
+
+
+def run_epochs(trainer, epochs):
+    return [loss for epoch in range(epochs) for _, loss in trainer.train_epoch(batches(seed=trainer.epoch))]
+
+
+def test_a_small_network_learns_discs_by_heart():
+    trainer = make(UNetConfig(base=8, depth=2), epochs=30, learning_rate=0.1)
+    losses = run_epochs(trainer, 30)
+    result = trainer.validate(batches(1))
+    assert losses[-1] < 0.3 * losses[0]
+    assert result.dice_lungs > 0.95 and result.dice_heart > 0.9 and result.constant == ()
+
+
+def test_a_restored_training_goes_on_bit_for_bit():
+    config = UNetConfig(base=4, depth=2, dropout=0.3)
+    straight = make(config)
+    run_epochs(straight, 4)
+    first = make(config)
+    run_epochs(first, 2)
+    second = make(config, seed=1)
+    second.restore(first.weights(), first.state())
+    run_epochs(second, 2)
+    assert second.step == straight.step == 12
+    for name, tensor in straight.weights().items():
+        assert torch.equal(tensor, second.weights()[name]), name
+
+
+def test_validation_counts_every_film_once_and_only_what_is_drawn():
+    trainer = make()
+    ((images, masks, known),) = batches(1)
+    known = known.clone()
+    known[:, 2] = 0
+    result = trainer.validate([(images, masks, known), (images[:1], masks[:1], known[:1])])
+    assert result.dice_heart is None and result.score == result.dice_lungs
+    whole = trainer.validate(
+        [(torch.cat([images, images[:1]]), torch.cat([masks, masks[:1]]), torch.cat([known, known[:1]]))]
+    )
+    assert result.dice_lungs == pytest.approx(whole.dice_lungs) and result.loss == pytest.approx(whole.loss, rel=1e-5)
+
+
+def test_a_constant_prediction_is_noticed():
+    trainer = make()
+    for parameter in trainer.average.model.head.parameters():
+        parameter.zero_()
+    trainer.average.model.head.bias.fill_(-1.0)
+    assert trainer.validate(batches(1)).constant == (0, 1, 2, 3)
+
+
+def test_the_average_follows_the_weights_and_copies_counters():
+    model = UNet(UNetConfig(base=4, depth=1))
+    average = WeightAverage(model, decay=0.5)
+    name = "head.bias"
+    with torch.no_grad():
+        model.get_parameter(name).fill_(1.0)
+        model.first[1].num_batches_tracked.fill_(7)
+    average.update(model)  # decay is 2/11 at the first step
+    assert average.model.get_parameter(name)[0].item() == pytest.approx(1 - 2 / 11)
+    assert average.model.first[1].num_batches_tracked.item() == 7
+    for _ in range(40):
+        average.update(model)
+    assert average.model.get_parameter(name)[0].item() == pytest.approx(1.0)
+
+
+def test_learning_rate_warms_up_peaks_and_falls_to_a_hundredth():
+    rates = [learning_rate(step, 100, 0.5, 10) for step in range(100)]
+    assert rates[0] == pytest.approx(0.05) and rates[9] == rates[10] == max(rates) == 0.5
+    assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert rates[-1] == pytest.approx(0.005)

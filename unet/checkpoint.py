@@ -1,0 +1,93 @@
+"""A checkpoint is weights, how to rebuild the network, how films must be prepared, and where the training was.
+
+It holds tensors, numbers, texts, lists and dicts only, so it loads with `weights_only=True`: a file from elsewhere cannot
+run code.
+"""
+
+import pickle
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from torch import Tensor
+
+from unet.model import UNet, UNetConfig
+
+FORMAT = "lung-segmentation checkpoint 1"
+
+
+@dataclass
+class Checkpoint:
+    """Everything that is kept of a training.
+
+    model: config of the network. weights: its averaged weights, the ones to predict with. preprocessing, training: settings
+    as plain dicts. structures: names of the channels. progress: counters and history. resume: what only a
+    continued training needs (raw weights, optimiser); empty in best.pt. calibration, threshold: how logits become masks.
+    """
+
+    model: UNetConfig
+    weights: dict[str, Tensor]
+    preprocessing: dict[str, Any]
+    training: dict[str, Any]
+    structures: list[str]
+    progress: dict[str, Any] = field(default_factory=dict)
+    resume: dict[str, Any] = field(default_factory=dict)
+    temperature: dict[str, float] = field(default_factory=dict)
+    threshold: dict[str, float] = field(default_factory=dict)
+
+    def build(self) -> UNet:
+        """Return the network with its weights, in evaluation mode."""
+        model = UNet(self.model)
+        model.load_state_dict(self.weights)
+        return model.eval()
+
+
+def save_checkpoint(file: BinaryIO, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint to an open binary file; the caller makes the write atomic."""
+    content = {name: getattr(checkpoint, name) for name in Checkpoint.__dataclass_fields__}
+    torch.save({"format": FORMAT, **content, "model": asdict(checkpoint.model)}, file)
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint without running anything in it.
+
+    Raises FileNotFoundError where there is none, ValueError for a file that is damaged, not ours, or of another release.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"checkpoint {path}: no such file; train one with `python train.py`")
+    content = _read(path)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        found = content.get("format", "no format mark") if isinstance(content, dict) else type(content).__name__
+        raise ValueError(f"checkpoint {path}: got {found!r}, wanted {FORMAT!r}; name a best.pt or last.pt of train.py")
+    del content["format"]
+    try:
+        checkpoint = Checkpoint(**{**content, "model": UNetConfig(**content["model"])})
+        checkpoint.build()
+    except (TypeError, KeyError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"checkpoint {path}: its parts do not fit together ({reason}); train it anew") from error
+    _check_finite(path, checkpoint.weights)
+    return checkpoint
+
+
+def _read(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f"checkpoint {path}: it is damaged, or carries code, which is not run; wanted a file that train.py wrote"
+        ) from error
+    except Exception as error:  # foreign bytes break the reader in many ways; all of them mean the same to the user
+        raise ValueError(
+            f"checkpoint {path}: damaged, truncated or not readable ({error}); use another, or train anew"
+        ) from error
+
+
+def _check_finite(path: Path, weights: dict[str, Tensor]) -> None:
+    broken = [name for name, tensor in weights.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+    if broken:
+        raise ValueError(
+            f"checkpoint {path}: weights {broken[0]} contain NaN or infinity; the training diverged, use another"
+        )

@@ -1,0 +1,168 @@
+"""The training loop: one optimiser step, one epoch, one validation. It is given batches and never asks where they come from.
+
+Everything random is drawn from (seed, epoch) or (seed, step), so a training that is resumed from its counters goes on exactly as
+if it had not stopped.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from unet.device import autocast, prepare_model
+from unet.ema import WeightAverage
+from unet.losses import dice_bce_loss
+from unet.model import UNet, UNetConfig, with_union
+from unet.schedule import learning_rate
+
+LUNGS, HEART = 3, 2  # planes of `with_union`
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """The numbers that steer the optimiser."""
+
+    seed: int
+    epochs: int
+    steps_per_epoch: int
+    learning_rate: float
+    weight_decay: float
+    warmup_steps: int
+    average_decay: float
+    dice_weight: float
+    gradient_clip: float = 5.0  # norm; a rare bad batch must not throw the weights away
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Means over the validation films at the network's own size; None where no film has the structure drawn.
+
+    constant: names of the channels whose prediction was all inside or all outside on every film.
+    """
+
+    loss: float
+    dice_lungs: float | None
+    dice_heart: float | None
+    constant: tuple[int, ...]
+
+    @property
+    def score(self) -> float:
+        """The number by which the best epoch is chosen: the mean of the Dice values there are."""
+        values = [value for value in (self.dice_lungs, self.dice_heart) if value is not None]
+        return sum(values) / len(values) if values else -self.loss
+
+
+class Trainer:
+    """A network in training: weights, their average, the optimiser and the counters; `state` and `restore` move all of it."""
+
+    def __init__(self, config: UNetConfig, settings: Hyperparameters, device: torch.device, precision: str):
+        torch.manual_seed(settings.seed)
+        self.settings, self.device, self.precision = settings, device, precision
+        self.model = prepare_model(UNet(config), device)
+        self.average = WeightAverage(self.model, settings.average_decay)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=device.type != "mps",
+        )
+        self.epoch = 0  # epochs that are done
+        self.step = 0  # optimiser steps that are done
+        self.rate = 0.0  # learning rate of the last step
+
+    def train_epoch(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Iterator[tuple[int, float]]:
+        """Go once through batches of (images, masks, known); after each step yield (films, loss)."""
+        torch.manual_seed(self.settings.seed * 1_000_003 + self.epoch)  # for dropout
+        self.model.train()
+        for images, masks, known in batches:
+            yield len(images), self.train_step(images, masks, known)
+        self.epoch += 1
+
+    def train_step(self, images: Tensor, masks: Tensor, known: Tensor) -> float:
+        """Make one optimiser step and return its loss."""
+        images, masks, known = self._place(images, masks, known)
+        # learning rate
+        total = self.settings.epochs * self.settings.steps_per_epoch
+        self.rate = learning_rate(self.step, total, self.settings.learning_rate, self.settings.warmup_steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate
+        # forward
+        with autocast(self.device, self.precision):
+            logits = self.model(images)
+        loss = dice_bce_loss(with_union(logits.float()), masks, known, self.settings.dice_weight)
+        # backward, clip, step
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.gradient_clip)
+        self.optimizer.step()
+        self.average.update(self.model)
+        self.step += 1
+        return float(loss.detach())
+
+    @torch.inference_mode()
+    def validate(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Validation:
+        """Score the averaged weights on batches of (images, masks, known): every film counts once."""
+        losses, dice, known_all, inside = [], [], [], []
+        for images, masks, known in batches:
+            images, masks, known = self._place(images, masks, known)
+            with autocast(self.device, self.precision):
+                logits = self.average.model(images)
+            logits = with_union(logits.float())
+            losses += [
+                float(dice_bce_loss(logits[i : i + 1], masks[i : i + 1], known[i : i + 1])) for i in range(len(images))
+            ]
+            pred = logits > 0
+            dice.append(_hard_dice(pred, masks >= 0.5))
+            known_all.append(known)
+            inside.append(pred.float().mean(dim=(2, 3)))
+        dice, known, inside = torch.cat(dice), torch.cat(known_all) > 0, torch.cat(inside)
+        constant = ((inside == 0) | (inside == 1)).all(dim=0)
+        return Validation(
+            loss=sum(losses) / len(losses),
+            dice_lungs=_mean_where(dice[:, LUNGS], known[:, LUNGS]),
+            dice_heart=_mean_where(dice[:, HEART], known[:, HEART]),
+            constant=tuple(constant.nonzero()[:, 0].tolist()),
+        )
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return the averaged weights, on the processor."""
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in self.average.model.state_dict().items()}
+
+    def load_weights(self, weights: dict[str, Tensor]) -> None:
+        """Start from trained weights instead of random ones."""
+        self.model.load_state_dict(weights)
+        self.average.model.load_state_dict(weights)
+
+    def state(self) -> dict:
+        """Return what a continued training needs beside the averaged weights: raw weights, optimiser, counters."""
+        return {
+            "model": {name: tensor.detach().cpu().contiguous() for name, tensor in self.model.state_dict().items()},
+            "optimizer": self.optimizer.state_dict(),
+            "epoch": self.epoch,
+            "step": self.step,
+            "average_steps": self.average.steps,
+        }
+
+    def restore(self, weights: dict[str, Tensor], state: dict) -> None:
+        """Continue from `weights()` and `state()`: the next step is the one that would have come."""
+        self.average.model.load_state_dict(weights)
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch, self.step = state["epoch"], state["step"]
+        self.average.steps = state["average_steps"]
+
+    def _place(self, images: Tensor, masks: Tensor, known: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        images = images.to(device=self.device, memory_format=torch.channels_last)
+        return images, masks.to(self.device), known.to(self.device)
+
+
+def _hard_dice(pred: Tensor, true: Tensor) -> Tensor:
+    """Dice of bool masks (B, C, H, W), per film and structure (B, C); two empty masks give 1."""
+    overlap = (pred & true).sum(dim=(2, 3))
+    total = pred.sum(dim=(2, 3)) + true.sum(dim=(2, 3))
+    return torch.where(total > 0, 2 * overlap / total.clamp(min=1), torch.ones_like(total, dtype=torch.float))
+
+
+def _mean_where(values: Tensor, known: Tensor) -> float | None:
+    return float(values[known].mean()) if bool(known.any()) else None
