@@ -11,6 +11,20 @@ VAL_SHARE = 0.10
 TEST_SHARE = 0.20
 
 
+def draw(
+    connection: sqlite3.Connection, seed: int, fold: int = 0, folds: int = 0, leave_out: Iterable[str] = ()
+) -> str:
+    """Draw, or where it was drawn before read, the split a training asks for; return the split set's name.
+
+    leave_out: sources to test on; else fold (1-based) of folds; else one split.
+    """
+    if leave_out:
+        return draw_leave_out(connection, seed, leave_out)
+    if folds:
+        return draw_fold(connection, seed, fold, folds)
+    return draw_split(connection, seed)
+
+
 def draw_split(connection: sqlite3.Connection, seed: int) -> str:
     """Store train/val/test (70/10/20 %) for every person that has none yet; return the split set's name.
 

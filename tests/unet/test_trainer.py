@@ -4,7 +4,7 @@ import torch
 from unet.ema import WeightAverage
 from unet.model import UNet, UNetConfig
 from unet.schedule import learning_rate
-from unet.training import Hyperparameters, Trainer
+from unet.trainer import Hyperparameters, Trainer
 
 CPU = torch.device("cpu")
 

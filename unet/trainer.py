@@ -10,12 +10,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from unet.checkpoint import Checkpoint
 from unet.device import autocast, prepare_model
 from unet.ema import WeightAverage
 from unet.losses import dice_bce_loss
 from unet.model import UNet, UNetConfig, with_union
 from unet.schedule import learning_rate
 
+STRUCTURES = ("right_lung", "left_lung", "heart")
 LUNGS, HEART = 3, 2  # planes of `with_union`
 
 
@@ -143,6 +145,16 @@ class Trainer:
             "step": self.step,
             "average_steps": self.average.steps,
         }
+
+    def checkpoint(self, resumable: bool, **parts) -> Checkpoint:
+        """Return a checkpoint of the averaged weights; resumable: with all that going on needs. parts: its other fields."""
+        return Checkpoint(
+            model=self.model.config,
+            weights=self.weights(),
+            structures=list(STRUCTURES),
+            resume=self.state() if resumable else {},
+            **parts,
+        )
 
     def restore(self, weights: dict[str, Tensor], state: dict) -> None:
         """Continue from `weights()` and `state()`: the next step is the one that would have come."""

@@ -1,0 +1,183 @@
+"""Films and masks at the network's size: decoded once, kept as uint8 in one memory-mapped file, handed out in batches."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data.augment import AugmentConfig, apply, draw_parameters
+from data.intensity import standardise
+from data.masks import load_masks
+from data.reading import read_image
+from data.resize import letterbox_of, pad_to_square, resample, to_square
+from data.writing import atomic_file
+from db.records import MASK_STRUCTURES, ImageRecord
+
+CACHE_VERSION = 1  # raise when the same settings would give other pixels
+DECODING_THREADS = 4
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What is done to a film before the network sees it; stored in the checkpoint, so that prediction does the same."""
+
+    size: int = 256  # side of the network's square, pixels
+    intensity: str = "percentile"  # see data.intensity
+
+
+class Batch(NamedTuple):
+    """images (B, 1, N, N), masks (B, 4, N, N) as covered shares: both float in [0, 1]. known (B, 4): 1 where a mask exists.
+
+    The four planes are right lung, left lung, heart, lungs (the union).
+    """
+
+    images: Tensor
+    masks: Tensor
+    known: Tensor
+
+
+def prepare_image(record: ImageRecord, preprocessing: Preprocessing) -> Tensor:
+    """Read a film and return it as the network wants it: (1, N, N) float in [0, 1]."""
+    image = torch.from_numpy(read_image(record.path, record.photometric_interpretation))
+    return prepare_pixels(image, preprocessing)
+
+
+def prepare_pixels(image: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """Standardise and letterbox a film (H, W) in [0, 1]: (1, N, N) in [0, 1].
+
+    Grey levels are standardised after shrinking, so that films of every resolution have the same noise, and before
+    padding, so that the black border does not count.
+    """
+    box = letterbox_of(*image.shape, preprocessing.size)
+    small = resample(image[None], (box.inner_height, box.inner_width))[0]
+    return pad_to_square(standardise(small, preprocessing.intensity)[None], box)
+
+
+def prepare_masks(record: ImageRecord, size: int) -> tuple[Tensor, Tensor]:
+    """Read a film's masks: (4, N, N) covered shares in [0, 1] and (4,) which of them are known.
+
+    Where both lungs are drawn, their union is known too.
+    """
+    masks = load_masks(record)
+    if "right_lung" in masks and "left_lung" in masks:
+        masks["lungs"] = masks["right_lung"] | masks["left_lung"]
+    box = letterbox_of(record.height, record.width, size)
+    planes = torch.zeros(len(MASK_STRUCTURES), size, size)
+    known = torch.zeros(len(MASK_STRUCTURES))
+    for channel, structure in enumerate(MASK_STRUCTURES):
+        if structure in masks:
+            planes[channel] = to_square(torch.from_numpy(masks[structure])[None].float(), box)[0]
+            known[channel] = 1
+    return planes, known
+
+
+class FilmDataset:
+    """The prepared films of a list of records; `batch(indices)` gives any of them.
+
+    The first call for a list decodes the films into `cache_folder`; later ones, also of other processes, map that file.
+    Its name is a hash of the films' contents, their masks' files and the preprocessing, so a changed film is decoded anew.
+    """
+
+    def __init__(self, records: Sequence[ImageRecord], preprocessing: Preprocessing, cache_folder: Path):
+        self.records = list(records)
+        self.preprocessing = preprocessing
+        planes = 1 + len(MASK_STRUCTURES)
+        self.shape = (len(self.records), planes, preprocessing.size, preprocessing.size)
+        key = _cache_key(self.records, preprocessing)
+        pixels, known = cache_folder / f"{key}.u8", cache_folder / f"{key}.known"
+        if not (pixels.is_file() and known.is_file()):
+            cache_folder.mkdir(parents=True, exist_ok=True)
+            self._decode(pixels, known)
+        self._pixels = np.memmap(pixels, np.uint8, "r", shape=self.shape)
+        self._known = torch.from_numpy(np.fromfile(known, np.uint8).reshape(len(self.records), -1).copy())
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """Return the films at the indices, in that order."""
+        planes = torch.from_numpy(self._pixels[np.asarray(indices, dtype=np.int64)]).float() / 255
+        return Batch(planes[:, :1], planes[:, 1:], self._known[torch.as_tensor(indices)].float())
+
+    def batches_of(self, rows: Sequence[int], size: int) -> Iterator[Batch]:
+        """Yield the films of the rows in order, none dropped; the last batch may be smaller."""
+        for start in range(0, len(rows), size):
+            yield self.batch(rows[start : start + size])
+
+    def augmented_batches(
+        self, rows: Sequence[int], size: int, generator: torch.Generator, config: AugmentConfig | None
+    ) -> Iterator[Batch]:
+        """Yield the films of the rows once, in a random order and changed at random; config None leaves them as they are."""
+        order = torch.randperm(len(rows), generator=generator).tolist()
+        for batch in self.batches_of([rows[i] for i in order], size):
+            if config is not None:
+                images, masks = apply(batch.images, batch.masks, draw_parameters(len(batch.images), config, generator))
+                batch = Batch(images, masks, batch.known)
+            yield batch
+
+    def faults(self) -> list[str]:
+        """Say which structures no film has drawn, or only with empty masks; an empty list is good news."""
+        shares = self.positive_share()
+        faults = [
+            f"{structure}: the masks have no positive pixel on any film; check that they are white where the organ is"
+            for structure, share in shares.items()
+            if share == 0
+        ]
+        if "heart" not in shares:
+            faults.append("heart: no film has it drawn; that channel stays untrained")
+        if "right_lung" not in shares:
+            faults.append("no film has right and left lung apart; only their union is trained")
+        return faults
+
+    def positive_share(self) -> dict[str, float]:
+        """Return per structure the mean share of the square that is inside, over the films that have it drawn."""
+        shares = {}
+        for channel, structure in enumerate(MASK_STRUCTURES):
+            rows = self._known[:, channel].nonzero()[:, 0].tolist()
+            if rows:
+                shares[structure] = float(np.mean([self._pixels[row, 1 + channel].mean() / 255 for row in rows]))
+        return shares
+
+    def _decode(self, pixels: Path, known: Path) -> None:
+        """Write both files under temporary names; two processes doing so at once write the same bytes."""
+        flags = np.zeros((len(self.records), len(MASK_STRUCTURES)), np.uint8)
+        with atomic_file(pixels) as file, ThreadPoolExecutor(DECODING_THREADS) as pool:
+            for row, (planes, film_known) in enumerate(pool.map(self._decode_one, self.records)):
+                file.write(planes.tobytes())
+                flags[row] = film_known
+        with atomic_file(known) as file:
+            file.write(flags.tobytes())
+
+    def _decode_one(self, record: ImageRecord) -> tuple[np.ndarray, np.ndarray]:
+        image = prepare_image(record, self.preprocessing)
+        masks, known = prepare_masks(record, self.preprocessing.size)
+        planes = (torch.cat([image, masks]) * 255).round().to(torch.uint8)
+        return planes.numpy(), known.to(torch.uint8).numpy()
+
+
+def cache_folder(database: Path) -> Path:
+    """Where the prepared films of a database are kept: beside it."""
+    return database.parent / f"{database.stem}_cache"
+
+
+def _cache_key(records: Sequence[ImageRecord], preprocessing: Preprocessing) -> str:
+    digest = hashlib.sha256(json.dumps([CACHE_VERSION, asdict(preprocessing)]).encode())
+    for record in records:
+        masks = [(m.structure, str(m.path), m.rle, m.lung_value, _file_stamp(m.path)) for m in record.masks]
+        digest.update(repr((record.content_sha256, record.photometric_interpretation, masks)).encode())
+    return digest.hexdigest()[:24]
+
+
+def _file_stamp(path: Path | None) -> tuple[int, int] | None:
+    """Size and time of change: enough to notice that a mask was drawn anew."""
+    if path is None or not path.is_file():
+        return None
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns

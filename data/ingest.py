@@ -1,0 +1,157 @@
+"""Read a folder of films into the database.
+
+    python -m data.ingest phantom --count 300 --seed 0 --db films.sqlite     # embedded films, drawn on the spot
+    python -m data.ingest manifest my/films/manifest.csv --db films.sqlite   # your own, see docs/data-formats.md
+    python -m data.ingest montgomery MontgomerySet --db films.sqlite
+
+Sources: manifest, montgomery, shenzhen, jsrt, covid_chestxray, covid_radiography, chexmask, phantom. Every film is opened and
+decoded once; what cannot be used is refused with its reason, the rest is written in one transaction.
+"""
+
+import importlib
+import sys
+import warnings
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.command import DONE, SOME_FAILED, run
+from cli.progress import track
+from cli.settings import parse_settings, setting
+from data.film_check import check_film
+from data.sources import READERS
+from db.connection import connect
+from db.ingest_rows import CheckedFilm, Refusal, write_source
+from db.records import SourceFilm
+
+PHANTOM = "phantom"
+DEFAULT_DATABASE = Path("datasets") / "phantom.sqlite"
+DEFAULT_COUNT = 300
+DECODING_THREADS = 4
+
+
+@dataclass(frozen=True)
+class IngestConfig:
+    """Settings of `python -m data.ingest`."""
+
+    what: tuple[str, ...] = setting(
+        (), "SOURCE FOLDER: the reader and the folder it reads (phantom needs no folder)", positional=True
+    )
+    db: Path | None = setting(None, "database to write to, made if it is not there")
+    name: str | None = setting(
+        None, "name of the source in the database; without it the reader's, or the folder's for a manifest"
+    )
+    count: int = setting(DEFAULT_COUNT, "phantom: number of frontal films")
+    seed: int = setting(0, "phantom: seed; the same seed gives the same bytes")
+    out: Path | None = setting(None, "phantom: folder for its films; without it beside the database")
+
+
+def main(argv: list[str]) -> int:
+    """Ingest as the arguments say; status 1 when some rows were refused."""
+    config = parse_settings(IngestConfig, argv, __doc__)
+    if config.db is None:
+        raise ValueError("--db is missing; name the database file to write to, e.g. --db films.sqlite")
+    reader = config.what[0] if config.what else "nothing"
+    if reader == PHANTOM and len(config.what) == 1:
+        refusals = ingest_phantom(config.db, config.count, config.seed, config.out, config.name or PHANTOM)
+    elif reader in READERS and len(config.what) == 2:
+        folder = Path(config.what[1])
+        refusals = ingest_folder(config.db, reader, folder, config.name or default_name(reader, folder))
+    else:
+        wanted = f"SOURCE FOLDER with SOURCE one of {', '.join(READERS)}, or {PHANTOM}"
+        raise ValueError(f"got {' '.join(config.what) or 'no source'}; wanted {wanted}")
+    return SOME_FAILED if refusals else DONE
+
+
+def ensure_phantom(db: Path = DEFAULT_DATABASE) -> Path:
+    """Return the database of embedded films, drawing them first where it is not there."""
+    if not db.exists():
+        print(
+            f"No --db given: drawing {DEFAULT_COUNT} phantom films into {db} (later runs use them again)",
+            file=sys.stderr,
+        )
+        db.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = db.with_suffix(".unfinished")
+        unfinished.unlink(missing_ok=True)
+        ingest_phantom(unfinished, DEFAULT_COUNT, 0, db.parent / f"{db.stem}_films", PHANTOM)
+        unfinished.rename(db)  # a process killed while drawing leaves no database that looks whole
+    return db
+
+
+def ingest_phantom(db: Path, count: int, seed: int, folder: Path | None, name: str) -> list[Refusal]:
+    """Draw phantom films into a folder and read them into the database."""
+    from data.sources import phantom  # the drawing is not needed by those who bring their own films
+
+    folder = folder or db.parent / f"{db.stem}_films"
+    films = list(track(phantom.generate(folder, count, seed), count, "drawing film"))
+    return ingest_films(db, PHANTOM, folder, name, films)
+
+
+def ingest_folder(db: Path, reader: str, folder: Path, name: str) -> list[Refusal]:
+    """Read a folder of a known layout into the database."""
+    if not folder.exists():
+        raise FileNotFoundError(f"{folder}: no such folder; name the one that {reader} was unpacked to")
+    module = importlib.import_module(f"data.sources.{reader}")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        films = list(module.read(folder))
+    for warning in caught:
+        print(f"warning: {warning.message}", file=sys.stderr)
+    root = folder if folder.is_dir() else folder.parent
+    return ingest_films(db, reader, root, name, films)
+
+
+def ingest_films(db: Path, reader: str, root: Path, name: str, films: Sequence[SourceFilm]) -> list[Refusal]:
+    """Check every film, write the source, print what came of it; return the refusals."""
+    if not films:
+        raise ValueError(f"{root}: the {reader} reader found no film there; check that it is the folder of that layout")
+    connection = connect(db)
+    root = root.resolve()
+    checked: list[CheckedFilm] = []
+    refusals: list[Refusal] = []
+    with ThreadPoolExecutor(DECODING_THREADS) as pool:
+        outcomes = pool.map(lambda film: check_film(film, root), films)
+        for film, refused in track(outcomes, len(films), "reading film"):
+            refusals += refused
+            if film is not None:
+                checked.append(film)
+    write_source(connection, name, str(root), reader, checked, refusals, rows_read=len(films))
+    print_counts(connection, name, len(films), checked, refusals, db)
+    connection.close()
+    return refusals
+
+
+def default_name(reader: str, folder: Path) -> str:
+    """Name a manifest's source after its folder, every other after its reader."""
+    if reader != "manifest":
+        return reader
+    folder = folder.resolve()
+    return folder.name if folder.is_dir() else folder.parent.name
+
+
+def print_counts(
+    connection, name: str, rows: int, checked: Sequence[CheckedFilm], refusals: Iterable[Refusal], db: Path
+) -> None:
+    """Say what was read, written and refused, one line a reason with its first example."""
+    again, persons, ids = connection.execute(
+        "SELECT count(duplicate_of), count(DISTINCT study.patient_id), "
+        "(SELECT count(*) FROM patient JOIN source USING (source_id) WHERE source.name = ?1) "
+        "FROM image JOIN source USING (source_id) JOIN study USING (study_id) WHERE source.name = ?1",
+        (name,),
+    ).fetchone()
+    masks = sum(len(film.masks) for film in checked)
+    listed = f", {again} of them the same film listed again" if again else ""
+    merged = f" ({ids} ids, {ids - persons} merged)" if ids != persons else ""
+    print(
+        f"{name}: {rows} rows read, {len(checked)} written{listed}, {masks} masks, {persons} patients{merged} -> {db}"
+    )
+    reasons: dict[tuple[str, str], list[Refusal]] = {}
+    for refusal in refusals:
+        reasons.setdefault((refusal.what, refusal.reason), []).append(refusal)
+    for (what, reason), group in sorted(reasons.items(), key=lambda item: -len(item[1])):
+        print(f"  refused {what}: {len(group)} x {reason}; the first: {group[0].detail}")
+
+
+if __name__ == "__main__":
+    run(main)

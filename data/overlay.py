@@ -1,0 +1,70 @@
+"""Pictures of a film with its masks: contours of truth and prediction, and where the two differ."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from db.records import MASK_STRUCTURES
+
+TRUE_COLOUR = (255, 255, 255)
+PRED_COLOURS = {
+    "right_lung": (86, 180, 233),
+    "left_lung": (240, 228, 66),
+    "heart": (230, 110, 50),
+    "lungs": (86, 180, 233),
+}  # sky blue, yellow, vermilion of Okabe & Ito (2008): apart for colour-blind eyes too
+MISSED, INVENTED = (213, 94, 0), (0, 114, 178)  # truth without prediction, prediction without truth
+ERROR_OPACITY = 0.45
+
+
+def overlay(
+    image: np.ndarray,
+    masks_pred: dict[str, np.ndarray],
+    masks_true: dict[str, np.ndarray] | None = None,
+    longest_side: int = 512,
+) -> np.ndarray:
+    """Return an RGB picture (h, w, 3) uint8 of a film with the contours drawn on it, longer side at most `longest_side`.
+
+    image: (H, W) float in [0, 1]. masks_pred, masks_true: structure to bool (H, W). Prediction is drawn in the structure's
+    colour, truth in white; pixels inside the truth alone are tinted red-orange, inside the prediction alone blue.
+    """
+    masks_true = masks_true or {}
+    step = max(1.0, max(image.shape) / longest_side)
+    size = (max(1, round(image.shape[1] / step)), max(1, round(image.shape[0] / step)))
+    grey = np.asarray(Image.fromarray(np.uint8(np.clip(image, 0, 1) * 255)).resize(size, Image.Resampling.BOX))
+    picture = np.repeat(grey[..., None], 3, axis=2).astype(np.float32)
+    pred = {name: _shrink(mask, size) for name, mask in masks_pred.items()}
+    true = {name: _shrink(mask, size) for name, mask in masks_true.items()}
+    _tint_errors(picture, pred, true)
+    for name in MASK_STRUCTURES:
+        if name in true:
+            picture[contour(true[name])] = TRUE_COLOUR
+        if name in pred:
+            picture[contour(pred[name])] = PRED_COLOURS[name]
+    return np.uint8(np.clip(picture, 0, 255))
+
+
+def contour(mask: np.ndarray) -> np.ndarray:
+    """Return the mask's border pixels: inside, with one of the four neighbours outside (or beyond the frame)."""
+    padded = np.pad(mask, 1)
+    surrounded = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return mask & ~surrounded
+
+
+def encode_picture(picture: np.ndarray, format: str = "PNG") -> bytes:
+    """Return a picture (h, w, 3) or (h, w) uint8 as the bytes of a PNG or JPEG file."""
+    buffer = io.BytesIO()
+    options = {"quality": 82} if format == "JPEG" else {"optimize": True}
+    Image.fromarray(picture).save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def _tint_errors(picture: np.ndarray, pred: dict[str, np.ndarray], true: dict[str, np.ndarray]) -> None:
+    for name in pred.keys() & true.keys():
+        for where, colour in ((true[name] & ~pred[name], MISSED), (pred[name] & ~true[name], INVENTED)):
+            picture[where] = (1 - ERROR_OPACITY) * picture[where] + ERROR_OPACITY * np.array(colour, np.float32)
+
+
+def _shrink(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return np.asarray(Image.fromarray(np.uint8(mask) * 255).resize(size, Image.Resampling.BOX)) >= 128

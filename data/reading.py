@@ -1,0 +1,78 @@
+"""Films from files: grey levels by the stated bit depth, never by what happens to be the brightest pixel."""
+
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+JSRT_SIDE, JSRT_BITS = 2048, 12
+MOST_PIXELS = 200_000_000  # a 14,000 x 14,000 film; more is a mistake or an attack
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+
+_EIGHT_BIT_MODES = {"L", "P", "RGB", "RGBA", "LA", "CMYK", "YCbCr", "PA", "RGBX", "HSV", "LAB"}
+_SIXTEEN_BIT_MODES = {"I;16", "I;16B", "I;16L", "I;16N"}
+
+
+class Pixels(NamedTuple):
+    """Stored grey levels (H, W), uint8 or uint16, and the number of bits that a full white takes."""
+
+    values: np.ndarray
+    bits_stored: int
+
+
+def read_image(path: Path, photometric_interpretation: str | None = None) -> np.ndarray:
+    """Read a film as (H, W) float32 in [0, 1], 0 black, lungs dark.
+
+    The scale is 2^bits - 1 of the file's format. MONOCHROME1 films are inverted. Raises FileNotFoundError for a missing file
+    and ValueError for one that is unreadable, truncated, too large or not a grey or colour picture.
+    """
+    pixels = read_pixels(path)
+    image = pixels.values.astype(np.float32) / (2**pixels.bits_stored - 1)
+    return 1 - image if photometric_interpretation == "MONOCHROME1" else image
+
+
+def read_pixels(path: Path) -> Pixels:
+    """Read a film's stored values; colour is turned to luminance, transparency is ignored, EXIF rotation is applied."""
+    path = Path(path)
+    if path.suffix.lower() == ".img":
+        return _read_jsrt(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                return _grey(ImageOps.exif_transpose(image), path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such file; correct its path or ingest the source again") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ValueError(f"{path}: more than {MOST_PIXELS:,} pixels; wanted a single film, scale it down") from None
+    except (OSError, SyntaxError, EOFError) as error:
+        raise ValueError(f"{path}: unreadable or truncated image ({error}); copy it anew from its source") from error
+
+
+def _grey(image: Image.Image, path: Path) -> Pixels:
+    if image.mode == "1":
+        return Pixels(np.asarray(image, np.uint8) * 1, 1)
+    if image.mode in _SIXTEEN_BIT_MODES:
+        return Pixels(np.asarray(image).astype(np.uint16), 16)
+    if image.mode == "I":  # Pillow reads some 16-bit PNG and TIFF files into 32 bits
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError(f"{path}: 32-bit values up to {values.max()}; wanted 8 or 16 bits, convert the file")
+        return Pixels(values.astype(np.uint16), 16)
+    if image.mode in _EIGHT_BIT_MODES:
+        image = image.convert("RGB") if image.mode not in ("L", "LA") else image
+        return Pixels(np.asarray(image.convert("L")), 8)
+    raise ValueError(f"{path}: pixel format {image.mode}; wanted 8- or 16-bit grey or colour, convert the file")
+
+
+def _read_jsrt(path: Path) -> Pixels:
+    """Read JSRT's headerless film: 2048 x 2048 big-endian 16-bit words with 12 bits stored."""
+    values = np.fromfile(path, dtype=">u2")
+    if values.size != JSRT_SIDE**2 or path.stat().st_size != 2 * JSRT_SIDE**2:
+        wanted = 2 * JSRT_SIDE**2
+        raise ValueError(f"{path}: {path.stat().st_size} bytes; a JSRT film has {wanted}, copy it anew from its source")
+    if values.max() >= 2**JSRT_BITS:
+        raise ValueError(f"{path}: values up to {values.max()}; a JSRT film stores 12 bits, big-endian")
+    return Pixels(values.reshape(JSRT_SIDE, JSRT_SIDE).astype(np.uint16), JSRT_BITS)

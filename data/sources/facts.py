@@ -1,0 +1,72 @@
+"""What sources write in their own words, turned into the words of the database; anything not understood is None."""
+
+import re
+from datetime import datetime
+
+MODALITIES = {"X-RAY": "CR", "XRAY": "CR", "RADIOGRAPH": "CR"}  # which of CR and DX such a source means is not stated
+VIEWS = {
+    "PA": ("PA", None), "AP": ("AP", None), "AP SUPINE": ("AP", "SUPINE"), "APS": ("AP", "SUPINE"),
+    "AP SEMI ERECT": ("AP", "SEMIERECT"), "AP ERECT": ("AP", "ERECT"), "AP_HORIZONTAL": ("AP", "SUPINE"),
+    "L": ("LL", None), "LL": ("LL", None), "LATERAL": ("LL", None), "RL": ("RL", None),
+    "AXIAL": ("AXIAL", None), "CORONAL": ("CORONAL", None),
+}  # fmt: skip
+_DATE_FORMATS = (
+    ("%Y-%m-%d", "%Y-%m-%d"), ("%Y%m%d", "%Y-%m-%d"), ("%B %d, %Y", "%Y-%m-%d"), ("%b %d, %Y", "%Y-%m-%d"),
+    ("%m/%d/%Y", "%Y-%m-%d"), ("%m/%d/%y", "%Y-%m-%d"), ("%B %Y", "%Y-%m"), ("%b %Y", "%Y-%m"), ("%Y-%m", "%Y-%m"), ("%Y", "%Y"),
+)  # fmt: skip
+
+
+def modality_code(text: str | None) -> str | None:
+    """Return the DICOM modality code: CR, DX, CT, MR ...; a plain 'X-ray' becomes CR."""
+    word = clean_text(text)
+    return None if word is None else MODALITIES.get(word.upper(), word.upper())
+
+
+def view_codes(text: str | None) -> tuple[str | None, str | None]:
+    """Return (view position, patient position): 'AP Supine' is ('AP', 'SUPINE'); unknown words are (None, None)."""
+    word = clean_text(text)
+    return VIEWS.get(word.upper(), (None, None)) if word else (None, None)
+
+
+def sex_code(text: str | None) -> str | None:
+    """Return M, F or O from the first letter; anything else is None."""
+    word = clean_text(text)
+    letter = word[0].upper() if word else None
+    return letter if letter in ("M", "F", "O") else None
+
+
+def age_years(text: str | None) -> float | None:
+    """Return an age in years from '45', '045Y', '45yrs', '16 month', '64days', '3W'; None where there is no number."""
+    match = re.search(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", text or "")
+    if match is None:
+        return None
+    per_year = {"m": 12, "w": 52.1775, "d": 365.2425}.get(match[2][:1].lower(), 1)
+    return round(float(match[1]) / per_year, 4)
+
+
+def iso_date(text: str | None) -> str | None:
+    """Return a free-text date as ISO 8601 as far as it is stated: YYYY-MM-DD, YYYY-MM or YYYY; None where the year is missing."""
+    word = clean_text(text)
+    for read, write in _DATE_FORMATS if word else ():
+        try:
+            return datetime.strptime(word, read).strftime(write)
+        except ValueError:
+            continue
+    return None
+
+
+def number(text: str | None) -> float | None:
+    """Return a finite number, or None where the text is none."""
+    try:
+        value = float(clean_text(text) or "nan")
+    except ValueError:
+        return None
+    return value if abs(value) < float("inf") else None
+
+
+def clean_text(text: str | None) -> str | None:
+    """Return the text without surrounding blanks; empty, '?' and the usual words for nothing become None."""
+    stripped = (text or "").strip()
+    return (
+        None if stripped.lower() in ("", "?", "na", "n/a", "nan", "none", "null", "unknown", "not stated") else stripped
+    )

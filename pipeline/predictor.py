@@ -1,0 +1,66 @@
+"""A trained network in use: from a film to its probabilities and masks at the film's own size."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from data.dataset import Preprocessing, prepare_pixels
+from data.resize import from_square, letterbox_of
+from unet.checkpoint import Checkpoint, load_checkpoint
+from unet.device import choose_device, choose_precision, prepare_model
+from unet.inference import IDENTITY, TEST_TIME_VIEWS, predict_views
+from unet.postprocess import clean
+
+DEFAULT_THRESHOLD = 0.5
+
+
+class Predictor:
+    """One checkpoint, ready to predict.
+
+    path: best.pt of a training. test_time_views: average over slightly turned and zoomed copies (five times the work).
+    """
+
+    def __init__(self, path: Path, device: str = "auto", precision: str = "auto", test_time_views: bool = False):
+        self.path = path
+        self.checkpoint: Checkpoint = load_checkpoint(path)
+        self.structures = tuple(self.checkpoint.structures)
+        self.preprocessing = Preprocessing(**self.checkpoint.preprocessing)
+        self.device = choose_device(device)
+        self.precision, self.reason = choose_precision(precision, self.device)
+        self.model = prepare_model(self.checkpoint.build(), self.device)
+        self.views = TEST_TIME_VIEWS if test_time_views else (IDENTITY,)
+
+    def logits(self, image: np.ndarray) -> torch.Tensor:
+        """Return the logits of every view at the network's size for a film (H, W) float in [0, 1]: (V, C, N, N)."""
+        prepared = prepare_pixels(torch.from_numpy(image), self.preprocessing)
+        return predict_views(self.model, prepared[None], self.precision, self.views)[:, 0].cpu()
+
+    def probabilities(self, image: np.ndarray) -> np.ndarray:
+        """Return the probability of each structure at the film's own size: (C, H, W) float32."""
+        box = letterbox_of(*image.shape, self.preprocessing.size)
+        return from_square(self.logits(image).mean(dim=0), box).sigmoid().numpy()
+
+    def masks(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the masks at the film's own size: structure to bool (H, W), each one piece without holes."""
+        return self.binarise(self.probabilities(image))
+
+    def binarise(self, probabilities: np.ndarray) -> dict[str, np.ndarray]:
+        """Threshold and tidy probabilities (C, H, W): structure to bool (H, W)."""
+        thresholds = self.checkpoint.threshold
+        masks = {
+            name: plane >= thresholds.get(name, DEFAULT_THRESHOLD)
+            for name, plane in zip(self.structures, probabilities, strict=True)
+        }
+        return clean(masks)
+
+
+def newest_checkpoint(runs: Sequence[Path]) -> Path:
+    """Return the youngest best.pt among run folders; FileNotFoundError says how to make one."""
+    found = [folder / "best.pt" for folder in runs if (folder / "best.pt").is_file()]
+    if not found:
+        raise FileNotFoundError(
+            "no trained network in runs/; train one with `python train.py`, or name one: --checkpoint FILE"
+        )
+    return max(found, key=lambda path: path.stat().st_mtime)

@@ -1,0 +1,167 @@
+"""A training under way: its films, its network, its folder and its rows in the database."""
+
+import math
+import sqlite3
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field, replace
+
+import torch
+from data.writing import atomic_file
+
+from cli.progress import format_seconds
+from cli.settings import settings_as_dict
+from data.dataset import FilmDataset, Preprocessing, cache_folder
+from db.connection import connect
+from db.runs import find_run, resume_run, start_run
+from db.selection import query_text, select_images
+from db.splits import draw
+from pipeline.train_settings import TrainConfig
+from report.run_folder import write_config, write_split
+from unet.checkpoint import load_checkpoint, save_checkpoint
+from unet.device import choose_device, choose_precision
+from unet.model import UNetConfig, count_parameters
+from unet.trainer import Hyperparameters, Trainer
+
+WARMUP_EPOCHS = 2
+
+
+@dataclass
+class Session:
+    """One training under way: its settings, films, network and place in the database."""
+
+    config: TrainConfig
+    split_set: str
+    dataset: FilmDataset
+    train_rows: list[int]
+    val_rows: list[int]
+    trainer: Trainer
+    connection: sqlite3.Connection
+    run_id: int
+    best_score: float = -math.inf
+    history: list[dict] = field(default_factory=list)
+
+
+def open_session(config: TrainConfig) -> Session:
+    """Select the films, prepare them, build or reload the network, and write the settings before the first step."""
+    started = time.monotonic()
+    config.out.mkdir(parents=True, exist_ok=True)
+    connection = connect(config.db)
+    split_set = draw(connection, config.seed, config.fold, config.folds, config.leave_out)
+    parameters = {
+        "convention": config.convention,
+        "provenance": ",".join(config.provenance),
+        "source": ",".join(config.source),
+    }
+    records = select_images(connection, query_text(config.query), parameters, split_set)
+    counts = Counter(record.split for record in records)
+    check_counts(records, counts, config)
+    dataset = FilmDataset(records, Preprocessing(config.size, config.intensity), cache_folder(config.db))
+    for fault in dataset.faults():
+        warn(fault)
+    train_rows = [row for row, record in enumerate(records) if record.split == "train"]
+    device = choose_device(config.device)
+    precision, reason = choose_precision(config.precision, device)
+    config = replace(config, precision=precision)
+    trainer = build_trainer(config, len(train_rows), device)
+    session = Session(
+        config, split_set, dataset, train_rows, [row for row, record in enumerate(records) if record.split == "val"],
+        trainer, connection, run_id=0,
+    )  # fmt: skip
+    facts = {
+        "split_set": split_set,
+        "films": {split: counts[split] for split in ("train", "val", "test")},
+        "patients": len({record.patient_id for record in records}),
+        "parameters": count_parameters(trainer.model),
+        "device": str(device),
+        "precision": reason,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+    begin_or_resume(session, facts)
+    write_split(config.out, records)
+    print(
+        f"{counts['train']} films to train on, {counts['val']} to choose by, {counts['test']} kept for testing "
+        f"({facts['patients']} patients, {split_set}); {facts['parameters']:,} weights; {device}, {reason}; "
+        f"ready after {format_seconds(time.monotonic() - started)}"
+    )
+    return session
+
+
+def check_counts(records: list, counts: Counter, config: TrainConfig) -> None:
+    """Refuse a selection that cannot be trained on, and say why."""
+    if not records:
+        raise ValueError(
+            f"the selection {config.query} finds no film in {config.db}; `python analyze.py --db {config.db}` shows what each "
+            f"condition removes; now --provenance {','.join(config.provenance)} --source {','.join(config.source)}"
+        )
+    patients = len({record.patient_id for record in records})
+    for split in ("train", "val"):
+        if not counts[split]:
+            raise ValueError(
+                f"no film of {len(records)} ({patients} patients) fell into the {split} split; "
+                "the split is by patient: ingest more patients, or try another --seed"
+            )
+    if not counts["test"]:
+        warn("no film fell into the test split: there will be nothing to report on")
+
+
+def build_trainer(config: TrainConfig, films: int, device: torch.device) -> Trainer:
+    """Build the network and optimiser for a number of training films."""
+    steps_per_epoch = math.ceil(films / config.batch_size)
+    settings = Hyperparameters(
+        seed=config.seed,
+        epochs=config.epochs,
+        steps_per_epoch=steps_per_epoch,
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+        warmup_steps=min(WARMUP_EPOCHS, config.epochs) * steps_per_epoch,
+        average_decay=config.average_decay,
+        dice_weight=config.dice_weight,
+    )
+    if config.init is None:
+        return Trainer(UNetConfig(base=config.base), settings, device, config.precision)
+    start = load_checkpoint(config.init)
+    trainer = Trainer(start.model, settings, device, config.precision)
+    trainer.load_weights(start.weights)
+    return trainer
+
+
+def begin_or_resume(session: Session, facts: dict) -> None:
+    """Write the settings and the run's row, or, where last.pt lies in the folder, take up what it holds."""
+    config, trainer = session.config, session.trainer
+    last = config.out / "last.pt"
+    if not last.exists():
+        session.run_id = start_run(session.connection, "train", config.out, settings_as_dict(config))
+        write_config(config.out, settings_as_dict(config), facts)
+        if not config.overfit_batch:
+            save(session, "last.pt", resumable=True)
+        return
+    checkpoint = load_checkpoint(last)
+    trainer.restore(checkpoint.weights, checkpoint.resume)
+    session.history = list(checkpoint.progress["history"])
+    session.best_score = checkpoint.progress["best_score"]
+    stored = find_run(session.connection, "train", config.out)
+    session.run_id = (
+        stored["run_id"] if stored else start_run(session.connection, "train", config.out, settings_as_dict(config))
+    )
+    resume_run(session.connection, session.run_id)
+    print(f"Going on after epoch {trainer.epoch} of {trainer.settings.epochs}")
+
+
+def save(session: Session, name: str, resumable: bool) -> None:
+    """Write a checkpoint atomically: a full disk or a kill leaves the one before."""
+    checkpoint = session.trainer.checkpoint(
+        resumable,
+        preprocessing=asdict(session.dataset.preprocessing),
+        training={**settings_as_dict(session.config), "split_set": session.split_set},
+        progress={"epoch": session.trainer.epoch, "best_score": session.best_score, "history": session.history},
+    )
+    with atomic_file(session.config.out / name) as file:
+        save_checkpoint(file, checkpoint)
+
+
+def warn(message: str) -> None:
+    """Print a warning to stderr."""
+    print(f"warning: {message}", file=sys.stderr, flush=True)

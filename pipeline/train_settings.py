@@ -1,0 +1,83 @@
+"""The settings of `train.py`: one frozen dataclass, its presets, and what fills the gaps."""
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from data.ingest import ensure_phantom
+
+from cli.settings import setting, settings_from_dict
+from data.intensity import METHODS
+from db.records import CONVENTIONS
+from unet.device import PRECISIONS
+
+PRESETS = {
+    "fast": {"epochs": 40, "size": 256, "base": 32},
+    "accurate": {"epochs": 120, "size": 256, "base": 32},
+}
+OVERFIT_STEPS, OVERFIT_DICE = 150, 0.95
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Settings of `train.py`."""
+
+    db: Path | None = setting(None, "database of films; without it the embedded phantom films are used")
+    out: Path | None = setting(None, "folder for the results; without it runs/train-DATE-TIME")
+    preset: str = setting("fast", "how long and how large to train", choices=tuple(PRESETS))
+    query: str = setting("segmentation_images", "own selection: FILE.sql, or the name of one in db/queries")
+    convention: str = setting("clear_field", "what counts as lung in the masks", choices=CONVENTIONS)
+    provenance: tuple[str, ...] = setting(("manual", "landmark", "phantom"), "whose masks to trust")
+    source: tuple[str, ...] = setting(("all",), "names of the sources to use")
+    seed: int = setting(0, "seed of the split, the start weights, the order and the augmentation")
+    epochs: int | None = setting(None, "times every film is seen (set by --preset)")
+    size: int | None = setting(None, "side of the network's square, pixels (set by --preset)")
+    base: int | None = setting(None, "channels of the network's first level (set by --preset)")
+    batch_size: int = setting(8, "films per optimiser step")
+    learning_rate: float = setting(2e-3, "peak learning rate of AdamW")
+    weight_decay: float = setting(1e-2, "weight decay of AdamW")
+    average_decay: float = setting(0.99, "decay of the moving average of the weights, per step")
+    dice_weight: float = setting(1.0, "weight of the Dice term beside the cross entropy")
+    intensity: str = setting("percentile", "how grey levels are standardised", choices=METHODS)
+    augment: bool = setting(True, "augment the training films")
+    resume: Path | None = setting(None, "folder of a stopped training to go on with; its own settings are used")
+    init: Path | None = setting(None, "checkpoint whose weights to start from (fine-tuning)")
+    folds: int = setting(0, "cross-validate by patient in this many folds, in OUT/fold1 ...; 0: one split")
+    fold: int = setting(0, "train only this one of the folds, in OUT itself; 0: all of them")
+    leave_out: tuple[str, ...] = setting((), "sources to keep entirely for testing")
+    overfit_batch: bool = setting(False, f"check the set-up: {OVERFIT_STEPS} steps on one batch, without augmentation")
+    device: str = setting("auto", "auto, cpu, cuda or mps")
+    precision: str = setting("auto", "number format of the convolutions", choices=PRECISIONS)
+
+
+def complete(config: TrainConfig) -> TrainConfig:
+    """Fill in what the preset, the embedded films and today's date decide, and refuse what cannot be meant."""
+    out = config.out or Path("runs") / f"train-{datetime.now():%Y%m%d-%H%M%S}"
+    if (out / "last.pt").exists() or (not config.folds and (out / "fold1").exists()):
+        raise ValueError(
+            f"--out {out} already holds a training; go on with it by --resume {out}, or name another folder"
+        )
+    if config.folds and config.leave_out:
+        raise ValueError("--folds and --leave-out both decide who is tested; use one of them")
+    if config.folds == 1 or config.folds < 0:
+        raise ValueError(f"--folds {config.folds}: wanted 2 or more, or 0 for one split")
+    if not 0 <= config.fold <= config.folds:
+        raise ValueError(f"--fold {config.fold}: wanted 1 to {config.folds} (--folds), or 0 for all")
+    preset = {name: value for name, value in PRESETS[config.preset].items() if getattr(config, name) is None}
+    config = replace(config, out=out, **preset)
+    for name in ("epochs", "size", "base", "batch_size"):
+        if getattr(config, name) < 1:
+            raise ValueError(f"--{name.replace('_', '-')} {getattr(config, name)}: wanted 1 or more")
+    return replace(config, db=config.db or ensure_phantom())
+
+
+def stored_config(folder: Path) -> TrainConfig:
+    """Return the settings a run folder was begun with."""
+    path = folder / "config.json"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"--resume {folder}: no config.json there; name the folder of a training that was begun"
+        )
+    stored = json.loads(path.read_text(encoding="utf-8"))["settings"]
+    return replace(settings_from_dict(TrainConfig, stored), out=folder)

@@ -1,0 +1,63 @@
+"""Figures: each function takes numbers and returns a matplotlib figure; colours are safe for colour-blind readers."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+from data.writing import atomic_file
+from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#666666"  # Okabe & Ito 2008
+DPI = 110
+
+
+def new_figure(width: float = 6.4, height: float = 3.6, columns: int = 1, rows: int = 1):
+    """Return (figure, axes) with the project's plain style; axes is one Axes or an array of them."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    axes = figure.subplots(rows, columns)
+    for axis in figure.axes:
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.grid(axis="y", color="#dddddd", linewidth=0.6)
+        axis.set_axisbelow(True)
+    return figure, axes
+
+
+def figure_bytes(figure: Figure, format: str = "png") -> bytes:
+    """Render a figure; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    metadata = {"Software": None} if format == "png" else {"Date": None}
+    figure.savefig(buffer, format=format, metadata=metadata)
+    return buffer.getvalue()
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure to a PNG file atomically."""
+    with atomic_file(path) as file:
+        file.write(figure_bytes(figure))
+
+
+def curves_figure(history: Sequence[dict]) -> Figure:
+    """Draw training and validation loss, and validation Dice, over the epochs of a run."""
+    figure, (left, right) = new_figure(9.0, 3.4, columns=2)
+    epochs = [row["epoch"] for row in history]
+    left.plot(epochs, [row["train_loss"] for row in history], color=BLUE, label="training (augmented)")
+    left.plot(epochs, [row["val_loss"] for row in history], color=ORANGE, label="validation")
+    left.set(xlabel="epoch", ylabel="Dice + BCE loss", yscale="log")
+    left.legend(frameon=False)
+    for structure, colour in (("lungs", BLUE), ("heart", RED)):
+        values = [row[f"val_dice_{structure}"] for row in history]
+        if any(value is not None for value in values):
+            right.plot(epochs, [float("nan") if v is None else v for v in values], color=colour, label=structure)
+    right.set(xlabel="epoch", ylabel="validation Dice", ylim=(max(0.0, _lowest(history) - 0.02), 1.0))
+    right.legend(frameon=False, loc="lower right")
+    return figure
+
+
+def _lowest(history: Sequence[dict]) -> float:
+    """The lowest Dice of the second half of a run: the first epochs would squeeze the rest into a line."""
+    later = history[len(history) // 2 :]
+    values = [row[f"val_dice_{s}"] for row in later for s in ("lungs", "heart") if row[f"val_dice_{s}"] is not None]
+    return min(values, default=0.0)

@@ -1,0 +1,192 @@
+"""One self-contained HTML page and its Markdown twin from the same blocks: headings, sentences, tables, figures."""
+
+import base64
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from data.writing import atomic_file
+
+STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A section's title; level 2 or 3 (the page's own title is level 1)."""
+
+    text: str
+    level: int = 2
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph of plain text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that sorts by any column. rows: texts and numbers, None is shown as a dash.
+
+    links: per row the `name` of a Picture that the first cell leads to, or None. source: the SQL query the table comes from.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence]
+    caption: str = ""
+    links: Sequence[str | None] = ()
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image file's bytes with its caption; `name` is its anchor and, in the Markdown twin, its file name."""
+
+    name: str
+    data: bytes
+    caption: str
+    format: str = "png"
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Pictures side by side."""
+
+    pictures: Sequence[Picture]
+
+
+Block = Heading | Text | Table | Picture | Gallery
+
+
+@dataclass
+class Page:
+    """A report: its title and its blocks in reading order."""
+
+    title: str
+    blocks: list[Block] = field(default_factory=list)
+
+    def add(self, *blocks: Block) -> None:
+        """Append blocks."""
+        self.blocks.extend(blocks)
+
+
+def write_page(page: Page, folder: Path, name: str = "report") -> Path:
+    """Write NAME.html, and NAME.md with its pictures in NAME_files/; return the path of the HTML page."""
+    path = folder / f"{name}.html"
+    with atomic_file(path) as file:
+        file.write(render_html(page).encode("utf-8"))
+    pictures = folder / f"{name}_files"
+    for picture in _pictures(page):
+        pictures.mkdir(exist_ok=True)
+        with atomic_file(pictures / f"{picture.name}.{picture.format}") as file:
+            file.write(picture.data)
+    with atomic_file(folder / f"{name}.md") as file:
+        file.write(render_markdown(page, pictures.name).encode("utf-8"))
+    return path
+
+
+def render_html(page: Page) -> str:
+    """Return the page as HTML that opens without a network: style, script and images are inside."""
+    title = html.escape(page.title)
+    body = "\n".join(_html_block(block) for block in page.blocks)
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>\n'
+        f"<style>\n{STYLE}</style></head>\n<body><main><h1>{title}</h1>\n{body}\n</main>\n<script>\n{SCRIPT}</script></body></html>\n"
+    )
+
+
+def render_markdown(page: Page, picture_folder: str) -> str:
+    """Return the page as Markdown; pictures are linked from `picture_folder`."""
+    return f"# {page.title}\n\n" + "\n\n".join(_markdown_block(block, picture_folder) for block in page.blocks) + "\n"
+
+
+def format_value(value) -> str:
+    """Write a cell: four significant decimals for numbers below 10, fewer above, a dash for nothing."""
+    if value is None or value != value:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
+    return str(value)
+
+
+def _html_block(block: Block) -> str:
+    match block:
+        case Heading():
+            return f"<h{block.level}>{html.escape(block.text)}</h{block.level}>"
+        case Text():
+            return f"<p>{html.escape(block.text)}</p>"
+        case Table():
+            return _html_table(block)
+        case Picture():
+            return _html_picture(block)
+        case Gallery():
+            return '<div class="gallery">' + "".join(_html_picture(picture) for picture in block.pictures) + "</div>"
+
+
+def _html_table(table: Table) -> str:
+    head = "".join(
+        f'<th scope="col"><button type="button">{html.escape(column)}</button></th>' for column in table.columns
+    )
+    links = list(table.links) or [None] * len(table.rows)
+    rows = "\n".join(_html_row(row, link) for row, link in zip(table.rows, links, strict=True))
+    caption = f"<caption>{html.escape(table.caption)}</caption>" if table.caption else ""
+    source = f'<p class="source">Query: <code>{html.escape(table.source)}</code></p>' if table.source else ""
+    return f'<div class="table"><table>{caption}<thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table></div>{source}'
+
+
+def _html_row(row: Sequence, link: str | None) -> str:
+    cells = []
+    for index, value in enumerate(row):
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        text = html.escape(format_value(value))
+        if index == 0 and link is not None:
+            text = f'<a href="#{html.escape(link)}">{text}</a>'
+        key = f' data-value="{value}"' if number else ""
+        cells.append(f"<td{' class=number' if number else ''}{key}>{text}</td>")
+    return "<tr>" + "".join(cells) + "</tr>"
+
+
+def _html_picture(picture: Picture) -> str:
+    kind = "jpeg" if picture.format == "jpg" else picture.format
+    data = base64.b64encode(picture.data).decode("ascii")
+    caption = html.escape(picture.caption)
+    return (
+        f'<figure id="{html.escape(picture.name)}"><img src="data:image/{kind};base64,{data}" alt="{caption}">'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
+
+
+def _markdown_block(block: Block, folder: str) -> str:
+    match block:
+        case Heading():
+            return "#" * block.level + " " + block.text
+        case Text():
+            return block.text
+        case Table():
+            return _markdown_table(block)
+        case Picture():
+            return f"![{block.caption}]({folder}/{block.name}.{block.format})\n\n{block.caption}"
+        case Gallery():
+            return "\n\n".join(_markdown_block(picture, folder) for picture in block.pictures)
+
+
+def _markdown_table(table: Table) -> str:
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+    lines = [line(list(table.columns)), "|" + "---|" * len(table.columns)]
+    lines += [line([format_value(value) for value in row]) for row in table.rows]
+    caption = [f"*{table.caption}*", ""] if table.caption else []
+    source = ["", f"Query: `{table.source}`"] if table.source else []
+    return "\n".join(caption + lines + source)
+
+
+def _pictures(page: Page) -> list[Picture]:
+    found = []
+    for block in page.blocks:
+        found += [block] if isinstance(block, Picture) else list(block.pictures) if isinstance(block, Gallery) else []
+    return found

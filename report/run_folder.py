@@ -1,0 +1,47 @@
+"""The plain files of a training's folder: settings, split, numbers per epoch, curves."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from data.writing import atomic_file
+
+from db.records import ImageRecord
+
+
+def write_config(folder: Path, settings: dict, facts: dict) -> None:
+    """Write config.json: the effective settings and what was found when the run began (films, device, precision)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_file(folder / "config.json") as file:
+        file.write((json.dumps({"settings": settings, "facts": facts}, indent=2) + "\n").encode())
+
+
+def write_split(folder: Path, records: Sequence[ImageRecord]) -> None:
+    """Write split.csv: which film of which patient is in which split."""
+    rows = [(r.source, r.image_id, r.file, r.patient_id, r.split) for r in records]
+    write_csv(folder / "split.csv", ("source", "image_id", "file", "patient_id", "split"), rows)
+
+
+def write_metrics(folder: Path, history: Sequence[dict]) -> None:
+    """Write metrics.csv: one line per epoch, the whole file anew, so that a resumed run has no line twice."""
+    columns = tuple(history[0])
+    write_csv(folder / "metrics.csv", columns, [[row[column] for column in columns] for row in history])
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence]) -> None:
+    """Write a CSV file atomically; None becomes an empty cell."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    with atomic_file(path) as file:
+        file.write(text.getvalue().encode("utf-8"))
+
+
+def write_curves(folder: Path, history: Sequence[dict]) -> None:
+    """Draw curves.png: losses and validation Dice over the epochs."""
+    from report.figures import curves_figure, save_figure  # matplotlib takes a second to import; only the end needs it
+
+    save_figure(curves_figure(history), folder / "curves.png")

@@ -1,0 +1,166 @@
+"""Train the lung and heart U-Net on films selected by SQL.
+
+    python train.py                                   # the embedded phantom films, made on first use
+    python train.py --db films.sqlite --out runs/own  # films that `python -m data.ingest` has read
+    python train.py --resume runs/own                 # go on where it stopped
+
+Writes to --out: config.json (before the first step), split.csv, metrics.csv, curves.png, best.pt, last.pt.
+"""
+
+import sys
+import time
+from dataclasses import replace
+
+import torch
+
+from cli.command import DONE, INTERRUPTED, SOME_FAILED, run
+from cli.progress import Progress
+from cli.settings import parse_settings, settings_as_dict
+from data.augment import AugmentConfig
+from db.records import MASK_STRUCTURES
+from db.runs import finish_run, log_epoch
+from pipeline.session import Session, open_session, save, warn
+from pipeline.train_settings import OVERFIT_DICE, OVERFIT_STEPS, TrainConfig, complete, stored_config
+from report.run_folder import write_config, write_curves, write_metrics
+from unet.device import keep_freed_memory
+from unet.trainer import Trainer, Validation
+
+
+def main(argv: list[str]) -> int:
+    """Train as the arguments say and return the exit status."""
+    config = parse_settings(TrainConfig, argv, __doc__)
+    keep_freed_memory()
+    if config.resume is not None:
+        config = stored_config(config.resume)
+    else:
+        config = complete(config)
+    if not config.folds or config.fold:
+        return train(config)
+    write_config(config.out, settings_as_dict(config), {})
+    for fold in range(1, config.folds + 1):
+        status = train(replace(config, out=config.out / f"fold{fold}", fold=fold))
+        if status != DONE:
+            return status
+    print(
+        f"All folds are trained. Score each film by the fold that never saw it: python evaluate.py --checkpoint {config.out}"
+    )
+    return DONE
+
+
+def train(config: TrainConfig) -> int:
+    """Train one network in config.out, going on from last.pt where there is one; return the exit status."""
+    session = open_session(config)
+    if config.overfit_batch:
+        return overfit(session)
+    trainer = session.trainer
+    progress = Progress(trainer.settings.epochs * trainer.settings.steps_per_epoch, "step")
+    progress.done = trainer.step
+    try:
+        while trainer.epoch < trainer.settings.epochs:
+            train_one_epoch(session, progress)
+    except KeyboardInterrupt:
+        progress.close()
+        finish_run(session.connection, session.run_id, "interrupted")
+        print(
+            f"\nStopped after epoch {trainer.epoch}; go on with: python train.py --resume {config.out}", file=sys.stderr
+        )
+        return INTERRUPTED
+    except BaseException:
+        finish_run(session.connection, session.run_id, "failed")
+        raise
+    finish_run(session.connection, session.run_id)
+    write_curves(config.out, session.history)
+    best = max(session.history, key=lambda row: (row["score"], -row["epoch"]))
+    path = config.out / "best.pt"
+    print(
+        f"Best epoch {best['epoch']}, kept in {path}. Score it on the test films: python evaluate.py --checkpoint {path}"
+    )
+    return DONE
+
+
+def train_one_epoch(session: Session, progress: Progress) -> None:
+    """Train, validate, keep the best, log."""
+    trainer, settings = session.trainer, session.trainer.settings
+    started, losses, films = time.monotonic(), 0.0, 0
+    generator = torch.Generator().manual_seed(session.config.seed * 1_000_003 + trainer.epoch)
+    augment = AugmentConfig() if session.config.augment else None
+    batches = session.dataset.augmented_batches(session.train_rows, session.config.batch_size, generator, augment)
+    for count, loss in trainer.train_epoch(batches):
+        losses, films = losses + loss * count, films + count
+        speed = films / (time.monotonic() - started)
+        step = (trainer.step - 1) % settings.steps_per_epoch + 1
+        progress.update(
+            text=f"epoch {trainer.epoch + 1}/{settings.epochs} step {step}/{settings.steps_per_epoch} "
+            f"loss {losses / films:.4f} {speed:.0f} films/s"
+        )
+    films_per_second = films / (time.monotonic() - started)
+    # evaluate
+    validation = trainer.validate(session.dataset.batches_of(session.val_rows, session.config.batch_size))
+    row = {
+        "epoch": trainer.epoch,
+        "train_loss": losses / films,
+        "val_loss": validation.loss,
+        "val_dice_lungs": validation.dice_lungs,
+        "val_dice_heart": validation.dice_heart,
+        "score": validation.score,
+        "learning_rate": trainer.rate,
+        "films_per_second": films_per_second,
+        "seconds": time.monotonic() - started,
+    }
+    is_best = validation.score > session.best_score
+    # checkpoint: best first, so that a process killed between the two does this epoch again and writes the same
+    session.history.append(row)
+    if is_best:
+        session.best_score = validation.score
+        save(session, "best.pt", resumable=False)
+    save(session, "last.pt", resumable=True)
+    # log
+    log_epoch(session.connection, session.run_id, trainer.epoch, row)
+    write_metrics(session.config.out, session.history)
+    progress.close()
+    print(epoch_line(row, settings.epochs, is_best), flush=True)
+    warn_if_constant(validation, trainer)
+
+
+def overfit(session: Session) -> int:
+    """Train on one batch alone: a sound set-up learns it by heart; status 1 when it does not."""
+    config, trainer = session.config, session.trainer
+    rows = session.train_rows[: config.batch_size]
+    batch = session.dataset.batch(rows)
+    for step in range(OVERFIT_STEPS):
+        loss = trainer.train_step(*batch)
+        if step % 25 == 0 or step == OVERFIT_STEPS - 1:
+            print(f"step {step + 1}/{OVERFIT_STEPS}  loss {loss:.4f}")
+    result = trainer.validate([batch])
+    learnt = result.score >= OVERFIT_DICE
+    print(
+        f"{len(rows)} films by heart: Dice {result.score:.4f}, wanted {OVERFIT_DICE}: {'sound' if learnt else 'something is wrong'}"
+    )
+    finish_run(session.connection, session.run_id, "finished" if learnt else "failed")
+    return DONE if learnt else SOME_FAILED
+
+
+def epoch_line(row: dict, epochs: int, is_best: bool) -> str:
+    """Write one epoch as one line."""
+    dice = "  ".join(
+        f"{name} {row[column]:.4f}"
+        for name, column in (("lungs", "val_dice_lungs"), ("heart", "val_dice_heart"))
+        if row[column] is not None
+    )
+    return (
+        f"epoch {row['epoch']:3d}/{epochs}  loss {row['train_loss']:.4f}  val loss {row['val_loss']:.4f}  {dice}  "
+        f"{row['films_per_second']:.0f} films/s{'  best' if is_best else ''}"
+    )
+
+
+def warn_if_constant(validation: Validation, trainer: Trainer) -> None:
+    """Say when a structure is predicted everywhere or nowhere on every validation film."""
+    warmed_up = trainer.step >= trainer.settings.warmup_steps
+    for channel in validation.constant if warmed_up else ():
+        warn(
+            f"{MASK_STRUCTURES[channel]}: the prediction is constant on all validation films; nothing is learnt there yet"
+        )
+
+
+if __name__ == "__main__":
+    run(main)
