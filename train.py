@@ -133,9 +133,8 @@ def overfit(session: Session) -> int:
             print(f"step {step + 1}/{OVERFIT_STEPS}  loss {loss:.4f}")
     result = trainer.validate([batch])
     learnt = result.score >= OVERFIT_DICE
-    print(
-        f"{len(rows)} films by heart: Dice {result.score:.4f}, wanted {OVERFIT_DICE}: {'sound' if learnt else 'something is wrong'}"
-    )
+    verdict = "the set-up is sound" if learnt else "something is wrong with the films, the masks or the settings"
+    print(f"{len(rows)} films by heart: Dice {result.score:.4f}, wanted {OVERFIT_DICE}: {verdict}")
     finish_run(session.connection, session.run_id, "finished" if learnt else "failed")
     return DONE if learnt else SOME_FAILED
 

@@ -1,6 +1,5 @@
 """A trained network in use: from a film to its probabilities and masks at the film's own size."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -56,11 +55,20 @@ class Predictor:
         return clean(masks)
 
 
-def newest_checkpoint(runs: Sequence[Path]) -> Path:
-    """Return the youngest best.pt among run folders; FileNotFoundError says how to make one."""
-    found = [folder / "best.pt" for folder in runs if (folder / "best.pt").is_file()]
-    if not found:
-        raise FileNotFoundError(
-            "no trained network in runs/; train one with `python train.py`, or name one: --checkpoint FILE"
-        )
-    return max(found, key=lambda path: path.stat().st_mtime)
+def find_checkpoints(path: Path | None, runs: Path) -> list[Path]:
+    """Return the best.pt that a path means: the file itself, a training's folder, its folds; None: the newest below `runs`."""
+    if path is None:
+        found = sorted(runs.glob("*/best.pt"), key=lambda file: file.stat().st_mtime)
+        if not found:
+            raise FileNotFoundError(
+                f"no trained network below {runs}/; train one with `python train.py`, or name a --checkpoint"
+            )
+        return found[-1:]
+    if not path.is_dir():
+        return [path]
+    folds = sorted(path.glob("fold*/best.pt"), key=lambda file: int(file.parent.name.removeprefix("fold") or 0))
+    if folds or (path / "best.pt").is_file():
+        return folds or [path / "best.pt"]
+    raise FileNotFoundError(
+        f"--checkpoint {path}: no best.pt in it; name a file, a training's folder, or the folder of its folds"
+    )
