@@ -127,6 +127,7 @@ def write_results(
         rows += [[{**film, **score}.get(column) for column in SCORE_COLUMNS] for score in result.scores]
     write_csv(out / "scores.csv", SCORE_COLUMNS, rows)
     summary = {
+        "db": str(config.db or predictors[0].checkpoint.training["db"]),
         "checkpoints": [str(predictor.path) for predictor in predictors],
         "settings": settings_as_dict(config),
         "failed": [{"file": record.file, "why": reason} for record, reason in failures],

@@ -16,7 +16,7 @@ from data.augment import AugmentConfig, apply, draw_parameters
 from data.intensity import standardise
 from data.masks import load_masks
 from data.reading import read_image
-from data.resize import letterbox_of, pad_to_square, resample, to_square
+from data.resize import Letterbox, letterbox_of, pad_to_square, shrink, to_square
 from data.writing import atomic_file
 from db.records import MASK_STRUCTURES, ImageRecord
 
@@ -30,6 +30,7 @@ class Preprocessing:
 
     size: int = 256  # side of the network's square, pixels
     intensity: str = "percentile"  # see data.intensity
+    crop: bool = True  # cut black borders before resizing
 
 
 class Batch(NamedTuple):
@@ -43,37 +44,33 @@ class Batch(NamedTuple):
     known: Tensor
 
 
-def prepare_image(record: ImageRecord, preprocessing: Preprocessing) -> Tensor:
-    """Read a film and return it as the network wants it: (1, N, N) float in [0, 1]."""
-    image = torch.from_numpy(read_image(record.path, record.photometric_interpretation))
-    return prepare_pixels(image, preprocessing)
-
-
-def prepare_pixels(image: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """Standardise and letterbox a film (H, W) in [0, 1]: (1, N, N) in [0, 1].
+def prepare(image: Tensor, preprocessing: Preprocessing) -> tuple[Tensor, Letterbox]:
+    """Turn a film (H, W) in [0, 1] into what the network sees, (1, N, N) in [0, 1], and say where the film lies in it.
 
     Grey levels are standardised after shrinking, so that films of every resolution have the same noise, and before
     padding, so that the black border does not count.
     """
-    box = letterbox_of(*image.shape, preprocessing.size)
-    small = resample(image[None], (box.inner_height, box.inner_width))[0]
-    return pad_to_square(standardise(small, preprocessing.intensity)[None], box)
+    box = letterbox_of(image, preprocessing.size, preprocessing.crop)
+    small = shrink(image[None], box)[0]
+    return pad_to_square(standardise(small, preprocessing.intensity)[None], box), box
 
 
-def prepare_masks(record: ImageRecord, size: int) -> tuple[Tensor, Tensor]:
-    """Read a film's masks: (4, N, N) covered shares in [0, 1] and (4,) which of them are known.
+def prepare_record(record: ImageRecord, preprocessing: Preprocessing) -> tuple[Tensor, Tensor]:
+    """Read a film and its masks: (5, N, N) planes in [0, 1], image and four masks as covered shares, and (4,) which are known.
 
     Where both lungs are drawn, their union is known too.
     """
+    image = torch.from_numpy(read_image(record.path, record.photometric_interpretation))
+    prepared, box = prepare(image, preprocessing)
     masks = load_masks(record)
     if "right_lung" in masks and "left_lung" in masks:
         masks["lungs"] = masks["right_lung"] | masks["left_lung"]
-    box = letterbox_of(record.height, record.width, size)
-    planes = torch.zeros(len(MASK_STRUCTURES), size, size)
+    planes = torch.zeros(1 + len(MASK_STRUCTURES), preprocessing.size, preprocessing.size)
+    planes[:1] = prepared
     known = torch.zeros(len(MASK_STRUCTURES))
     for channel, structure in enumerate(MASK_STRUCTURES):
         if structure in masks:
-            planes[channel] = to_square(torch.from_numpy(masks[structure])[None].float(), box)[0]
+            planes[1 + channel] = to_square(torch.from_numpy(masks[structure])[None].float(), box)[0]
             known[channel] = 1
     return planes, known
 
@@ -156,10 +153,8 @@ class FilmDataset:
             file.write(flags.tobytes())
 
     def _decode_one(self, record: ImageRecord) -> tuple[np.ndarray, np.ndarray]:
-        image = prepare_image(record, self.preprocessing)
-        masks, known = prepare_masks(record, self.preprocessing.size)
-        planes = (torch.cat([image, masks]) * 255).round().to(torch.uint8)
-        return planes.numpy(), known.to(torch.uint8).numpy()
+        planes, known = prepare_record(record, self.preprocessing)
+        return (planes * 255).round().to(torch.uint8).numpy(), known.to(torch.uint8).numpy()
 
 
 def cache_folder(database: Path) -> Path:

@@ -1,16 +1,27 @@
-"""From the film's own size to the network's square and back: aspect kept, padded with black, undone exactly."""
+"""From the film's own size to the network's square and back: black borders cut, aspect kept, padded, undone exactly."""
 
 from typing import NamedTuple
 
 from torch import Tensor
 from torch.nn import functional as F
 
+BLACK = 0.04  # grey level, of 0..1, below which a border counts as black
+BRIGHT_SHARE = 0.02  # a row or column belongs to the film when more than this share of it is brighter
+
 
 class Letterbox(NamedTuple):
-    """Where a film lies inside the network's square, all in pixels: film size, square size, offset and size inside."""
+    """Where a film lies inside the network's square, all in pixels.
+
+    height, width: of the film. crop_...: the part of it that is not black border. size: side of the square. top, left,
+    inner_height, inner_width: where that part lies in the square.
+    """
 
     height: int
     width: int
+    crop_top: int
+    crop_left: int
+    crop_height: int
+    crop_width: int
     size: int
     top: int
     left: int
@@ -18,12 +29,21 @@ class Letterbox(NamedTuple):
     inner_width: int
 
 
-def letterbox_of(height: int, width: int, size: int) -> Letterbox:
-    """Return the placement of a (height, width) film in a (size, size) square: longer side fits, centred."""
-    scale = size / max(height, width)
-    inner_height, inner_width = max(1, round(height * scale)), max(1, round(width * scale))
-    top, left = (size - inner_height) // 2, (size - inner_width) // 2
-    return Letterbox(height, width, size, top, left, inner_height, inner_width)
+def letterbox_of(image: Tensor, size: int, crop: bool = True) -> Letterbox:
+    """Return the placement of a film (H, W), grey levels in [0, 1], in a (size, size) square: longer side fits, centred.
+
+    crop: leave out rows and columns at the frame that are black, as films scanned or digitised with borders have them; the lungs
+    then fill the square alike whatever the border.
+    """
+    height, width = image.shape
+    top, bottom, left, right = _content(image) if crop else (0, height, 0, width)
+    crop_height, crop_width = bottom - top, right - left
+    scale = size / max(crop_height, crop_width)
+    inner_height, inner_width = max(1, round(crop_height * scale)), max(1, round(crop_width * scale))
+    return Letterbox(
+        height, width, top, left, crop_height, crop_width,
+        size, (size - inner_height) // 2, (size - inner_width) // 2, inner_height, inner_width,
+    )  # fmt: skip
 
 
 def to_square(planes: Tensor, box: Letterbox) -> Tensor:
@@ -31,9 +51,16 @@ def to_square(planes: Tensor, box: Letterbox) -> Tensor:
 
     Each pixel of the result is the mean of the area it covers, so a 0/1 mask becomes the covered share in [0, 1].
     """
+    return pad_to_square(shrink(planes, box), box)
+
+
+def shrink(planes: Tensor, box: Letterbox) -> Tensor:
+    """Cut the black border off (C, H, W) planes and resize them: (C, inner_height, inner_width)."""
     if planes.shape[1:] != (box.height, box.width):
         raise ValueError(f"planes are {tuple(planes.shape[1:])}, the letterbox was made for {(box.height, box.width)}")
-    return pad_to_square(resample(planes, (box.inner_height, box.inner_width)), box)
+    rows = slice(box.crop_top, box.crop_top + box.crop_height)
+    columns = slice(box.crop_left, box.crop_left + box.crop_width)
+    return resample(planes[:, rows, columns], (box.inner_height, box.inner_width))
 
 
 def pad_to_square(inner: Tensor, box: Letterbox) -> Tensor:
@@ -43,13 +70,14 @@ def pad_to_square(inner: Tensor, box: Letterbox) -> Tensor:
     return F.pad(inner, (box.left, right, box.top, bottom))
 
 
-def from_square(planes: Tensor, box: Letterbox) -> Tensor:
-    """Undo `to_square`: (C, size, size) float planes to (C, H, W) of the film, bilinear."""
+def from_square(planes: Tensor, box: Letterbox, fill: float = 0.0) -> Tensor:
+    """Undo `to_square`: (C, size, size) float planes to (C, H, W) of the film, bilinear; the border that was cut gets `fill`."""
     if planes.shape[1:] != (box.size, box.size):
         raise ValueError(f"planes are {tuple(planes.shape[1:])}, the letterbox was made for a square of {box.size}")
-    bottom, right = box.top + box.inner_height, box.left + box.inner_width
-    inner = planes[:, box.top : bottom, box.left : right]
-    return resample(inner, (box.height, box.width))
+    inner = planes[:, box.top : box.top + box.inner_height, box.left : box.left + box.inner_width]
+    content = resample(inner, (box.crop_height, box.crop_width))
+    below, beyond = box.height - box.crop_top - box.crop_height, box.width - box.crop_left - box.crop_width
+    return F.pad(content, (box.crop_left, beyond, box.crop_top, below), value=fill)
 
 
 def resample(planes: Tensor, size: tuple[int, int]) -> Tensor:
@@ -57,3 +85,13 @@ def resample(planes: Tensor, size: tuple[int, int]) -> Tensor:
     if planes.shape[1:] == size:
         return planes
     return F.interpolate(planes[None], size=size, mode="bilinear", align_corners=False, antialias=True)[0]
+
+
+def _content(image: Tensor) -> tuple[int, int, int, int]:
+    """Return (top, bottom, left, right) of what is not black border; a film that is black all over is left whole."""
+    bright = image > BLACK
+    rows = (bright.float().mean(dim=1) > BRIGHT_SHARE).nonzero()[:, 0]
+    columns = (bright.float().mean(dim=0) > BRIGHT_SHARE).nonzero()[:, 0]
+    if not len(rows) or not len(columns):
+        return 0, image.shape[0], 0, image.shape[1]
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1

@@ -59,7 +59,7 @@ def select_images(
 
 
 def run_query(
-    connection: sqlite3.Connection, sql: str, parameters: dict[str, str], needed_columns: Sequence[str] = ()
+    connection: sqlite3.Connection, sql: str, parameters: dict[str, object], needed_columns: Sequence[str] = ()
 ) -> list[sqlite3.Row]:
     """Run one SELECT and return its rows.
 

@@ -5,14 +5,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data.dataset import Preprocessing, prepare_pixels
-from data.resize import from_square, letterbox_of
+from data.dataset import Preprocessing, prepare
+from data.resize import Letterbox, from_square
 from unet.checkpoint import Checkpoint, load_checkpoint
 from unet.device import choose_device, choose_precision, prepare_model
 from unet.inference import IDENTITY, TEST_TIME_VIEWS, predict_views
 from unet.postprocess import clean
 
 DEFAULT_THRESHOLD = 0.5
+NO_LUNG_LOGIT = -30.0  # outside of what the network has seen
 
 
 class Predictor:
@@ -31,15 +32,15 @@ class Predictor:
         self.model = prepare_model(self.checkpoint.build(), self.device)
         self.views = TEST_TIME_VIEWS if test_time_views else (IDENTITY,)
 
-    def logits(self, image: np.ndarray) -> torch.Tensor:
-        """Return the logits of every view at the network's size for a film (H, W) float in [0, 1]: (V, C, N, N)."""
-        prepared = prepare_pixels(torch.from_numpy(image), self.preprocessing)
-        return predict_views(self.model, prepared[None], self.precision, self.views)[:, 0].cpu()
+    def logits(self, image: np.ndarray) -> tuple[torch.Tensor, Letterbox]:
+        """Return the logits of every view for a film (H, W) in [0, 1], (V, C, N, N), and where the film lies in them."""
+        prepared, box = prepare(torch.from_numpy(image), self.preprocessing)
+        return predict_views(self.model, prepared[None], self.precision, self.views)[:, 0].cpu(), box
 
     def probabilities(self, image: np.ndarray) -> np.ndarray:
-        """Return the probability of each structure at the film's own size: (C, H, W) float32."""
-        box = letterbox_of(*image.shape, self.preprocessing.size)
-        return from_square(self.logits(image).mean(dim=0), box).sigmoid().numpy()
+        """Return the probability of each structure at the film's own size: (C, H, W) float32; 0 in black borders."""
+        logits, box = self.logits(image)
+        return from_square(logits.mean(dim=0), box, fill=NO_LUNG_LOGIT).sigmoid().numpy()
 
     def masks(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """Return the masks at the film's own size: structure to bool (H, W), each one piece without holes."""

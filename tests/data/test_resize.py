@@ -6,18 +6,43 @@ from hypothesis import strategies as st
 from data.resize import from_square, letterbox_of, to_square
 
 
+def grey(height, width):
+    return torch.full((height, width), 0.5)
+
+
 def test_a_tall_film_is_centred_between_black_borders():
-    box = letterbox_of(4, 2, 8)
-    assert box[3:] == (0, 2, 8, 4)
+    box = letterbox_of(grey(4, 2), 8)
+    assert (box.top, box.left, box.inner_height, box.inner_width) == (0, 2, 8, 4)
     square = to_square(torch.ones(1, 4, 2), box)
     assert square.shape == (1, 8, 8)
     assert square[0, :, 2:6].min() == 1 and square[0, :, :2].sum() == 0 and square[0, :, 6:].sum() == 0
 
 
+def test_black_borders_are_cut_and_put_back():
+    film = torch.zeros(40, 30)
+    film[4:36, 10:26] = 0.5
+    film[10:14, 12:20] = 0.0  # black inside the film is no border
+    box = letterbox_of(film, 32)
+    assert (box.crop_top, box.crop_left, box.crop_height, box.crop_width) == (4, 10, 32, 16)
+    back = from_square(to_square(film[None], box), box, fill=-7.0)
+    assert torch.allclose(back[0, 4:36, 10:26], film[4:36, 10:26], atol=1e-6)
+    assert (back[0, :4] == -7).all() and (back[0, :, 26:] == -7).all()
+    whole = letterbox_of(film, 32, crop=False)
+    assert (whole.crop_top, whole.crop_left, whole.crop_height, whole.crop_width) == (0, 0, 40, 30)
+
+
+def test_a_specked_border_is_still_a_border_and_a_black_film_stays_whole():
+    film = torch.zeros(100, 100)
+    film[20:80, 20:80] = 0.5
+    film[5, 50] = 1.0
+    assert letterbox_of(film, 32).crop_top == 20
+    assert letterbox_of(torch.zeros(9, 7), 32).crop_height == 9
+
+
 def test_shrinking_a_mask_gives_the_covered_share():
     mask = torch.zeros(1, 8, 8)
     mask[0, :, :3] = 1
-    share = to_square(mask, letterbox_of(8, 8, 4))
+    share = to_square(mask, letterbox_of(grey(8, 8), 4))
     assert share[0, 0, 0] > 0.9 and 0.3 < share[0, 0, 1] < 0.7 and share[0, 0, 3] == 0
     assert share.mean().item() == pytest.approx(3 / 8, abs=0.02)
 
@@ -25,7 +50,7 @@ def test_shrinking_a_mask_gives_the_covered_share():
 @settings(max_examples=50, deadline=None)
 @given(st.integers(1, 90), st.integers(1, 90), st.sampled_from([16, 33, 64]))
 def test_a_round_trip_has_the_films_size_and_keeps_flat_planes(height, width, size):
-    box = letterbox_of(height, width, size)
+    box = letterbox_of(grey(height, width), size)
     assert box.inner_height <= size and box.inner_width <= size
     back = from_square(to_square(torch.full((2, height, width), 0.5), box), box)
     assert back.shape == (2, height, width) and torch.allclose(back, torch.tensor(0.5), atol=1e-5)
@@ -36,14 +61,14 @@ def test_a_round_trip_has_the_films_size_and_keeps_flat_planes(height, width, si
 def test_a_disc_survives_the_round_trip(height, width, shift_y, shift_x):
     y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
     disc = ((x - shift_x) ** 2 + (y - shift_y) ** 2 < 0.35).float()[None]
-    box = letterbox_of(height, width, 64)
+    box = letterbox_of(grey(height, width), 64)
     back = from_square(to_square(disc, box), box) >= 0.5
     dice = 2 * (back & (disc > 0)).sum() / (back.sum() + disc.sum())
     assert dice > 0.95
 
 
 def test_planes_of_another_size_are_refused():
-    box = letterbox_of(10, 12, 16)
+    box = letterbox_of(grey(10, 12), 16)
     with pytest.raises(ValueError, match=r"\(12, 10\).*\(10, 12\)"):
         to_square(torch.zeros(1, 12, 10), box)
     with pytest.raises(ValueError, match="square of 16"):

@@ -1,0 +1,26 @@
+-- One row per image, films listed again left out: who, how, and what was found. Parameters: :source.
+SELECT image.image_id,
+       source.name AS source,
+       study.patient_id,
+       image.study_id,
+       patient.patient_sex AS sex,
+       study.patient_age_years AS age_years,
+       study.study_date,
+       study.offset_days,
+       image.modality,
+       image.view_position AS view,
+       image.patient_position,
+       image.body_part_examined AS body_part,
+       image.photometric_interpretation AS photometric,
+       image.rows,
+       image.columns,
+       image.row_spacing_mm,
+       (SELECT group_concat(finding, '|') FROM finding WHERE finding.image_id = image.image_id) AS findings,
+       (SELECT count(*) FROM mask WHERE mask.image_id = image.image_id) AS masks
+FROM image
+JOIN source USING (source_id)
+JOIN study USING (study_id)
+JOIN patient ON patient.patient_id = study.patient_id
+WHERE image.duplicate_of IS NULL
+  AND (:source = 'all' OR instr(',' || :source || ',', ',' || source.name || ',') > 0)
+ORDER BY source.name, study.patient_id, study.offset_days, image.image_id
