@@ -93,8 +93,13 @@ def build_page(connection: sqlite3.Connection, config: AnalyzeConfig, parameters
         )
     patients = len({row["patient_id"] for row in rows})
     page = Page("Who is in the data")
-    page.add(Text(f"{len(rows)} images of {patients} patients. {flow[-1]['remaining']} of them are frontal chest films with a "
-                  f"usable mask. An empty fact means 'not stated', never 'no'. For research use; not a medical device."))  # fmt: skip
+    used = flow[-1]["remaining"]
+    page.add(
+        Text(
+            f"{len(rows)} images of {patients} patients. {used} of them are frontal chest films with a usable mask. "
+            "An empty fact means 'not stated', never 'no'. For research use; not a medical device."
+        )
+    )
     page.add(
         Heading("From all rows to the films used"),
         picture("flow", flow_figure(flow), "Each condition and what it removes."),

@@ -10,8 +10,8 @@ from report.page import Table
 SMALLEST_GROUP = 10  # patients; of fewer no share is shown, it would say more about persons than about groups
 NOT_STATED = "not stated"
 FACTS = (
-    ("sex", "sex"), ("age_years", "age"), ("view", "view position"), ("modality", "modality"), ("patient_position", "patient position"),
-    ("body_part", "body part"), ("photometric", "photometric interpretation"), ("row_spacing_mm", "pixel spacing"),
+    ("sex", "sex"), ("age_years", "age"), ("view", "view position"), ("modality", "modality"),
+    ("patient_position", "patient position"), ("body_part", "body part"), ("photometric", "photometric interpretation"), ("row_spacing_mm", "pixel spacing"),
     ("study_date", "study date"), ("offset_days", "days since first event"), ("findings", "findings"),
 )  # fmt: skip
 CATEGORIES = (
@@ -33,8 +33,8 @@ def table_one(rows: Rows, by: str) -> Table:
     for column, title in CATEGORIES:
         for level in sorted({_level(row[column]) for row in rows}):
             lines.append([f"{title}: {level}", *(_share(group, column, level) for group in groups.values())])
-    return Table(("", *groups), lines, f"By {by}. Counts are images; shares only for groups of {SMALLEST_GROUP} patients or more.",
-                 source="db/queries/cohort_images.sql")  # fmt: skip
+    caption = f"By {by}. Counts are images; shares only for groups of {SMALLEST_GROUP} patients or more."
+    return Table(("", *groups), lines, caption, source="db/queries/cohort_images.sql")
 
 
 def missing_table(rows: Rows) -> Table:

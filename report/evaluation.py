@@ -57,8 +57,8 @@ def evaluation_page(
 
 
 COLOURS = (
-    "White: the reference contour. Blue, yellow and orange: predicted right lung, left lung and heart. Tinted red-orange: missed; "
-    "tinted blue: predicted where nothing was drawn. The patient's right side is on the left of the picture."
+    "White: the reference contour. Blue, yellow and orange: predicted right lung, left lung and heart. Tinted red-orange: "
+    "missed; tinted blue: predicted where nothing was drawn. The patient's right side is on the left of the picture."
 )
 
 
