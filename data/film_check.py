@@ -4,9 +4,7 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from data.masks import decode_rle, describe_values, read_mask
+from data.masks import describe_values, load_mask
 from data.reading import read_pixels
 from db.ingest_rows import CheckedFilm, CheckedMask, Refusal
 from db.records import SourceFilm, SourceMask
@@ -51,19 +49,10 @@ def check_film(film: SourceFilm, root: Path) -> tuple[CheckedFilm | None, list[R
 
 def check_mask(mask: SourceMask, root: Path, height: int, width: int) -> CheckedMask:
     """Open one mask and return it with its grey values and area; ValueError says what is wrong with it."""
-    if mask.rle is not None:
-        area = decode_rle(mask.rle, height, width)
-        return CheckedMask(mask=mask, values_seen=None, area_share=float(area.mean()))
-    path = inside(root, mask.file)
-    area = read_mask(path, mask.lung_value)
-    if area.shape != (height, width):
-        raise ValueError(
-            f"{mask.file}: mask of {area.shape[1]} x {area.shape[0]} pixels on a film of {width} x {height}; "
-            "export it at the film's size"
-        )
-    return CheckedMask(
-        mask=mask, values_seen=describe_values(np.unique(read_pixels(path).values)), area_share=float(area.mean())
-    )
+    path = None if mask.file is None else inside(root, mask.file)
+    area = load_mask(mask, path, height, width)
+    values = None if path is None else describe_values(read_pixels(path).values)
+    return CheckedMask(mask=mask, values_seen=values, area_share=float(area.mean()))
 
 
 def inside(root: Path, file: str) -> Path:

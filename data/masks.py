@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from data.reading import read_pixels
-from db.records import ImageRecord, MaskRecord
+from db.records import ImageRecord, MaskRecord, SourceMask
 from unet.pieces import label_pieces
 
 SMEAR = 32  # a JPEG copy of a 0/255 mask leaves values within this of the two ends ...
@@ -22,7 +22,7 @@ def load_masks(record: ImageRecord) -> dict[str, np.ndarray]:
     """
     masks = {}
     for mask in record.masks:
-        masks[mask.structure] = load_mask(mask, record.height, record.width)
+        masks[mask.structure] = load_mask(mask, mask.path, record.height, record.width)
     if "lungs" in masks and "right_lung" not in masks and "left_lung" not in masks:
         sides = split_lungs(masks["lungs"])
         if sides is not None:
@@ -31,16 +31,24 @@ def load_masks(record: ImageRecord) -> dict[str, np.ndarray]:
     return masks
 
 
-def load_mask(mask: MaskRecord, height: int, width: int) -> np.ndarray:
-    """Read one mask as bool (height, width)."""
+def load_mask(mask: MaskRecord | SourceMask, path: Path | None, height: int, width: int) -> np.ndarray:
+    """Read one mask as bool (height, width).
+
+    path: where its file lies. A mask that its source publishes at another size is scaled (nearest pixel); any other whose size
+    is not the film's is a ValueError.
+    """
     if mask.rle is not None:
         return decode_rle(mask.rle, height, width)
-    inside = read_mask(mask.path, mask.lung_value)
-    if inside.shape != (height, width):
+    inside = read_mask(path, mask.lung_value)
+    if inside.shape != (height, width) and not mask.scaled:
         raise ValueError(
-            f"{mask.path}: the mask is {inside.shape[1]} x {inside.shape[0]} pixels, its film {width} x {height}; "
+            f"{path}: mask of {inside.shape[1]} x {inside.shape[0]} pixels on a film of {width} x {height}; "
             "export it at the film's size"
         )
+    if inside.shape != (height, width):
+        rows = (np.arange(height) + 0.5) * inside.shape[0] / height
+        columns = (np.arange(width) + 0.5) * inside.shape[1] / width
+        inside = inside[np.ix_(rows.astype(int), columns.astype(int))]
     return inside
 
 

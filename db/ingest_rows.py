@@ -175,10 +175,10 @@ def _write_details(connection: sqlite3.Connection, image_id: int, checked: Check
         [(image_id, finding) for finding in dict.fromkeys(checked.film.findings)],
     )
     connection.executemany(
-        "INSERT INTO mask (image_id, structure, convention, provenance, file, rle, lung_value, values_seen, area_share) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO mask (image_id, structure, convention, provenance, file, rle, lung_value, scaled, values_seen, area_share) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [(image_id, m.mask.structure, m.mask.convention, m.mask.provenance, m.mask.file, m.mask.rle, m.mask.lung_value,
-          m.values_seen, m.area_share) for m in checked.masks],
+          int(m.mask.scaled), m.values_seen, m.area_share) for m in checked.masks],
     )  # fmt: skip
     connection.executemany(
         "INSERT INTO measurement (image_id, name, value, unit) VALUES (?, ?, ?, ?)",

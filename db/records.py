@@ -23,6 +23,7 @@ class SourceMask:
 
     file: path relative to the source's root, '/'-separated. rle: '1-based start, length' pairs over the row-major image.
     lung_value: the only grey value that means "inside" where the source uses several (V7: 255 lung, 127 ignore), else None.
+    scaled: the source publishes the mask at another size than the film; it is scaled to the film's.
     """
 
     structure: str
@@ -31,6 +32,7 @@ class SourceMask:
     file: str | None = None
     rle: str | None = None
     lung_value: int | None = None
+    scaled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +87,7 @@ class MaskRecord:
     path: Path | None = None
     rle: str | None = None
     lung_value: int | None = None
+    scaled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,6 +70,8 @@ CREATE TABLE mask (
     file        TEXT,                           -- path relative to source.root
     rle         TEXT,                           -- or run-length code: 1-based 'start length' pairs, row-major
     lung_value  INTEGER,                        -- the grey value that means inside, where the file uses several
+    scaled      INTEGER NOT NULL DEFAULT 0 CHECK (scaled IN (0, 1)),
+                                                -- 1: published at another size than the film, to be scaled to it
     values_seen TEXT,                           -- grey values found in the file at ingest, e.g. '0 255'
     area_share  REAL CHECK (area_share BETWEEN 0 AND 1),        -- share of the film's pixels inside
     CHECK ((file IS NULL) <> (rle IS NULL)),

@@ -154,4 +154,5 @@ def _mask_record(row: sqlite3.Row) -> MaskRecord:
         path=None if row["file"] is None else Path(row["root"]) / row["file"],
         rle=row["rle"],
         lung_value=row["lung_value"],
+        scaled=bool(row["scaled"]),
     )

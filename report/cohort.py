@@ -11,7 +11,8 @@ SMALLEST_GROUP = 10  # patients; of fewer no share is shown, it would say more a
 NOT_STATED = "not stated"
 FACTS = (
     ("sex", "sex"), ("age_years", "age"), ("view", "view position"), ("modality", "modality"),
-    ("patient_position", "patient position"), ("body_part", "body part"), ("photometric", "photometric interpretation"), ("row_spacing_mm", "pixel spacing"),
+    ("patient_position", "patient position"), ("body_part", "body part"), ("photometric", "photometric interpretation"),
+    ("row_spacing_mm", "pixel spacing"),
     ("study_date", "study date"), ("offset_days", "days since first event"), ("findings", "findings"),
 )  # fmt: skip
 CATEGORIES = (
