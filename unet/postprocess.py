@@ -1,8 +1,39 @@
-"""From probabilities to tidy masks: one piece per structure, no holes, no pixel in both lungs."""
+"""From probabilities to tidy masks: no pixel for both lungs, one piece per structure, no holes."""
+
+from collections.abc import Mapping
 
 import numpy as np
 
 from unet.pieces import label_pieces
+
+
+def binarise(probabilities: Mapping[str, np.ndarray], thresholds: Mapping[str, float]) -> dict[str, np.ndarray]:
+    """Return each structure's bool mask, probability >= threshold, before any tidying.
+
+    probabilities: structure to (H, W) in [0, 1]; thresholds: one for each of them. A pixel that both lungs claim goes to the
+    more probable one, to the right lung where they are equal; the union of the lungs stays as it is.
+    """
+    missing = sorted(set(probabilities) - set(thresholds))
+    if missing:
+        raise ValueError(f"no threshold for {', '.join(missing)}; give one for each structure")
+    masks = {name: plane >= thresholds[name] for name, plane in probabilities.items()}
+    if "right_lung" in masks and "left_lung" in masks:
+        both = masks["right_lung"] & masks["left_lung"]
+        more_left = probabilities["left_lung"] > probabilities["right_lung"]
+        masks["right_lung"] &= ~(both & more_left)
+        masks["left_lung"] &= ~(both & ~more_left)
+    return masks
+
+
+def clean(masks: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return each structure as its largest piece without holes: structure to bool (H, W), in and out.
+
+    A lung or heart is one piece on a film; a second one is a stray blob, which would ruin every distance. An empty mask
+    stays empty. The lungs come as two structures: a union of both would lose one of them here.
+    """
+    if "lungs" in masks:
+        raise ValueError("'lungs' is two pieces; clean right_lung and left_lung, then unite them")
+    return {name: fill_holes(largest_components(mask)) for name, mask in masks.items()}
 
 
 def component_count(mask: np.ndarray) -> int:
@@ -11,7 +42,7 @@ def component_count(mask: np.ndarray) -> int:
 
 
 def largest_components(mask: np.ndarray, count: int = 1) -> np.ndarray:
-    """Keep the `count` largest connected pieces; of equal ones the first in reading order."""
+    """Keep the `count` largest connected pieces (four neighbours); of equal ones the first in reading order."""
     labels, sizes = label_pieces(mask)
     if len(sizes) <= count:
         return mask.copy()
@@ -21,15 +52,10 @@ def largest_components(mask: np.ndarray, count: int = 1) -> np.ndarray:
 
 
 def fill_holes(mask: np.ndarray) -> np.ndarray:
-    """Fill what the frame cannot reach: outside pixels that no path of four neighbours joins to the border."""
+    """Fill what the frame cannot reach: outside pixels that no path of four neighbours joins to the frame.
+
+    So a hole that leaks only across a corner counts as closed, and a bay that opens to the frame is no hole.
+    """
     outside = np.pad(~mask, 1, constant_values=True)
     labels, _ = label_pieces(outside)
     return (labels != labels[0, 0])[1:-1, 1:-1]
-
-
-def clean(masks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return each structure as its largest piece without holes.
-
-    A lung or heart is one piece on a film; a second one is a stray blob, which would ruin every distance.
-    """
-    return {name: fill_holes(largest_components(mask)) for name, mask in masks.items()}

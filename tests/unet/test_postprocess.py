@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from unet.pieces import label_pieces
+from unet.postprocess import binarise, clean, component_count, fill_holes, largest_components
+
+
+def mask(*rows):
+    return np.array([[c == "#" for c in row] for row in rows])
+
+
+def flood(m):
+    """Label by walking, pixel by pixel: slow and obvious."""
+    labels, number = np.zeros(m.shape, int), 0
+    for start in zip(*np.nonzero(m), strict=True):
+        if labels[start]:
+            continue
+        number += 1
+        todo = [start]
+        while todo:
+            y, x = todo.pop()
+            if 0 <= y < m.shape[0] and 0 <= x < m.shape[1] and m[y, x] and not labels[y, x]:
+                labels[y, x] = number
+                todo += [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
+    return labels
+
+
+def test_pieces_touch_along_edges_not_corners():
+    pieces = label_pieces(mask("##..", "..#.", "#.##"))
+    assert pieces.labels.tolist() == [[1, 1, 0, 0], [0, 0, 2, 0], [3, 0, 2, 2]]
+    assert pieces.sizes.tolist() == [2, 3, 1]
+
+
+def test_a_spiral_is_one_piece():
+    assert component_count(mask("#####", "#...#", "#.#.#", "#.###", "#....")) == 1
+
+
+@settings(max_examples=50, deadline=None)
+@given(hnp.arrays(bool, st.tuples(st.integers(1, 17), st.integers(1, 13))))
+def test_labels_are_those_of_a_walk(m):
+    labels, sizes = label_pieces(m)
+    assert np.array_equal(labels, flood(m))
+    assert sizes.tolist() == [int((labels == n + 1).sum()) for n in range(len(sizes))]
+
+
+def test_the_largest_pieces_stay():
+    m = mask("##.#.", "##...", "...##")
+    assert largest_components(m).sum() == 4
+    assert largest_components(m, 2).sum() == 6
+    assert np.array_equal(largest_components(m, 9), m)
+    assert not largest_components(np.zeros((3, 3), bool)).any()
+
+
+def test_holes_are_filled_and_bays_are_not():
+    assert np.array_equal(fill_holes(mask("####", "#..#", "####")), np.ones((3, 4), bool))
+    bay = mask("####", "#...", "####")
+    assert np.array_equal(fill_holes(bay), bay)
+
+
+@settings(max_examples=30, deadline=None)
+@given(hnp.arrays(bool, st.tuples(st.integers(1, 13), st.integers(1, 17))))
+def test_filling_agrees_with_scipy(m):
+    ndimage = pytest.importorskip("scipy.ndimage")
+    assert np.array_equal(fill_holes(m), ndimage.binary_fill_holes(m))
+
+
+def test_cleaning_leaves_one_solid_piece_of_each():
+    dirty = {"heart": mask("#....", "..###", "..#.#", "..###"), "left_lung": np.zeros((4, 5), bool)}
+    tidy = clean(dirty)
+    assert np.array_equal(tidy["heart"], mask(".....", "..###", "..###", "..###"))
+    assert not tidy["left_lung"].any()
+
+
+def test_lungs_as_one_structure_would_lose_one_of_them():
+    with pytest.raises(ValueError, match="two pieces"):
+        clean({"lungs": mask("#.#")})
+
+
+def test_a_pixel_goes_to_the_more_probable_lung_and_the_union_stays():
+    right, left = np.array([[0.9, 0.6, 0.7, 0.2]]), np.array([[0.1, 0.8, 0.7, 0.7]])
+    heart = np.array([[0.0, 0.9, 0.2, 0.0]])
+    masks = binarise(
+        {"right_lung": right, "left_lung": left, "heart": heart},
+        dict.fromkeys(("right_lung", "left_lung", "heart"), 0.6),
+    )
+    assert masks["right_lung"].tolist() == [[True, False, True, False]]
+    assert masks["left_lung"].tolist() == [[False, True, False, True]]
+    assert masks["heart"].tolist() == [[False, True, False, False]]
+
+
+def test_a_threshold_belongs_to_the_mask_and_to_its_structure():
+    planes = {"heart": np.array([[0.29, 0.3, 0.31]]), "left_lung": np.array([[0.29, 0.3, 0.31]])}
+    masks = binarise(planes, {"heart": 0.3, "left_lung": 0.31})
+    assert masks["heart"].tolist() == [[False, True, True]] and masks["left_lung"].tolist() == [[False, False, True]]
+    with pytest.raises(ValueError, match="no threshold for left_lung"):
+        binarise(planes, {"heart": 0.3})
+
+
+@pytest.mark.parametrize("turn", [0, 1])
+def test_a_long_winding_piece_is_followed_to_its_end(turn):
+    # a meander of one pixel's width: the first and the last run hang together through every one between
+    m = np.zeros((41, 33), bool)
+    m[::2] = True
+    m[1::4, -1] = m[3::4, 0] = True
+    m = np.rot90(m, turn)
+    assert component_count(m) == 1 and component_count(np.pad(m, 3)) == 1
+    m = m.copy()
+    m[np.nonzero(m)[0][0] + 20, :] = False
+    assert component_count(m) > 1
