@@ -84,67 +84,59 @@ def build_page(connection: sqlite3.Connection, config: AnalyzeConfig, parameters
     def rows_of(query: str) -> list[dict]:
         return [dict(row) for row in run_query(connection, query_text(query), parameters)]
 
-    rows, flow, values, refusals = (
-        rows_of(q) for q in ("cohort_images", "cohort_flow", "measurement_values", "refusals")
-    )
+    rows = rows_of("cohort_images")
     if not rows:
         raise ValueError(
             f"no image of source {', '.join(config.source)} in the database; see `python -m data.ingest --help`"
         )
-    patients = len({row["patient_id"] for row in rows})
     page = Page("Who is in the data")
-    used = flow[-1]["remaining"]
+    add_flow(page, rows, rows_of("cohort_flow"), rows_of("refusals"))
+    page.add(Heading("Patients and films"), table_one(rows, config.by))
+    page.add(picture("ages", age_figure(rows), "Age and sex, every patient once."))
+    page.add(picture("views", view_figure(rows), "Modality and view position (DICOM codes)."))
+    page.add(Heading("Findings"), finding_table(rows))
+    page.add(picture("findings", finding_figure(rows), "Findings as the sources state them."))
+    page.add(Heading("What is missing"), missing_table(rows))
+    page.add(picture("missing", missing_figure(rows), "Facts that are not stated."))
+    odd = odd_rows(rows)
+    if odd.rows:
+        page.add(Heading("Rows to look at"), odd)
+    values = rows_of("measurement_values")
+    if values:
+        page.add(Heading("Clinical measurements"), measurement_table(values))
+        page.add(picture("measurements", measurement_figure(values), "The four most frequent measurements."))
+    if config.run is not None:
+        add_scores(page, connection, config)
+    return page
+
+
+def add_flow(page: Page, rows: list[dict], flow: list[dict], refusals: list[dict]) -> None:
+    """Say how many images there are, how many are used, and what each condition removes."""
+    patients, used = len({row["patient_id"] for row in rows}), flow[-1]["remaining"]
     page.add(
         Text(
             f"{len(rows)} images of {patients} patients. {used} of them are frontal chest films with a usable mask. "
             "An empty fact means 'not stated', never 'no'. For research use; not a medical device."
-        )
-    )
-    page.add(
+        ),
         Heading("From all rows to the films used"),
         picture("flow", flow_figure(flow), "Each condition and what it removes."),
     )
-    page.add(Table(("condition", "removed", "remaining"), [(r["label"], r["removed"], r["remaining"]) for r in flow],
-                   source="db/queries/cohort_flow.sql"))  # fmt: skip
+    lines = [(row["label"], row["removed"], row["remaining"]) for row in flow]
+    page.add(Table(("condition", "removed", "remaining"), lines, source="db/queries/cohort_flow.sql"))
     if refusals:
-        page.add(
-            Table(
-                tuple(refusals[0]),
-                [tuple(row.values()) for row in refusals],
-                "Refused at ingest.",
-                source="db/queries/refusals.sql",
-            )
+        lines = [tuple(row.values()) for row in refusals]
+        page.add(Table(tuple(refusals[0]), lines, "Refused at ingest.", source="db/queries/refusals.sql"))
+
+
+def add_scores(page: Page, connection: sqlite3.Connection, config: AnalyzeConfig) -> None:
+    """Show the scores of the evaluation in --run by group."""
+    evaluation = find_run(connection, "evaluate", config.run)
+    if evaluation is None:
+        raise ValueError(
+            f"--run {config.run}: the database has no evaluation with this folder; run evaluate.py with this --db"
         )
-    page.add(Heading("Patients and films"), table_one(rows, config.by))
-    page.add(picture("ages", age_figure(rows), "Age and sex, every patient once."))
-    page.add(picture("views", view_figure(rows), "Modality and view position (DICOM codes)."))
-    page.add(
-        Heading("Findings"),
-        finding_table(rows),
-        picture("findings", finding_figure(rows), "Findings as stated by the sources."),
-    )
-    page.add(
-        Heading("What is missing"),
-        missing_table(rows),
-        picture("missing", missing_figure(rows), "Facts that are not stated."),
-    )
-    odd = odd_rows(rows)
-    if odd.rows:
-        page.add(Heading("Rows to look at"), odd)
-    if values:
-        page.add(Heading("Clinical measurements"), measurement_table(values),
-                 picture("measurements", measurement_figure(values), "The four most frequent measurements."))  # fmt: skip
-    if config.run is not None:
-        evaluation = find_run(connection, "evaluate", config.run)
-        if evaluation is None:
-            raise ValueError(
-                f"--run {config.run}: the database has no evaluation with this folder; run evaluate.py with this --db"
-            )
-        scores = [
-            dict(row) for row in run_query(connection, query_text("scores_by_film"), {"run_id": evaluation["run_id"]})
-        ]
-        page.add(Heading("How well the masks agree, by group"), score_table(scores, config.by))
-    return page
+    scores = run_query(connection, query_text("scores_by_film"), {"run_id": evaluation["run_id"]})
+    page.add(Heading("How well the masks agree, by group"), score_table([dict(row) for row in scores], config.by))
 
 
 def picture(name: str, figure, caption: str) -> Picture:

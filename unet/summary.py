@@ -7,6 +7,7 @@ import numpy as np
 
 DRAWS = 2000
 LEVEL = 0.95
+BLOCK = 2**18  # random numbers held at a time, so that ten thousand patients need no more memory than ten
 
 
 class Interval(NamedTuple):
@@ -35,6 +36,8 @@ def summarise(values: Sequence[float | None], patients: Sequence[str], limit: fl
     The mean's interval is the percentile interval of the bootstrap over patients: all films of a drawn patient come along,
     so that ten films of one person do not count as ten persons (Efron & Tibshirani 1993).
     """
+    if len(values) != len(patients):
+        raise ValueError(f"{len(values)} values for {len(patients)} patients; wanted one patient for each film")
     column = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
     defined = ~np.isnan(column)
     if not defined.any():
@@ -60,11 +63,33 @@ def bootstrap_mean(values: np.ndarray, patients: Sequence[str], seed: int = 0) -
 
 
 def gap(
-    values_a: np.ndarray, patients_a: Sequence[str], values_b: np.ndarray, patients_b: Sequence[str], seed: int = 0
+    values_a: Sequence[float],
+    patients_a: Sequence[str],
+    values_b: Sequence[float],
+    patients_b: Sequence[str],
+    seed: int = 0,
 ) -> Interval:
-    """Return the difference of two groups' means, a - b, with its interval; the groups are resampled apart."""
-    difference = bootstrap_means(values_a, patients_a, seed) - bootstrap_means(values_b, patients_b, seed + 1)
-    return Interval(float(values_a.mean() - values_b.mean()), *_bounds(difference))
+    """Return the difference of two groups' means over films, a - b, with its interval.
+
+    Patients with films in both groups (a PA and an AP film, say) are drawn once for both; those of a alone, of b alone and of
+    both are resampled each within their own kind, so no draw leaves a group empty. With fewer than two patients in a
+    group the interval is not known (NaN). Raises ValueError for an empty group or a NaN value.
+    """
+    column_a, column_b = _defined(values_a, patients_a, "group a"), _defined(values_b, patients_b, "group b")
+    value = float(column_a.mean() - column_b.mean())
+    if min(len(set(patients_a)), len(set(patients_b))) < 2:
+        return Interval(value, float("nan"), float("nan"))
+    patients, index = np.unique([*map(str, patients_a), *map(str, patients_b)], return_inverse=True)
+    index_a, index_b = index[: len(column_a)], index[len(column_a) :]
+    totals = [
+        np.bincount(own, weights=weights, minlength=len(patients))
+        for own, column in ((index_a, column_a), (index_b, column_b))
+        for weights in (column, np.ones(len(column)))
+    ]  # sum in a, films in a, sum in b, films in b, of every patient
+    kind = 1 * (totals[1] > 0) + 2 * (totals[3] > 0)
+    generator = np.random.default_rng(seed)
+    drawn = sum(_resampled(np.stack(totals)[:, kind == one], generator) for one in np.unique(kind))
+    return Interval(value, *_bounds(drawn[0] / drawn[1] - drawn[2] / drawn[3]))
 
 
 class PairedComparison(NamedTuple):
@@ -76,35 +101,61 @@ class PairedComparison(NamedTuple):
 
 
 def compare_paired(
-    values_a: np.ndarray, values_b: np.ndarray, patients: Sequence[str], seed: int = 0
+    values_a: Sequence[float], values_b: Sequence[float], patients: Sequence[str], seed: int = 0
 ) -> PairedComparison:
-    """Compare two runs film by film.
+    """Compare two runs film by film: values_a[i] and values_b[i] belong to one film.
 
     p: share of sign flips, drawn by patient, whose mean difference is at least as large in size as the observed one, the
-    observed one counted in (Phipson & Smyth 2010). Raises ValueError where a value is NaN.
+    observed one counted in (Phipson & Smyth 2010), so never 0. Raises ValueError where a value is NaN.
     """
-    differences = np.asarray(values_a, np.float64) - np.asarray(values_b, np.float64)
-    if np.isnan(differences).any():
-        raise ValueError(
-            f"{int(np.isnan(differences).sum())} films have no value in one of the runs; compare films that have both"
-        )
-    sums, _ = _per_patient(differences, patients)
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(DRAWS, len(sums)))
-    flipped = np.abs(signs @ sums)
-    as_large = np.count_nonzero(flipped >= abs(sums.sum()) * (1 - 1e-12))
+    if len(values_a) != len(values_b):
+        raise ValueError(f"run a has {len(values_a)} films, run b {len(values_b)}; compare the films that have both")
+    differences = _defined(np.subtract(values_a, values_b), patients, "one of the runs")
+    sums = _per_patient(differences, patients)[0]
+    generator = np.random.default_rng(seed)
+    flipped = np.concatenate(
+        [np.abs(generator.choice([-1.0, 1.0], size=(draws, len(sums))) @ sums) for draws in _blocks(len(sums))]
+    )
+    # sums of the same numbers in another order differ in the last bits; they count as equal
+    as_large = np.count_nonzero(flipped >= abs(sums.sum()) - 1e-12 * np.abs(sums).sum())
     return PairedComparison(bootstrap_mean(differences, patients, seed), (as_large + 1) / (DRAWS + 1), len(differences))
 
 
 def bootstrap_means(values: np.ndarray, patients: Sequence[str], seed: int) -> np.ndarray:
     """Return the mean over films of each of the 2,000 draws of patients with replacement: (DRAWS,)."""
-    sums, counts = _per_patient(np.asarray(values, np.float64), patients)
-    drawn = np.random.default_rng(seed).integers(len(sums), size=(DRAWS, len(sums)))
-    return sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    sums, films = _resampled(_per_patient(np.asarray(values, np.float64), patients), np.random.default_rng(seed))
+    return sums / films
 
 
-def _per_patient(values: np.ndarray, patients: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def _defined(values: Sequence[float], patients: Sequence[str], name: str) -> np.ndarray:
+    column = np.asarray(values, np.float64)
+    if len(column) != len(patients):
+        raise ValueError(f"{name}: {len(column)} values for {len(patients)} patients; wanted one patient for each film")
+    if not len(column):
+        raise ValueError(f"{name} holds no film; wanted at least one")
+    if np.isnan(column).any():
+        missing = int(np.isnan(column).sum())
+        raise ValueError(f"{missing} films have no value in {name}; leave them out of both sides and say how many")
+    return column
+
+
+def _per_patient(values: np.ndarray, patients: Sequence[str]) -> np.ndarray:
+    """Return each patient's sum of values and number of films: (2, patients)."""
     _, index = np.unique(np.asarray(patients), return_inverse=True)
-    return np.bincount(index, weights=values), np.bincount(index).astype(np.float64)
+    return np.stack([np.bincount(index, weights=values), np.bincount(index)])
+
+
+def _resampled(totals: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Return the totals (K, patients) summed over each draw of as many patients with replacement: (K, DRAWS)."""
+    patients = totals.shape[1]
+    blocks = (generator.integers(patients, size=(draws, patients)) for draws in _blocks(patients))
+    return np.concatenate([totals[:, drawn].sum(axis=2) for drawn in blocks], axis=1)
+
+
+def _blocks(patients: int) -> list[int]:
+    """Split the draws so that a block holds about BLOCK random numbers."""
+    step = max(1, BLOCK // max(1, patients))
+    return [min(step, DRAWS - start) for start in range(0, DRAWS, step)]
 
 
 def _bounds(draws: np.ndarray) -> tuple[float, float]:

@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data.phantom import draw_phantom
+from data.phantom.measurements import corner_angle
+from data.phantom.tissue import Findings
+
+SIZE = 160  # small films are drawn quickly and have the same anatomy
+
+
+def values(phantom):
+    return {value.name: value.value for value in phantom.measurements}
+
+
+def test_the_same_number_gives_the_same_film_and_another_gives_another():
+    one, again, other = draw_phantom(3, 5, SIZE), draw_phantom(3, 5, SIZE), draw_phantom(3, 6, SIZE)
+    assert np.array_equal(one.image, again.image) and values(one) == values(again)
+    assert not np.array_equal(one.image, other.image)
+    assert not np.array_equal(draw_phantom(4, 5, SIZE).image, one.image)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 10_000))
+def test_anatomy_is_plausible(index):
+    phantom = draw_phantom(0, index, SIZE)
+    right, left, heart = (phantom.masks[name] for name in ("right_lung", "left_lung", "heart"))
+    assert phantom.image.shape == right.shape == (SIZE, SIZE) and phantom.image.dtype == np.uint8
+    assert not (right & left).any() and not ((right | left) & heart).any()
+    assert np.nonzero(right)[1].mean() < np.nonzero(heart)[1].mean() < np.nonzero(left)[1].mean()
+    assert 0.08 < (right | left).mean() < 0.6 and 0.02 < heart.mean() < 0.3
+    lungs_grey = phantom.image[right | left].mean()
+    assert lungs_grey < phantom.image[heart].mean()  # air is dark
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 10_000))
+def test_measurements_fit_the_masks_to_a_pixel_or_two(index):
+    phantom = draw_phantom(0, index, 2 * SIZE)
+    truth, spacing = values(phantom), phantom.facts["pixel_spacing_mm"]
+    heart = np.nonzero(phantom.masks["heart"].any(axis=0))[0]
+    assert (np.ptp(heart) + 1) * spacing == pytest.approx(truth["heart_width_mm"], abs=2.5 * spacing)
+    assert truth["cardiothoracic_ratio"] == pytest.approx(truth["heart_width_mm"] / truth["thorax_width_mm"])
+    if "effusion" not in phantom.facts["findings"]:
+        lungs = np.nonzero((phantom.masks["right_lung"] | phantom.masks["left_lung"]).any(axis=0))[0]
+        assert (np.ptp(lungs) + 1) * spacing == pytest.approx(truth["thorax_width_mm"], abs=2.5 * spacing)
+    assert 15 < truth["right_costophrenic_angle_deg"] < 110
+
+
+def test_the_angle_of_a_right_angled_corner():
+    square = np.array([[x, 0.0] for x in range(0, 40)] + [[40.0, y] for y in range(0, 40)] + [[40, 40], [0, 40]], float)
+    assert corner_angle(square, np.array([40.0, 0.0]), 20.0) == pytest.approx(90, abs=1e-9)
+    wedge = np.array([[0.0, 0.0], [50.0, 0.0], [50.0, 50.0]])
+    assert corner_angle(wedge, np.array([0.0, 0.0]), 20.0) == pytest.approx(45, abs=1e-9)
+
+
+def test_fluid_hides_the_lung_base(monkeypatch):
+    from data.phantom import film
+
+    dry, wet = Findings(None, ()), Findings((-1, 0.3), ())
+    monkeypatch.setattr(film, "draw_findings", lambda chest, rng: dry)
+    without = draw_phantom(1, 1, SIZE)
+    monkeypatch.setattr(film, "draw_findings", lambda chest, rng: wet)
+    with_fluid = draw_phantom(1, 1, SIZE)
+    assert with_fluid.masks["right_lung"].sum() < 0.95 * without.masks["right_lung"].sum()
+    assert with_fluid.masks["left_lung"].sum() == without.masks["left_lung"].sum()
+    hidden = without.masks["right_lung"] & ~with_fluid.masks["right_lung"]
+    kept = with_fluid.masks["right_lung"]
+    assert with_fluid.image[hidden].mean() > with_fluid.image[kept].mean()

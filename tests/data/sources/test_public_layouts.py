@@ -1,0 +1,191 @@
+"""The traps of each public layout, on tiny files in that layout."""
+
+import gzip
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data.sources import READERS, chexmask, covid_chestxray, covid_radiography, jsrt, montgomery, shenzhen
+from data.sources.facts import age_years, iso_date, modality_code, number, sex_code, view_codes
+
+
+def picture(path, size=(8, 6)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.zeros(size[::-1], np.uint8)).save(path)
+
+
+def text(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode("latin-1"))
+
+
+def test_montgomery(tmp_path):
+    for name in ("MCUCXR_0001_0", "MCUCXR_0162_1", "MCUCXR_0166_1"):
+        picture(tmp_path / f"CXR_png/{name}.png")
+        for side in ("leftMask", "rightMask"):
+            picture(tmp_path / f"ManualMask/{side}/{name}.png")
+    text(tmp_path / "ClinicalReadings/MCUCXR_0001_0.txt", "Patient's Sex: F \r\nPatient's Age: 027Y\r\nnormal\r\n")
+    text(tmp_path / "ClinicalReadings/MCUCXR_0166_1.txt",
+         "Patient's Sex: O\nPatient's Age: 049Y\nNO REPORT\n(same pt as MCUCXR_0162_1)\n")  # fmt: skip
+    one, other, again = montgomery.read(tmp_path)
+    assert (one.patient_id, one.patient_sex, one.patient_age_years, one.findings) == (
+        "MCUCXR_0001",
+        "F",
+        27,
+        ("normal",),
+    )
+    assert {mask.structure: mask.file for mask in one.masks} == {
+        "right_lung": "ManualMask/rightMask/MCUCXR_0001_0.png",
+        "left_lung": "ManualMask/leftMask/MCUCXR_0001_0.png",
+    }
+    assert other.patient_sex is None and other.findings == ("tuberculosis",)
+    assert (again.patient_sex, again.same_patient_as, again.note) == (
+        "O",
+        ("MCUCXR_0162",),
+        "NO REPORT (same pt as MCUCXR_0162_1)",
+    )
+
+
+def test_shenzhen_with_missing_masks_and_misspelt_readings(tmp_path):
+    readings = {"0001_0": "male 45yrs\nnormal", "0002_0": "femal 32yrs\nnormal", "0327_1": "female24yrs\nright PTB",
+                "0328_1": "male , 29yrs  \t\nx", "0329_1": "Female, 28yrs", "0330_1": "male 16month", "0331_1": "female 64days",
+                "0332_1": "male 42"}  # fmt: skip
+    for name, reading in readings.items():
+        picture(tmp_path / f"ChinaSet_AllFiles/CXR_png/CHNCXR_{name}.png")
+        text(tmp_path / f"ChinaSet_AllFiles/ClinicalReadings/CHNCXR_{name}.txt", reading)
+    picture(tmp_path / "shcxr-lung-mask/mask/mask/CHNCXR_0001_0_mask.png")
+    films = {film.patient_id: film for film in shenzhen.read(tmp_path)}
+    assert len(films) == 8  # the mask is no film
+    assert {
+        film.patient_sex for name, film in films.items() if name in ("CHNCXR_0001", "CHNCXR_0328", "CHNCXR_0332")
+    } == {"M"}
+    assert [films[f"CHNCXR_{n}"].patient_sex for n in ("0002", "0327", "0329", "0331")] == ["F"] * 4
+    ages = [films[f"CHNCXR_{n}"].patient_age_years for n in ("0001", "0327", "0328", "0332")]
+    assert ages == [45, 24, 29, 42]
+    assert films["CHNCXR_0330"].patient_age_years == pytest.approx(16 / 12, abs=1e-3)
+    assert films["CHNCXR_0331"].patient_age_years == pytest.approx(64 / 365.25, abs=1e-3)
+    assert len(films["CHNCXR_0001"].masks) == 1 and films["CHNCXR_0002"].masks == ()
+    assert films["CHNCXR_0327"].note == "right PTB" and films["CHNCXR_0327"].pixel_spacing_mm is None
+
+
+def test_jsrt_with_scr_masks_and_carriage_returns(tmp_path):
+    for name in ("JPCLN009", "JPCLN106", "JPCNN001"):
+        text(tmp_path / f"All247images/{name}.IMG", "x")
+    for fold, folder in (
+        ("fold1", "right lung"),
+        ("fold1", "left lung"),
+        ("fold1", "heart"),
+        ("fold1", "left clavicle"),
+    ):
+        picture(tmp_path / f"scratch/{fold}/masks/{folder}/JPCLN009.gif")
+    line = "JPCLN009.IMG\t4\t15\t53\tMale\t1634\t692\tmalignant\tl.upper\tlobe\tsusp. lung m\tetastasis"
+    text(tmp_path / "CLNDAT_EN.txt", line + "\r" + line.replace("009", "106").replace("\t53\t", "\t?\t") + "\r")
+    text(tmp_path / "CNNDAT_EN.TXT", "JPCNN001.IMG  24  Female  non-nodule\r")
+    films = {film.patient_id: film for film in jsrt.read(tmp_path)}
+    nodule = films["JPCLN009"]
+    assert (nodule.patient_age_years, nodule.patient_sex, nodule.findings) == (53, "M", ("nodule", "malignant"))
+    assert nodule.note == "susp. lung metastasis" and nodule.photometric_interpretation == "MONOCHROME1"
+    assert {mask.structure for mask in nodule.masks} == {"right_lung", "left_lung", "heart"}
+    assert all(mask.scaled for mask in nodule.masks) and "scratch/fold1/masks/right lung/JPCLN009.gif" in [
+        m.file for m in nodule.masks
+    ]
+    assert films["JPCLN106"].patient_age_years is None
+    assert (films["JPCNN001"].patient_age_years, films["JPCNN001"].patient_sex) == (24, "F") and films[
+        "JPCNN001"
+    ].masks == ()
+
+
+HEADER = (
+    "Patientid, offset ,sex,age,finding,view,modality,date,folder,filename,temperature,pO2_saturation,clinical_notes,\n"
+)
+
+
+def test_covid_chestxray_with_odd_headers_and_two_kinds_of_masks(tmp_path):
+    rows = [
+        '2,3,M,65,Pneumonia/Viral/COVID-19,AP Supine,X-ray,"January 25, 2020",images,a.b.jpeg,38.5,?,note,',
+        "2,3,M,65,todo,L,X-ray,2020,images,l.jpg,,,,",
+        "285,,F,,No Finding,?,X-ray,March 2020,images,twice.png,,90,,",
+        "339,,F,,No Finding,Axial,CT,12 January,images,twice.png,,,,",
+    ]
+    text(tmp_path / "metadata.csv", HEADER + "\n".join(rows) + "\n")
+    picture(tmp_path / "semantic_masks_v7labs_lungs/x.png")
+    (tmp_path / "semantic_masks_v7labs_lungs/x.png").rename(tmp_path / "semantic_masks_v7labs_lungs/a.b.jpeg")
+    picture(tmp_path / "annotations/lungVAE-masks/a.b_mask.png")
+    first, lateral, doubled, again = covid_chestxray.read(tmp_path)
+    assert (first.view_position, first.patient_position, first.modality, first.study_date) == (
+        "AP",
+        "SUPINE",
+        "CR",
+        "2020-01-25",
+    )
+    assert first.findings == ("Pneumonia", "Viral", "COVID-19") and lateral.findings == ()
+    assert [(m.convention, m.provenance, m.lung_value) for m in first.masks] == [
+        ("includes_heart", "manual", 255),
+        ("clear_field", "model", None),
+    ]
+    assert [(m.name, m.value, m.unit) for m in first.measurements] == [("temperature", 38.5, "degC")]
+    assert first.study_id == lateral.study_id and lateral.view_position == "LL" and lateral.study_date == "2020"
+    assert doubled.view_position is None and doubled.study_date == "2020-03" and doubled.file == again.file
+    assert (again.modality, again.view_position, again.study_date) == ("CT", "AXIAL", None)
+
+
+def test_covid_radiography_matches_names_without_regard_to_case(tmp_path):
+    picture(tmp_path / "COVID-19_Radiography_Dataset/NORMAL/images/Normal-1.png")
+    picture(tmp_path / "COVID-19_Radiography_Dataset/NORMAL/masks/Normal-1.png")
+    picture(tmp_path / "COVID-19_Radiography_Dataset/Viral Pneumonia/Viral Pneumonia-7.png")
+    normal, viral = covid_radiography.read(tmp_path)
+    assert normal.findings == ("normal",) and viral.findings == ("viral pneumonia",)
+    assert normal.masks[0].provenance == "model" and normal.masks[0].scaled and viral.masks == ()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_chexmask_reads_run_lengths_drops_bad_rows_and_swapped_estimates(tmp_path, packed):
+    header = "ImageID,Dice RCA (Max),Dice RCA (Mean),Landmarks,Left Lung,Right Lung,Heart,Height,Width\n"
+    masks = '"1,2",5 2,1 2,3 1'
+    rows = f"a_1.png,0.75,0.9,{masks},6.0,8.0\nb_1.png,0.65,0.9,{masks},6,8\nlost.png,0.9,0.8,{masks},,\n"
+    if packed:
+        (tmp_path / "Padchest.csv.gz").write_bytes(gzip.compress((header + rows).encode()))
+    else:
+        text(tmp_path / "Padchest.csv", header + rows)
+    picture(tmp_path / "0/a_1.png")
+    picture(tmp_path / "0/b_1.png")
+    film, lost = chexmask.read(tmp_path)
+    assert film.file == "0/a_1.png" and lost.file == "lost.png"
+    assert {mask.structure: mask.rle for mask in film.masks} == {
+        "right_lung": "1 2",
+        "left_lung": "5 2",
+        "heart": "3 1",
+    }
+
+
+@pytest.mark.parametrize("reader", [montgomery, shenzhen, jsrt, covid_chestxray, covid_radiography, chexmask])
+def test_an_empty_folder_says_what_was_wanted(tmp_path, reader):
+    assert reader.__name__.rsplit(".", 1)[1] in READERS
+    with pytest.raises(FileNotFoundError, match=str(tmp_path)):
+        list(reader.read(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("words", "date"),
+    [("January 22, 2020", "2020-01-22"), ("Mar 3, 2020", "2020-03-03"), ("03/16/20", "2020-03-16"), ("3/7/2020", "2020-03-07"),
+     ("2015", "2015"), ("January 12", None), ("", None), (None, None), ("20200131", "2020-01-31")],
+)  # fmt: skip
+def test_dates_are_kept_as_far_as_they_are_stated(words, date):
+    assert iso_date(words) == date
+
+
+def test_words_of_sources_become_codes():
+    assert [sex_code(word) for word in ("M", "female", "femal", "O", "", "?", "x")] == [
+        "M",
+        "F",
+        "F",
+        "O",
+        None,
+        None,
+        None,
+    ]
+    assert [age_years(word) for word in ("045Y", "45", "?", None, "")] == [45, 45, None, None, None]
+    assert [modality_code(word) for word in ("X-ray", "CT", "dx", "")] == ["CR", "CT", "DX", None]
+    assert view_codes("AP semi erect") == ("AP", "SEMIERECT") and view_codes("Coronal") == ("CORONAL", None)
+    assert [number(word) for word in ("1.5", "?", "inf", "nan", None)] == [1.5, None, None, None, None]

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from data import reading
+from data.reading import read_image, read_pixels
+
+
+def saved(path, array, mode=None):
+    Image.fromarray(array, mode).save(path)
+    return path
+
+
+RAMP = np.arange(13 * 17, dtype=np.uint8).reshape(13, 17)
+
+
+def test_eight_bits_are_divided_by_255_whatever_the_brightest_pixel_is(tmp_path):
+    dark = saved(tmp_path / "dark.png", np.full((13, 17), 51, np.uint8))
+    assert read_image(dark).shape == (13, 17) and np.allclose(read_image(dark), 0.2)
+    assert read_image(dark).dtype == np.float32
+
+
+def test_sixteen_bits_are_divided_by_65535(tmp_path):
+    path = saved(tmp_path / "deep.png", np.full((5, 7), 6553, np.uint16))
+    assert np.allclose(read_image(path), 6553 / 65535)
+    assert read_pixels(path).bits_stored == 16
+    Image.fromarray(np.full((5, 7), 6553, np.uint16)).save(tmp_path / "deep.tiff")
+    assert np.allclose(read_image(tmp_path / "deep.tiff"), 6553 / 65535)
+
+
+def test_monochrome1_is_inverted(tmp_path):
+    path = saved(tmp_path / "film.png", RAMP)
+    assert np.allclose(read_image(path, "MONOCHROME1"), 1 - read_image(path, "MONOCHROME2"))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P", "CMYK"])
+def test_grey_pictures_read_the_same_in_every_colour_mode(tmp_path, mode):
+    grey = Image.fromarray(RAMP)
+    picture = grey.convert(mode) if mode != "P" else grey.convert("P")
+    path = tmp_path / ("film.tiff" if mode == "CMYK" else "film.png")
+    picture.save(path)
+    assert np.abs(read_image(path) * 255 - RAMP).max() <= 1
+
+
+def test_one_bit_pictures_are_black_and_white(tmp_path):
+    path = saved(tmp_path / "film.png", np.array([[True, False, True]]))
+    assert read_image(path).tolist() == [[1, 0, 1]] and read_pixels(path).bits_stored == 1
+
+
+def test_a_photo_stored_on_its_side_is_turned_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned a quarter clockwise
+    Image.fromarray(RAMP).save(tmp_path / "turned.png", exif=exif)
+    assert np.array_equal(read_pixels(tmp_path / "turned.png").values, np.rot90(RAMP, -1))
+
+
+def test_jsrt_films_are_big_endian_twelve_bits(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "JSRT_SIDE", 3)
+    values = np.array([[0, 1, 256], [4095, 2048, 7], [1, 2, 3]], np.uint16)
+    path = tmp_path / "JPCLN001.IMG"
+    path.write_bytes(values.astype(">u2").tobytes())
+    assert np.array_equal(read_pixels(path).values, values) and read_pixels(path).bits_stored == 12
+    assert read_image(path)[1, 0] == 1
+    path.write_bytes(values.astype(">u2").tobytes()[:-2])
+    with pytest.raises(ValueError, match="16 bytes; a JSRT film has 18"):
+        read_pixels(path)
+    path.write_bytes(values.astype("<u2").tobytes())
+    with pytest.raises(ValueError, match="big-endian"):
+        read_pixels(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture at all", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
+def test_unreadable_files_are_named_with_the_fix(tmp_path, content):
+    path = tmp_path / "broken.png"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="broken.png: unreadable or truncated.*copy it anew"):
+        read_image(path)
+
+
+def test_truncated_and_missing_files(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (90, 80)).astype(np.uint8)
+    whole = saved(tmp_path / "whole.jpg", noise).read_bytes()
+    (tmp_path / "half.jpg").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="half.jpg: unreadable or truncated"):
+        read_image(tmp_path / "half.jpg")
+    with pytest.raises(FileNotFoundError, match="none.jpg: no such file"):
+        read_image(tmp_path / "none.jpg")
+
+
+def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch):
+    path = saved(tmp_path / "huge.png", np.zeros((40, 40), np.uint8))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(ValueError, match="more than .* pixels"):
+        read_image(path)
+
+
+def test_floating_point_pictures_are_refused(tmp_path):
+    Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "float.tiff")
+    with pytest.raises(ValueError, match="pixel format F"):
+        read_image(tmp_path / "float.tiff")
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 255), st.integers(0, 65535))
+def test_values_survive_to_the_last_bit(tmp_path_factory, eight, sixteen):
+    folder = tmp_path_factory.mktemp("bits")
+    assert read_pixels(saved(folder / "a.png", np.full((2, 3), eight, np.uint8))).values[0, 0] == eight
+    assert read_pixels(saved(folder / "b.png", np.full((2, 3), sixteen, np.uint16))).values[0, 0] == sixteen

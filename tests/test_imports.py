@@ -1,0 +1,79 @@
+"""Who may import whom (docs/design.md), read from the code itself."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = ("cli", "data", "db", "pipeline", "report", "unet")
+SCRIPTS = ("train", "evaluate", "analyze", "predict")
+THIRD_PARTY = {"cli": set(), "db": set(), "unet": {"torch", "numpy"}}
+ALLOWED = {
+    "cli": {"cli"},
+    "db": {"db"},
+    "unet": {"unet"},
+    "data": {"data", "db.records", "unet.pieces"},
+    "report": {"report", "data", "db.records", "unet.summary"},
+    "pipeline": {"pipeline", "cli", "data", "db", "report", "unet"},
+}
+INGEST = {"data/ingest.py", "data/film_check.py"}  # what writes the database needs more of db, and the command line
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                inside = (ROOT / whole.replace(".", "/")).with_suffix(".py").exists() or (
+                    ROOT / whole.replace(".", "/")
+                ).is_dir()
+                yield whole if inside else node.module
+
+
+def within(module, allowed):
+    return any(module == name or module.startswith(name + ".") for name in allowed)
+
+
+FILES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_file_imports_only_what_its_folder_may(path):
+    name = path.relative_to(ROOT).as_posix()
+    folder = name.split("/")[0]
+    allowed = ALLOWED[folder] | ({"cli", "db"} if name in INGEST else set())
+    for module in imports_of(path):
+        top = module.split(".")[0]
+        if top in (*FOLDERS, *SCRIPTS, "benchmarks", "tests"):
+            assert within(module, allowed), f"{name} imports {module}"
+        elif folder in THIRD_PARTY and top in ("torch", "numpy", "pandas", "PIL", "matplotlib"):
+            assert top in THIRD_PARTY[folder], f"{name} imports {module}"
+
+
+def test_scripts_never_import_each_other():
+    for script in SCRIPTS:
+        path = ROOT / f"{script}.py"
+        if path.exists():
+            assert not {module.split(".")[0] for module in imports_of(path)} & set(SCRIPTS)
+
+
+def test_files_and_functions_stay_small_and_are_explained():
+    for path in [*FILES, *(ROOT / f"{script}.py" for script in SCRIPTS if (ROOT / f"{script}.py").exists())]:
+        text = path.read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= 260, f"{path} is too long"
+        tree = ast.parse(text)
+        if path.name != "__init__.py":
+            assert ast.get_docstring(tree), f"{path} has no docstring"
+        public = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+        public += [
+            inner for node in public if isinstance(node, ast.ClassDef) for inner in node.body if hasattr(inner, "name")
+        ]
+        for node in public:
+            if not node.name.startswith("_") and node.name != "forward":
+                assert ast.get_docstring(node), f"{path}: {node.name} has no docstring"
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno - node.lineno <= 60, f"{path}: {node.name} is too long"
