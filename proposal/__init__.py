@@ -1,0 +1,1 @@
+"""What can run of proposal.md: report sections, patient statistics, budget, sample size, LoRA, and the protocol in miniature."""

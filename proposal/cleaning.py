@@ -1,0 +1,42 @@
+"""What must not be learnt from a report: marks of de-identification, and comparisons with films the model is not shown."""
+
+import re
+
+DEIDENTIFIED = re.compile(r"_{3,}")
+# Words that a sentence about one single film has no use for. A screen for counting and review, not a labeller: it knows
+# nothing of negation, and "unchanged" in a first study is still caught.
+COMPARISON_WORDS = re.compile(
+    r"\b(again|previous(ly)?|prior|interval(ly)?|unchanged|stable|persist(s|ent|ing)?|improv(ed|ing|ement)|worsen(ed|ing)|"
+    r"increas(ed|ing)|decreas(ed|ing)|new(ly)?|resol(ved|ving|ution)|since|compar(ed|ison)|redemonstrat\w+|remains?|"
+    r"larger|smaller|progress(ed|ion|ive)|earlier|still|no longer|slightly (more|less))\b",
+    re.IGNORECASE,
+)
+
+
+def sentences(text: str) -> list[str]:
+    """Cut at a full stop, question or exclamation mark before a space and a capital, a mark or a digit; not after "Dr."."""
+    return [
+        part.strip() for part in re.split(r"(?<=[.!?])(?<!\bDr\.)(?<!\bM[rs]\.)\s+(?=[A-Z_0-9])", text) if part.strip()
+    ]
+
+
+def mentions_comparison(sentence: str) -> bool:
+    """Whether a sentence has a word of comparison with another film."""
+    return COMPARISON_WORDS.search(sentence) is not None
+
+
+def comparison_rate(texts: list[str]) -> float:
+    """Return the share of texts with at least one such sentence, 0..1. ValueError without texts."""
+    if not texts:
+        raise ValueError("comparison_rate: got no texts, wanted at least one")
+    return sum(any(mentions_comparison(part) for part in sentences(text)) for text in texts) / len(texts)
+
+
+def drop_comparisons(text: str) -> str:
+    """Return the text without the sentences that compare; whole sentences go, so that no clause loses its negation."""
+    return " ".join(part for part in sentences(text) if not mentions_comparison(part))
+
+
+def drop_deidentified(text: str) -> str:
+    """Return the text without the sentences that hold a mark of de-identification, so that no loss teaches the mark."""
+    return " ".join(part for part in sentences(text) if not DEIDENTIFIED.search(part))

@@ -1,0 +1,32 @@
+"""Comparisons and marks of de-identification, sentence by sentence."""
+
+import pytest
+
+from proposal.cleaning import comparison_rate, drop_comparisons, drop_deidentified, mentions_comparison, sentences
+
+
+def test_sentences_keep_decimal_numbers_together():
+    assert sentences("The ratio is 0.56. No fluid.") == ["The ratio is 0.56.", "No fluid."]
+
+
+@pytest.mark.parametrize(
+    "text", ["The nodule is unchanged.", "New fluid.", "As compared with ___.", "No interval change."]
+)
+def test_words_of_comparison(text):
+    assert mentions_comparison(text)
+
+
+@pytest.mark.parametrize("text", ["The lungs are clear.", "A knew b.", "The stability is good."])
+def test_words_that_only_look_like_it(text):
+    assert not mentions_comparison(text)
+
+
+def test_rate_counts_texts_not_sentences():
+    assert comparison_rate(["New fluid. Unchanged heart.", "Clear."]) == 0.5
+    with pytest.raises(ValueError, match="no texts"):
+        comparison_rate([])
+
+
+def test_whole_sentences_go():
+    assert drop_comparisons("Clear. No new fluid. Heart normal.") == "Clear. Heart normal."
+    assert drop_deidentified("Clear. Told to Dr. ___ at noon. Heart normal.") == "Clear. Heart normal."
