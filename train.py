@@ -127,10 +127,10 @@ def overfit(session: Session) -> int:
     config, trainer = session.config, session.trainer
     rows = session.train_rows[: config.batch_size]
     batch = session.dataset.batch(rows)
-    for step in range(OVERFIT_STEPS):
+    for step in range(1, OVERFIT_STEPS + 1):
         loss = trainer.train_step(*batch)
-        if step % 25 == 0 or step == OVERFIT_STEPS - 1:
-            print(f"step {step + 1}/{OVERFIT_STEPS}  loss {loss:.4f}")
+        if step % 25 == 0:
+            print(f"step {step}/{OVERFIT_STEPS}  loss {loss:.4f}")
     result = trainer.validate([batch])
     learnt = result.score >= OVERFIT_DICE
     verdict = "the set-up is sound" if learnt else "something is wrong with the films, the masks or the settings"

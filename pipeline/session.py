@@ -64,7 +64,8 @@ def open_session(config: TrainConfig) -> Session:
     device = choose_device(config.device)
     precision, reason = choose_precision(config.precision, device)
     config = replace(config, precision=precision)
-    trainer = build_trainer(config, len(train_rows), device)
+    films = min(len(train_rows), config.batch_size) if config.overfit_batch else len(train_rows)
+    trainer = build_trainer(config, films, device)
     session = Session(
         config, split_set, dataset, train_rows, [row for row, record in enumerate(records) if record.split == "val"],
         trainer, connection, run_id=0,

@@ -64,6 +64,8 @@ def complete(config: TrainConfig) -> TrainConfig:
         raise ValueError(f"--folds {config.folds}: wanted 2 or more, or 0 for one split")
     if not 0 <= config.fold <= config.folds:
         raise ValueError(f"--fold {config.fold}: wanted 1 to {config.folds} (--folds), or 0 for all")
+    if config.overfit_batch:
+        config = replace(config, epochs=OVERFIT_STEPS)
     preset = {name: value for name, value in PRESETS[config.preset].items() if getattr(config, name) is None}
     config = replace(config, out=out, **preset)
     for name in ("epochs", "size", "base", "batch_size"):

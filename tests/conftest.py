@@ -34,3 +34,18 @@ def make_film():
         )
 
     return build
+
+
+@pytest.fixture(scope="session")
+def phantom_db(tmp_path_factory):
+    """A database of 40 small embedded films, made once for all tests that train."""
+    from data import ingest
+    from data.sources import phantom
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(phantom, "SIZE", 96)
+    patch.setattr(phantom.os, "cpu_count", lambda: 1)  # other processes would not see the smaller size
+    db = tmp_path_factory.mktemp("films") / "phantom.sqlite"
+    ingest.main(["phantom", "--count", "40", "--seed", "1", "--db", str(db)])
+    patch.undo()
+    return db

@@ -32,7 +32,11 @@ def test_the_covid_flow_is_the_published_one(database):
     assert flow["CT, MR or another modality"] == (46, 502)
     assert flow["lateral or another view"] == (18, 484)
     assert flow["view not stated"] == (6, 478)
-    persons = "SELECT count(DISTINCT patient_id) FROM image JOIN study USING (study_id) JOIN source USING (source_id) WHERE name = ?"
+    persons = """
+        SELECT count(DISTINCT patient_id)
+        FROM image JOIN study USING (study_id) JOIN source USING (source_id)
+        WHERE name = ?
+    """
     assert connection.execute(persons, ("covid_chestxray",)).fetchone()[0] == 294
 
 

@@ -1,0 +1,192 @@
+"""evaluate.py and analyze.py called end to end on a small trained network."""
+
+import csv
+import html.parser
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import analyze
+import evaluate
+import train
+from db.connection import connect
+from unet.metrics import count, dice
+
+SMALL = [
+    "--size", "48", "--base", "8", "--epochs", "8", "--precision", "float32", "--device", "cpu", "--batch-size", "4",
+    "--learning-rate", "0.01", "--seed", "9",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(phantom_db, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "run"
+    assert train.main(["--db", str(phantom_db), "--out", str(out), *SMALL]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def evaluated(trained):
+    out = trained / "all"
+    argv = [
+        "--checkpoint",
+        str(trained / "best.pt"),
+        "--split",
+        "all",
+        "--save-masks",
+        "--out",
+        str(out),
+        "--precision",
+        "float32",
+    ]
+    assert evaluate.main(argv) == 0
+    return out
+
+
+def read_csv(path):
+    with open(path) as file:
+        return list(csv.DictReader(file))
+
+
+def scores(folder):
+    return read_csv(folder / "scores.csv")
+
+
+def test_every_film_and_structure_has_a_row_that_its_saved_mask_confirms(evaluated, phantom_db):
+    rows = scores(evaluated)
+    films = {row["file"] for row in rows}
+    assert len(rows) == 4 * len(films) and {row["structure"] for row in rows} == {
+        "right_lung",
+        "left_lung",
+        "heart",
+        "lungs",
+    }
+    root = phantom_db.parent / "phantom_films"
+    for row in [row for row in rows if row["structure"] == "heart"][:5]:
+        stem = row["file"].removeprefix("images/").removesuffix(".jpg")
+        saved = np.asarray(Image.open(evaluated / f"masks/heart/{stem}.png"))
+        true = np.asarray(Image.open(root / f"masks/heart/{stem}.png"))
+        assert saved.shape == true.shape == (96, 96) and set(np.unique(saved)) <= {0, 255}
+        assert float(row["dice"]) == pytest.approx(dice(count(saved > 0, true > 0)), abs=1e-12)
+    mm = [row for row in rows if row["hd95_mm"]]
+    assert mm and all(not row["hd95_px"] for row in mm) and any(row["hd95_px"] for row in rows)
+
+
+def test_the_summary_is_the_mean_of_the_rows_and_of_the_database(evaluated, phantom_db):
+    rows = [row for row in scores(evaluated) if row["structure"] == "lungs"]
+    summary = json.loads((evaluated / "summary.json").read_text())
+    mean = np.mean([float(row["dice"]) for row in rows])
+    part = summary["structures"]["lungs"]["dice"]
+    assert part["mean"] == pytest.approx(mean) and part["films"] == len(rows) and part["low"] <= mean <= part["high"]
+    assert summary["structures"]["lungs"]["hd95_mm"]["films"] + summary["structures"]["lungs"]["hd95_px"][
+        "films"
+    ] == len(rows)
+    stored = connect(phantom_db).execute(
+        "SELECT avg(dice) FROM score JOIN run USING (run_id) WHERE structure = 'lungs' AND folder = ?",
+        (str(evaluated),),
+    )
+    assert stored.fetchone()[0] == pytest.approx(mean)
+
+
+class Links(html.parser.HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.targets, self.anchors, self.outside = set(), set(), []
+
+    def handle_starttag(self, tag, attributes):
+        facts = dict(attributes)
+        self.anchors.add(facts.get("id"))
+        if facts.get("href", "").startswith("#"):
+            self.targets.add(facts["href"][1:])
+        for name in ("src", "href"):
+            if not facts.get(name, "data:").startswith(("data:", "#")):
+                self.outside.append(facts[name])
+
+
+def test_the_report_stands_alone_and_its_links_lead_somewhere(evaluated):
+    links = Links()
+    links.feed((evaluated / "report.html").read_text())
+    assert links.outside == [] and links.targets and links.targets <= links.anchors
+    twin = (evaluated / "report.md").read_text()
+    assert "# Evaluation of lung and heart masks" in twin and "both lungs" in twin
+
+
+def test_only_the_test_films_are_scored_unless_asked_otherwise(trained, phantom_db):
+    assert evaluate.main(["--checkpoint", str(trained), "--precision", "float32"]) == 0
+    rows = scores(trained / "evaluate-test")
+    assert {row["split"] for row in rows} == {"test"}
+    kept = {row["file"] for row in read_csv(trained / "split.csv") if row["split"] == "test"}
+    assert {row["file"] for row in rows} == kept
+
+
+def test_a_film_that_vanished_is_listed_and_the_rest_scored(trained, phantom_db, tmp_path, capsys):
+    film = phantom_db.parent / "phantom_films" / scores(trained / "evaluate-test")[0]["file"]
+    hidden = film.rename(tmp_path / "hidden.jpg")
+    try:
+        status = evaluate.main(["--checkpoint", str(trained), "--out", str(tmp_path / "out"), "--precision", "float32"])
+    finally:
+        hidden.rename(film)
+    assert status == 1 and f"{film.name}: " in capsys.readouterr().out
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    assert [entry["file"] for entry in summary["failed"]] == [f"images/{film.name}"] and summary["films"] >= 1
+
+
+def test_folds_are_pooled(phantom_db, tmp_path):
+    out = tmp_path / "cross"
+    train.main(["--db", str(phantom_db), "--out", str(out), *SMALL, "--epochs", "1", "--folds", "2"])
+    assert evaluate.main(["--checkpoint", str(out), "--precision", "float32"]) == 0
+    rows = [row for row in scores(out / "evaluate-test") if row["structure"] == "lungs"]
+    assert len(rows) == len({row["image_id"] for row in rows}) >= 30
+    with pytest.raises(ValueError, match="folds are scored on their own test films"):
+        evaluate.main(["--checkpoint", str(out), "--split", "all"])
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--checkpoint", "none.pt"], "none.pt: no such file"),
+        (["--checkpoint", "."], "no best.pt in it"),
+        ([], "no trained network below runs/"),
+    ],
+)
+def test_without_a_network_there_is_nothing_to_evaluate(tmp_path, monkeypatch, argv, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=message):
+        evaluate.main(argv)
+
+
+def test_an_empty_selection_is_said(trained):
+    with pytest.raises(ValueError, match="no film in the test split"):
+        evaluate.main(["--checkpoint", str(trained), "--source", "elsewhere"])
+
+
+def test_analysis_tells_the_cohort_and_the_scores_by_group(evaluated, phantom_db, tmp_path):
+    assert analyze.main(["--run", str(evaluated), "--by", "view", "--out", str(tmp_path / "a")]) == 0
+    text = (tmp_path / "a/report.md").read_text()
+    for words in (
+        "From all rows to the films used",
+        "cardiothoracic_ratio",
+        "db/queries/cohort_flow.sql",
+        "by group",
+        "PA",
+    ):
+        assert words in text, words
+    links = Links()
+    links.feed((tmp_path / "a/report.html").read_text())
+    assert links.outside == []
+    first = read_csv(tmp_path / "a/table1.csv")
+    assert list(first[0]) == ["condition", "removed", "remaining"] and len(first) == 8
+
+
+def test_no_identifier_of_a_patient_is_in_the_cohort_report(phantom_db, tmp_path):
+    analyze.main(["--db", str(phantom_db), "--out", str(tmp_path / "a")])
+    text = (tmp_path / "a/report.html").read_text()
+    ids = [row["patient_id"] for row in connect(phantom_db).execute("SELECT patient_id FROM patient")]
+    assert not [name for name in ids if name in text or name.split(":")[1] in text]
+
+
+def test_a_wrong_group_names_the_known_ones(phantom_db, tmp_path):
+    with pytest.raises(ValueError, match="--by shoe: no such column; known are .*sex"):
+        analyze.main(["--db", str(phantom_db), "--by", "shoe", "--out", str(tmp_path / "a")])

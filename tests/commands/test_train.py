@@ -1,0 +1,194 @@
+"""train.py called as a user calls it: repeated, killed, resumed, on bad input."""
+
+import csv
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import train
+from data import writing
+from db.connection import connect
+from pipeline import session
+from unet.checkpoint import load_checkpoint
+
+ROOT = Path(__file__).parent.parent.parent
+SMALL = [
+    "--size", "32", "--base", "4", "--epochs", "3", "--precision", "float32", "--device", "cpu", "--batch-size", "4",
+    "--seed", "9",
+]  # fmt: skip
+
+
+def call(db, out, *more):
+    return train.main(["--db", str(db), "--out", str(out), *SMALL, *map(str, more)])
+
+
+def weights(folder, name="best.pt"):
+    return load_checkpoint(folder / name).weights
+
+
+def epochs_in(folder):
+    with open(folder / "metrics.csv") as file:
+        return [row["epoch"] for row in csv.DictReader(file)]
+
+
+def assert_equal_weights(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        assert torch.equal(one[name], other[name]), name
+
+
+@pytest.fixture(scope="module")
+def finished(phantom_db, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "first"
+    assert call(phantom_db, out) == 0
+    return out
+
+
+def test_a_run_leaves_what_the_contract_says(finished, phantom_db):
+    names = {path.name for path in finished.iterdir()}
+    assert names == {"best.pt", "last.pt", "config.json", "metrics.csv", "split.csv", "curves.png"}
+    config = json.loads((finished / "config.json").read_text())
+    assert config["settings"]["epochs"] == 3 and config["settings"]["precision"] == "float32"
+    assert epochs_in(finished) == ["1", "2", "3"]
+    run = connect(phantom_db).execute("SELECT * FROM run WHERE folder = ?", (str(finished),)).fetchone()
+    assert (run["command"], run["status"]) == ("train", "finished")
+    epochs = connect(phantom_db).execute("SELECT count(*) FROM epoch WHERE run_id = ?", (run["run_id"],)).fetchone()[0]
+    assert epochs == 3
+
+
+def test_two_runs_with_one_seed_give_the_same_weights(finished, phantom_db, tmp_path):
+    call(phantom_db, tmp_path / "again")
+    assert_equal_weights(weights(finished), weights(tmp_path / "again"))
+    call(phantom_db, tmp_path / "other", "--seed", 5)
+    assert any(
+        not torch.equal(a, b)
+        for a, b in zip(weights(finished).values(), weights(tmp_path / "other").values(), strict=True)
+    )
+
+
+def test_a_run_killed_in_the_middle_and_resumed_gives_the_same_weights(finished, phantom_db, tmp_path):
+    out = tmp_path / "killed"
+    command = [sys.executable, "train.py", "--db", str(phantom_db), "--out", str(out), *SMALL]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if line.startswith("epoch"):  # the first epoch is done, the second under way
+            os.kill(process.pid, signal.SIGKILL)
+            break
+    process.stdout.close()
+    assert process.wait() == -signal.SIGKILL
+    assert load_checkpoint(out / "last.pt").progress["epoch"] < 3
+    assert train.main(["--resume", str(out)]) == 0
+    assert_equal_weights(weights(finished), weights(out))
+    assert_equal_weights(weights(finished, "last.pt"), weights(out, "last.pt"))
+    assert epochs_in(out) == ["1", "2", "3"]
+
+
+def test_ctrl_c_says_how_to_go_on(phantom_db, tmp_path, monkeypatch, capsys):
+    epochs = []
+
+    def stop_in_the_second(session, progress, original=train.train_one_epoch):
+        if epochs:
+            raise KeyboardInterrupt
+        epochs.append(1)
+        original(session, progress)
+
+    monkeypatch.setattr(train, "train_one_epoch", stop_in_the_second)
+    assert call(phantom_db, tmp_path / "run") == 130
+    assert f"python train.py --resume {tmp_path / 'run'}" in capsys.readouterr().err
+    row = connect(phantom_db).execute("SELECT status FROM run WHERE folder = ?", (str(tmp_path / "run"),)).fetchone()
+    assert row["status"] == "interrupted"
+
+
+def test_a_full_disk_leaves_the_last_good_checkpoint(phantom_db, tmp_path, monkeypatch):
+    original, saved = session.save_checkpoint, []
+
+    def full_after_the_first_epoch(file, checkpoint):
+        if checkpoint.progress["epoch"] >= 2:
+            file.write(b"half a checkpoint")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        saved.append(checkpoint.progress["epoch"])
+        original(file, checkpoint)
+
+    monkeypatch.setattr(session, "save_checkpoint", full_after_the_first_epoch)
+    with pytest.raises(OSError, match="No space left"):
+        call(phantom_db, tmp_path / "run")
+    assert saved and load_checkpoint(tmp_path / "run/last.pt").progress["epoch"] == 1
+    assert not list((tmp_path / "run").glob(".*tmp")) and writing.atomic_file
+
+
+def test_a_sound_set_up_learns_one_batch_by_heart(phantom_db, tmp_path, capsys):
+    status = call(
+        phantom_db, tmp_path / "run", "--overfit-batch", "--base", "8", "--learning-rate", "0.02", "--size", "48"
+    )
+    out = capsys.readouterr().out
+    assert status == 0 and "the set-up is sound" in out, out
+
+
+def test_masks_without_a_pixel_are_warned_of(phantom_db, tmp_path, capsys, monkeypatch):
+    def empty(record, original=session.FilmDataset.__init__.__globals__["load_masks"]):
+        return {name: mask & False for name, mask in original(record).items()}
+
+    monkeypatch.setitem(session.FilmDataset.__init__.__globals__, "load_masks", empty)
+    monkeypatch.setattr(session, "cache_folder", lambda db: tmp_path / "cache")
+    call(phantom_db, tmp_path / "run", "--epochs", "1")
+    err = capsys.readouterr().err
+    assert "heart: the masks have no positive pixel on any film" in err
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--source", "elsewhere"], "finds no film"),
+        (["--query", "no such.sql"], "no such file and no named query"),
+        (["--folds", "1"], "--folds 1: wanted 2 or more"),
+        (["--folds", "3", "--leave-out", "phantom"], "use one of them"),
+        (["--leave-out", "mars"], "no such source; the database has phantom"),
+        (["--leave-out", "phantom"], "fell into the train split"),
+        (["--epochs", "0"], "--epochs 0: wanted 1 or more"),
+        (["--init", "none.pt"], "none.pt: no such file"),
+    ],
+)
+def test_a_wrong_call_says_what_is_wrong_and_writes_no_checkpoint(phantom_db, tmp_path, more, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        call(phantom_db, tmp_path / "run", *more)
+    assert not list(tmp_path.rglob("*.pt"))
+
+
+def test_a_used_folder_is_not_written_over(finished, phantom_db):
+    with pytest.raises(ValueError, match="already holds a training; go on with it by --resume"):
+        call(phantom_db, finished)
+
+
+def test_one_patient_alone_cannot_be_split(phantom_db, tmp_path):
+    query = tmp_path / "one.sql"
+    query.write_text(
+        "SELECT image_id, mask_id FROM mask JOIN image USING (image_id) JOIN study USING (study_id) "
+        "WHERE patient_id = (SELECT min(patient_id) FROM study)"
+    )
+    with pytest.raises(
+        ValueError, match=r"\(1 patients\) fell into the .* split; the split is by patient: ingest more"
+    ):
+        call(phantom_db, tmp_path / "run", "--query", query)
+
+
+def test_folds_are_trained_one_by_one_and_taken_up_where_they_stopped(phantom_db, tmp_path, capsys):
+    out = tmp_path / "cross"
+    assert call(phantom_db, out, "--folds", "2", "--epochs", "1") == 0
+    assert {path.name for path in out.iterdir()} == {"config.json", "fold1", "fold2"}
+    before = (out / "fold1/best.pt").stat().st_mtime_ns
+    (out / "fold2/last.pt").unlink()
+    assert train.main(["--resume", str(out)]) == 0
+    assert (out / "fold1/best.pt").stat().st_mtime_ns == before and (out / "fold2/last.pt").exists()
+
+
+def test_fine_tuning_starts_from_the_given_weights(finished, phantom_db, tmp_path):
+    call(phantom_db, tmp_path / "tuned", "--init", finished / "best.pt", "--epochs", "1", "--learning-rate", "1e-9")
+    start, tuned = weights(finished), weights(tmp_path / "tuned")
+    assert torch.allclose(start["head.weight"], tuned["head.weight"], atol=1e-4)
