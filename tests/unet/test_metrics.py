@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from db.scores import METRIC_COLUMNS
 from unet.metrics import (
     Counts,
     balanced_accuracy,
@@ -95,3 +98,9 @@ def test_ratios_equal_those_of_pixel_sets(height, width, share_pred, share_true,
     if len(inside_true) < height * width:
         kept = np.mean(~pred[~true])
         assert specificity(counts) == pytest.approx(kept, abs=1e-9)
+
+
+@pytest.mark.parametrize("column", METRIC_COLUMNS)
+def test_every_column_of_the_score_table_is_explained(column):
+    page = Path(__file__).parents[2] / "docs" / "metrics.md"
+    assert f"`{column}`" in page.read_text(encoding="utf-8")
