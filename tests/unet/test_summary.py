@@ -146,3 +146,14 @@ def test_sign_flips_go_by_patient_not_by_film():
 def test_columns_that_do_not_fit_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_no_draw_leaves_a_small_group_empty():
+    # group a: 0.9 or 0.7 or their mean; group b: 0.5 or 0.1 or theirs; so the gap is between 0.2 and 0.8, and never NaN
+    interval = gap([0.9, 0.7], ["a", "b"], [0.5, 0.1], ["c", "d"])
+    assert interval == pytest.approx((0.5, 0.2, 0.8))
+
+
+def test_a_p_of_draws_is_never_zero():
+    patients = [str(i) for i in range(40)]
+    assert compare_paired(np.full(40, 0.9), np.full(40, 0.8), patients).p == pytest.approx(1 / 2001, abs=1e-12)
