@@ -17,9 +17,9 @@ class AugmentConfig:
     """How far each change may go; 0 switches one off. Ranges are symmetric around no change unless said otherwise."""
 
     rotate_degrees: float = 10.0
-    scale: float = 0.2  # zoom between 1 - scale and 1 + scale
+    scale: float = 0.25  # zoom between 1 - scale and 1 + scale
     stretch: float = 0.1  # height against width
-    shift: float = 0.1  # of the square's half side
+    shift: float = 0.12  # of the square's half side
     shear: float = 0.1
     elastic: float = 0.02  # largest displacement of the bent grid, of the half side
     mirror: float = 0.0  # probability; off because sides carry meaning: it would also have to swap right and left

@@ -37,7 +37,7 @@ class TrainConfig:
     batch_size: int = setting(8, "films per optimiser step")
     learning_rate: float = setting(2e-3, "peak learning rate of AdamW")
     weight_decay: float = setting(1e-2, "weight decay of AdamW")
-    average_decay: float = setting(0.99, "decay of the moving average of the weights, per step")
+    average_decay: float = setting(0.995, "decay of the moving average of the weights, per step")
     dice_weight: float = setting(1.0, "weight of the Dice term beside the cross entropy")
     intensity: str = setting("percentile", "how grey levels are standardised", choices=METHODS)
     augment: bool = setting(True, "augment the training films")
