@@ -53,8 +53,7 @@ def train(config: TrainConfig) -> int:
     if config.overfit_batch:
         return overfit(session)
     trainer = session.trainer
-    progress = Progress(trainer.settings.epochs * trainer.settings.steps_per_epoch, "step")
-    progress.done = trainer.step
+    progress = Progress(trainer.settings.epochs * trainer.settings.steps_per_epoch, "step", done=trainer.step)
     try:
         while trainer.epoch < trainer.settings.epochs:
             train_one_epoch(session, progress)

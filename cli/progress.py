@@ -11,17 +11,18 @@ PLAIN_LINE_SECONDS = 15.0
 
 
 class Progress:
-    """A progress line for `total` steps. `update` may be called as often as one likes; `close` ends the line.
+    """A progress line for `total` steps, `done` of which were done before this process began. `update` may be called as often as one likes; `close` ends the line.
 
     On a terminal the line is redrawn in place. Elsewhere (a log file, CI) a plain line is printed every 15 s at most.
     """
 
-    def __init__(self, total: int, label: str, stream: TextIO | None = None):
+    def __init__(self, total: int, label: str, stream: TextIO | None = None, done: int = 0):
         self.total, self.label = total, label
+        self.done = self.done_before = done
         self.stream = stream if stream is not None else sys.stderr
         self.on_terminal = self.stream.isatty()
         self.started = self.last_drawn = time.monotonic()
-        self.done, self.text = 0, ""
+        self.text = ""
 
     def update(self, steps: int = 1, text: str | None = None) -> None:
         """Count `steps` more as done; text: what to show behind the bar, kept until the next one."""
@@ -39,7 +40,7 @@ class Progress:
 
     def _draw(self, now: float) -> None:
         self.last_drawn = now
-        left = (now - self.started) / max(self.done, 1) * (self.total - self.done)
+        left = (now - self.started) / max(self.done - self.done_before, 1) * (self.total - self.done)
         line = f"{self.label} {self.done}/{self.total} {self.text} {format_seconds(left)} left"
         self.stream.write(f"\r\x1b[K{line}" if self.on_terminal else f"{line}\n")
         self.stream.flush()

@@ -62,6 +62,16 @@ def test_progress_redraws_on_a_terminal():
     assert stream.getvalue().endswith("\r\x1b[K")
 
 
+def test_time_left_counts_only_what_this_process_did():
+    stream = io.StringIO()
+    stream.isatty = lambda: True
+    progress = Progress(100, "step", stream, done=50)
+    progress.started -= 10
+    progress.last_drawn -= 1
+    progress.update()
+    assert "51/100" in stream.getvalue() and "8:10 min left" in stream.getvalue()  # 49 more steps of 10 s each
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59.6, "1:00 min"), (187, "3:07 min"), (7500, "2:05 h")])
 def test_durations(seconds, text):
     assert format_seconds(seconds) == text
