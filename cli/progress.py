@@ -11,9 +11,10 @@ PLAIN_LINE_SECONDS = 15.0
 
 
 class Progress:
-    """A progress line for `total` steps, `done` of which were done before this process began. `update` may be called as often as one likes; `close` ends the line.
+    """A progress line for `total` steps, `done` of which were done before this process began.
 
-    On a terminal the line is redrawn in place. Elsewhere (a log file, CI) a plain line is printed every 15 s at most.
+    `update` may be called as often as one likes; `close` ends the line. On a terminal the line is redrawn in place. Elsewhere
+    (a log file, CI) a plain line is printed every 15 s at most.
     """
 
     def __init__(self, total: int, label: str, stream: TextIO | None = None, done: int = 0):

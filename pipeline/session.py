@@ -8,11 +8,11 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 
 import torch
-from data.writing import atomic_file
 
 from cli.progress import format_seconds
 from cli.settings import settings_as_dict
 from data.dataset import FilmDataset, Preprocessing, cache_folder
+from data.writing import atomic_file
 from db.connection import connect
 from db.runs import find_run, resume_run, start_run
 from db.selection import query_text, select_images

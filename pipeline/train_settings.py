@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from data.ingest import ensure_phantom
-
 from cli.settings import setting, settings_from_dict
+from data.ingest import ensure_phantom
 from data.intensity import METHODS
 from db.records import CONVENTIONS
 from unet.device import PRECISIONS

@@ -7,8 +7,9 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("Agg")
-from data.writing import atomic_file
 from matplotlib.figure import Figure
+
+from data.writing import atomic_file
 
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#666666"  # Okabe & Ito 2008
 DPI = 110

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data.writing import atomic_file
-
 from db.records import ImageRecord
 
 
