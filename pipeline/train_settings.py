@@ -12,7 +12,7 @@ from db.records import CONVENTIONS
 from unet.device import PRECISIONS
 
 PRESETS = {
-    "fast": {"epochs": 40, "size": 256, "base": 32},
+    "fast": {"epochs": 30, "size": 256, "base": 32},
     "accurate": {"epochs": 120, "size": 256, "base": 32},
 }
 OVERFIT_STEPS, OVERFIT_DICE = 150, 0.95

@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import pytest
+
+from data.found_films import find_films, names_for
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("a.png", "sub/b.JPG", "sub/notes.txt", "sub/deep/a.png", "x.png/inside.png"):
+        path = tmp_path / "films" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    (tmp_path / "secret.png").write_bytes(b"")
+    (tmp_path / "films/link.png").symlink_to(tmp_path / "secret.png")
+    return tmp_path / "films"
+
+
+def test_folders_are_searched_to_the_bottom_and_links_out_of_them_are_not_followed(folder):
+    found = [path.relative_to(folder).as_posix() for path in find_films([folder])]
+    assert found == ["a.png", "sub/b.JPG", "sub/deep/a.png", "x.png/inside.png"]
+
+
+def test_a_named_file_is_taken_whatever_its_ending_and_none_twice(folder):
+    odd = folder / "sub/notes.txt"
+    assert find_films([odd, folder / "a.png", folder / "a.png"]) == [odd, folder / "a.png"]
+
+
+def test_nothing_found_is_said(folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="no film in .*empty; wanted files ending in .png"):
+        find_films([tmp_path / "empty"])
+    with pytest.raises(FileNotFoundError, match="nowhere: no such file or folder"):
+        find_films([tmp_path / "nowhere"])
+
+
+def test_equal_stems_get_numbers_that_nobody_else_has():
+    paths = [Path("a/x.png"), Path("b/x.png"), Path("c/y.png"), Path("d/x-1.png")]
+    assert list(names_for(paths).values()) == ["x-2", "x-3", "y", "x-1"]
