@@ -11,7 +11,7 @@ from torch import nn
 from unet.blocks import DoubleConv
 
 PRECISIONS = ("auto", "float32", "bfloat16")
-TRIALS = 12  # of each format
+TRIALS = 5  # of each format
 WORTH_IT = 1.2  # bfloat16 must be this much faster than float32, or the simpler format is kept
 
 
