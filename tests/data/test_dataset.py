@@ -1,0 +1,110 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from data import dataset
+from data.augment import AugmentConfig
+from data.dataset import FilmDataset, Preprocessing, prepare
+from db.records import ImageRecord, MaskRecord
+
+SMALL = Preprocessing(size=24)
+
+
+def lung_mask(height, width):
+    mask = np.zeros((height, width), np.uint8)
+    mask[4 : height - 4, 3 : width // 2 - 2] = 255
+    mask[4 : height - 4, width // 2 + 2 : width - 3] = 255
+    return mask
+
+
+def write_record(folder, number, structures=("lungs",), height=40, width=30):
+    rng = np.random.default_rng(number)
+    path = folder / f"film{number}.png"
+    Image.fromarray(rng.integers(30, 255, (height, width)).astype(np.uint8)).save(path)
+    masks = []
+    for structure in structures:
+        file = folder / f"{structure}{number}.png"
+        Image.fromarray(lung_mask(height, width)).save(file)
+        facts = {"structure": structure, "convention": "clear_field", "provenance": "manual"}
+        masks.append(MaskRecord(mask_id=number, path=file, **facts))
+    return ImageRecord(
+        image_id=number, source="s", file=path.name, path=path, patient_id=f"p{number}", study_id="s", split="train",
+        height=height, width=width, photometric_interpretation=None, spacing_mm=None,
+        content_sha256=f"hash {number}", masks=tuple(masks),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def films(tmp_path):
+    return [write_record(tmp_path, n) for n in range(5)]
+
+
+def test_a_union_mask_is_split_and_its_union_known_too(films, tmp_path):
+    batch = FilmDataset(films, SMALL, tmp_path / "cache").batch([3, 0])
+    assert batch.images.shape == (2, 1, 24, 24) and batch.masks.shape == (2, 4, 24, 24)
+    assert batch.known.tolist() == [[1, 1, 0, 1]] * 2
+    right, left, heart, lungs = batch.masks[0]
+    assert torch.allclose(right + left, lungs, atol=0.01) and heart.sum() == 0
+    assert right.sum(dim=0).argmax() < left.sum(dim=0).argmax()
+    assert batch.images.min() >= 0 and batch.images.max() <= 1
+
+
+def test_the_cache_is_used_again_until_a_film_or_mask_changes(films, tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+    first = FilmDataset(films, SMALL, cache)
+    decoded = []
+    original = dataset.prepare_record
+    monkeypatch.setattr(dataset, "prepare_record", lambda *args: (decoded.append(1), original(*args))[1])
+    again = FilmDataset(films, SMALL, cache)
+    assert decoded == [] and torch.equal(first.batch([2]).images, again.batch([2]).images)
+    FilmDataset(films, replace(SMALL, size=16), cache)
+    assert len(decoded) == 5
+    Image.fromarray(np.uint8(lung_mask(40, 30)[::-1])).save(films[0].masks[0].path)
+    FilmDataset(films, SMALL, cache)
+    assert len(decoded) == 10
+    assert not list(cache.glob(".*"))
+
+
+def test_every_film_comes_once_an_epoch_in_a_drawn_order(films, tmp_path):
+    data = FilmDataset(films, SMALL, tmp_path / "cache")
+
+    def order(seed):
+        generator = torch.Generator().manual_seed(seed)
+        batches = list(data.augmented_batches(range(5), 2, generator, None))
+        assert [len(batch.images) for batch in batches] == [2, 2, 1]
+        images = torch.cat([batch.images for batch in batches])
+        return [int((data.batch(range(5)).images == image).all(dim=(1, 2, 3)).nonzero()[0, 0]) for image in images]
+
+    assert sorted(order(0)) == [0, 1, 2, 3, 4] and order(0) == order(0) and order(0) != order(1)
+    changed = next(iter(data.augmented_batches(range(5), 5, torch.Generator().manual_seed(0), AugmentConfig())))
+    assert changed.images.shape == (5, 1, 24, 24) and not torch.equal(changed.images, data.batch(order(0)).images)
+
+
+def test_faults_name_what_is_not_drawn_and_what_is_empty(films, tmp_path):
+    faults = FilmDataset(films, SMALL, tmp_path / "cache").faults()
+    assert faults == ["heart: no film has it drawn; that channel stays untrained"]
+    drawn = write_record(tmp_path, 9, structures=("heart",))
+    Image.fromarray(np.zeros((40, 30), np.uint8)).save(drawn.masks[0].path)
+    faults = FilmDataset([drawn], SMALL, tmp_path / "cache").faults()
+    assert any(fault.startswith("heart: the masks have no positive pixel") for fault in faults)
+    assert any("only their union is trained" in fault for fault in faults)
+
+
+def test_a_mask_of_another_size_names_both(films, tmp_path):
+    Image.fromarray(lung_mask(20, 20)).save(films[1].masks[0].path)
+    with pytest.raises(ValueError, match="lungs1.png: mask of 20 x 20 pixels on a film of 30 x 40"):
+        FilmDataset(films, SMALL, tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_black_borders_change_nothing_of_what_the_network_sees():
+    film = torch.rand(60, 50, generator=torch.Generator().manual_seed(0)) * 0.8 + 0.1
+    bordered = torch.nn.functional.pad(film, (20, 7, 0, 30))
+    plain, _ = prepare(film, SMALL)
+    cut, box = prepare(bordered, SMALL)
+    assert torch.allclose(plain, cut, atol=1e-6) and (box.crop_left, box.crop_height) == (20, 60)
+    kept, _ = prepare(bordered, replace(SMALL, crop=False))
+    assert not torch.allclose(plain, kept, atol=0.1)

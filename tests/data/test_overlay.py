@@ -1,0 +1,37 @@
+import io
+
+import numpy as np
+from PIL import Image
+
+from data.overlay import PRED_COLOURS, TRUE_COLOUR, contour, encode_picture, overlay
+
+
+def disc(shift=0):
+    y, x = np.mgrid[:60, :80]
+    return (x - 30 - shift) ** 2 + (y - 30) ** 2 < 200
+
+
+def test_contours_have_the_colours_of_the_legend_and_the_film_stays_grey():
+    image = np.full((60, 80), 0.5, np.float32)
+    picture = overlay(image, {"heart": disc()}, {"heart": disc()}, longest_side=80)
+    assert picture.shape == (60, 80, 3) and picture.dtype == np.uint8
+    assert tuple(picture[contour(disc())][0]) == PRED_COLOURS["heart"]
+    assert tuple(picture[0, 0]) == (127, 127, 127) and tuple(picture[30, 30]) == (127, 127, 127)
+
+
+def test_missed_is_reddish_and_invented_bluish():
+    image = np.full((60, 80), 0.5, np.float32)
+    picture = overlay(image, {"heart": disc(10)}, {"heart": disc()}, longest_side=80).astype(int)
+    missed, invented = picture[30, 19], picture[30, 51]
+    assert missed[0] > missed[2] + 30 and invented[2] > invented[0] + 30
+    assert (picture == TRUE_COLOUR).all(axis=2).any()
+
+
+def test_large_films_are_shrunk_with_their_aspect():
+    assert overlay(np.zeros((900, 600), np.float32), {}, longest_side=300).shape == (300, 200, 3)
+
+
+def test_pictures_are_encoded_whole():
+    picture = overlay(np.zeros((20, 30), np.float32), {"heart": np.zeros((20, 30), bool)})
+    for kind in ("PNG", "JPEG"):
+        assert Image.open(io.BytesIO(encode_picture(picture, kind))).size == (30, 20)
