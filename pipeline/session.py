@@ -124,6 +124,9 @@ def build_trainer(config: TrainConfig, films: int, device: torch.device) -> Trai
     if config.init is None:
         return Trainer(UNetConfig(base=config.base), settings, device, config.precision)
     start = load_checkpoint(config.init)
+    prepared = asdict(Preprocessing(config.size, config.intensity))
+    if start.preprocessing != prepared:
+        warn(f"--init {config.init} was trained on films prepared by {start.preprocessing}, this training uses {prepared}")
     trainer = Trainer(start.model, settings, device, config.precision)
     trainer.load_weights(start.weights)
     return trainer

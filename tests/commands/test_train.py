@@ -188,6 +188,11 @@ def test_folds_are_trained_one_by_one_and_taken_up_where_they_stopped(phantom_db
     assert (out / "fold1/best.pt").stat().st_mtime_ns == before and (out / "fold2/last.pt").exists()
 
 
+def test_other_preparation_than_that_of_the_given_weights_is_warned_of(finished, phantom_db, tmp_path, capsys):
+    call(phantom_db, tmp_path / "tuned", "--init", finished / "best.pt", "--epochs", "1", "--size", "48")
+    assert "was trained on films prepared by {'size': 32" in capsys.readouterr().err
+
+
 def test_fine_tuning_starts_from_the_given_weights(finished, phantom_db, tmp_path):
     call(phantom_db, tmp_path / "tuned", "--init", finished / "best.pt", "--epochs", "1", "--learning-rate", "1e-9")
     start, tuned = weights(finished), weights(tmp_path / "tuned")
