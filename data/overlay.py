@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from db.records import MASK_STRUCTURES
+from unet.pieces import border
 
 TRUE_COLOUR = (255, 255, 255)
 PRED_COLOURS = {
@@ -39,17 +40,10 @@ def overlay(
     _tint_errors(picture, pred, true)
     for name in MASK_STRUCTURES:
         if name in true:
-            picture[contour(true[name])] = TRUE_COLOUR
+            picture[border(true[name])] = TRUE_COLOUR
         if name in pred:
-            picture[contour(pred[name])] = PRED_COLOURS[name]
+            picture[border(pred[name])] = PRED_COLOURS[name]
     return np.uint8(np.clip(picture, 0, 255))
-
-
-def contour(mask: np.ndarray) -> np.ndarray:
-    """Return the mask's border pixels: inside, with one of the four neighbours outside (or beyond the frame)."""
-    padded = np.pad(mask, 1)
-    surrounded = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    return mask & ~surrounded
 
 
 def encode_picture(picture: np.ndarray, format: str = "PNG") -> bytes:

@@ -1,4 +1,4 @@
-"""Connected pieces of a mask, found through its runs of pixels along the rows."""
+"""The border of a mask, and its connected pieces, found through the runs of pixels along the rows."""
 
 from typing import NamedTuple
 
@@ -10,6 +10,13 @@ class Pieces(NamedTuple):
 
     labels: np.ndarray
     sizes: np.ndarray
+
+
+def border(mask: np.ndarray) -> np.ndarray:
+    """Return the pixels of a bool mask (H, W) with one of the four neighbours outside, the frame's outside included."""
+    padded = np.pad(mask, 1)
+    surrounded = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return mask & ~surrounded
 
 
 def label_pieces(mask: np.ndarray) -> Pieces:

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from unet.pieces import border
+
 FAR = 2**30  # rows; farther than any film is high, and still an int32
 NEAR = 8  # columns; borders that agree find their nearest pixel within these (measured: benchmarks/metrics.py)
 BLOCK = 2**16  # distances held at a time when far pixels are compared with every column; fits a core's cache
@@ -41,13 +43,6 @@ def surface_distances(
     window = _common_window(mask_pred, mask_true)
     pred, true = border(mask_pred[window]), border(mask_true[window])
     return SurfaceDistances(_nearest(pred, true, spacing), _nearest(true, pred, spacing), diagonal, empty)
-
-
-def border(mask: np.ndarray) -> np.ndarray:
-    """Return the pixels of a bool mask (H, W) with one of the four neighbours outside, the frame's outside included."""
-    padded = np.pad(mask, 1)
-    surrounded = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    return mask & ~surrounded
 
 
 def hd(distances: SurfaceDistances) -> float:

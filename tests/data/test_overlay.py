@@ -3,7 +3,8 @@ import io
 import numpy as np
 from PIL import Image
 
-from data.overlay import PRED_COLOURS, TRUE_COLOUR, contour, encode_picture, overlay
+from data.overlay import PRED_COLOURS, TRUE_COLOUR, encode_picture, overlay
+from unet.pieces import border
 
 
 def disc(shift=0):
@@ -15,7 +16,7 @@ def test_contours_have_the_colours_of_the_legend_and_the_film_stays_grey():
     image = np.full((60, 80), 0.5, np.float32)
     picture = overlay(image, {"heart": disc()}, {"heart": disc()}, longest_side=80)
     assert picture.shape == (60, 80, 3) and picture.dtype == np.uint8
-    assert tuple(picture[contour(disc())][0]) == PRED_COLOURS["heart"]
+    assert tuple(picture[border(disc())][0]) == PRED_COLOURS["heart"]
     assert tuple(picture[0, 0]) == (127, 127, 127) and tuple(picture[30, 30]) == (127, 127, 127)
 
 
