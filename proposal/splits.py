@@ -79,6 +79,23 @@ def intraclass_correlation(values: Sequence[float], patients: Sequence[str]) -> 
     return (between - within) / spread if spread > 0 else 0.0
 
 
+def bootstrap_replicates(
+    values: Sequence[float],
+    patients: Sequence[str],
+    statistic: Callable[[np.ndarray], float] = np.mean,
+    replicates: int = 2000,
+    seed: int = 0,
+) -> np.ndarray:
+    """Return a statistic of `replicates` samples of whole patients, drawn with replacement: (replicates,).
+
+    values: (n,) one number per study, or (n, k) rows that the statistic takes together; patients: (n,).
+    """
+    groups = _groups(values, patients)
+    rng = np.random.default_rng(seed)
+    draws = rng.integers(0, len(groups), (replicates, len(groups)))
+    return np.array([statistic(np.concatenate([groups[i] for i in draw])) for draw in draws])
+
+
 def cluster_bootstrap(
     values: Sequence[float],
     patients: Sequence[str],
@@ -87,18 +104,11 @@ def cluster_bootstrap(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float, float]:
-    """Return (estimate, low, high) of a statistic, drawing whole patients with replacement (percentile interval).
-
-    values: (n,) one number per study, or (n, k) rows that the statistic takes together; patients: (n,).
-    """
-    array = np.asarray(values, dtype=np.float64)
-    groups = _groups(array, patients)
-    rng = np.random.default_rng(seed)
-    draws = rng.integers(0, len(groups), (replicates, len(groups)))
-    numbers = [statistic(np.concatenate([groups[i] for i in draw])) for draw in draws]
+    """Return (estimate, low, high) of a statistic, drawing whole patients with replacement (percentile interval)."""
+    numbers = bootstrap_replicates(values, patients, statistic, replicates, seed)
     tail = 50 * (1 - confidence)
-    low, high = np.percentile(numbers, [tail, 100 - tail])
-    return float(statistic(array)), float(low), float(high)
+    low, high = np.nanpercentile(numbers, [tail, 100 - tail])
+    return float(statistic(np.asarray(values, dtype=np.float64))), float(low), float(high)
 
 
 def one_study_per_patient(patients: Sequence[str], seed: int = 0) -> list[int]:

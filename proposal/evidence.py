@@ -1,0 +1,99 @@
+"""From the trials of several seeds to intervals, findings per rule and verdicts; patients are resampled, seeds are averaged."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from proposal.decision import LEARNT_HERE, SEES, Finding, finding, verdicts
+from proposal.films import Film
+from proposal.interventions import CONCEPTS, auroc, labels
+from proposal.splits import bootstrap_replicates
+from proposal.trial import Trial
+
+# 97.5 % points of Student's t for 1..9 degrees of freedom: an interval over a handful of seeds needs them.
+T_POINT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+
+
+def mean_and_half_width(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean over seeds and half its 95 % interval (Student's t); NaN half-width for one seed, up to ten seeds."""
+    if not 1 <= len(values) <= len(T_POINT) + 1:
+        raise ValueError(f"mean_and_half_width: {len(values)} seeds, wanted 1 to {len(T_POINT) + 1}")
+    if len(values) == 1:
+        return float(values[0]), float("nan")
+    half = T_POINT[len(values) - 2] * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    return float(np.mean(values)), half
+
+
+def gap_finding(
+    real: Sequence[np.ndarray], other: Sequence[np.ndarray], films: Sequence[Film], concept: str, replicates: int
+):
+    """Return the finding on AUROC(real) - AUROC(other), each a mean over its seeds; real, other: margins (n,) per seed."""
+    rows = np.column_stack([labels(films, concept), *real, *other])
+
+    def gap(sample: np.ndarray) -> float:
+        areas = [auroc(sample[:, column], sample[:, 0]) for column in range(1, sample.shape[1])]
+        return float(np.mean(areas[: len(real)]) - np.mean(areas[len(real) :]))
+
+    return finding(gap(rows), bootstrap_replicates(rows, [film.patient for film in films], gap, replicates))
+
+
+def effect_finding(effects: Sequence[np.ndarray], replicates: int) -> Finding:
+    """Return the finding on a mean effect; effects: (people,) per seed, one value a person."""
+    mean = np.mean(effects, axis=0)
+    people = [str(number) for number in range(len(mean))]
+    return finding(float(mean.mean()), bootstrap_replicates(mean, people, np.mean, replicates))
+
+
+def findings(
+    real: Sequence[Trial],
+    blind: Sequence[Trial],
+    base: dict[str, dict[str, np.ndarray]],
+    test,
+    external,
+    replicates: int,
+) -> dict[str, dict[str, Finding]]:
+    """Try every rule of proposal.decision for every concept. base: margins by style; its better style stands for the base."""
+    tried = {}
+    for concept in CONCEPTS:
+        truth = labels(test, concept)
+        best_style = max(base, key=lambda style: auroc(base[style][concept], truth))
+        pick = {
+            SEES[0].name: gap_finding(_all(real, "test", concept), _all(blind, "test", concept), test, concept, replicates),
+            SEES[1].name: effect_finding(_all(real, "swap", concept), replicates),
+            SEES[2].name: effect_finding(_all(real, "occlusion", concept), replicates),
+            SEES[3].name: gap_finding(
+                _all(real, "external", concept), _all(blind, "external", concept), external, concept, replicates
+            ),
+            LEARNT_HERE.name: gap_finding(
+                _all(real, "test", concept), [base[best_style][concept]], test, concept, replicates
+            ),
+        }  # fmt: skip
+        tried[concept] = pick
+    return tried
+
+
+def summary(real: Sequence[Trial], blind: Sequence[Trial], base, test, external, replicates: int) -> dict:
+    """Return all numbers of one method as JSON-ready values: {name: [mean, half-width over seeds]}, findings and verdicts."""
+    tried = findings(real, blind, base, test, external, replicates)
+    result: dict = {"verdicts": verdicts(tried)}
+    for kind, trials in (("real", real), ("blind", blind)):
+        numbers = {
+            f"{where} {concept}": mean_and_half_width(
+                [auroc(getattr(trial, where)[concept], labels(films, concept)) for trial in trials]
+            )
+            for where, films in (("test", test), ("external", external))
+            for concept in CONCEPTS
+        }
+        for name in trials[0].numbers:
+            numbers[name] = mean_and_half_width([trial.numbers[name] for trial in trials])
+        result[kind] = numbers
+    result["findings"] = {
+        concept: {rule: [f.estimate, f.low, f.high, f.p] for rule, f in rules.items()}
+        for concept, rules in tried.items()
+    }
+    return result
+
+
+def _all(trials: Sequence[Trial], where: str, concept: str) -> list[np.ndarray]:
+    return [getattr(trial, where)[concept] for trial in trials]

@@ -1,0 +1,172 @@
+"""The questions, put to an oracle that reads painted films, which must pass, and to one without eyes, which must not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from proposal.decision import verdicts
+from proposal.evidence import findings, mean_and_half_width
+from proposal.films import Film, target_box
+from proposal.interventions import (
+    CONCEPTS,
+    auroc,
+    labels,
+    margins,
+    mirror_effects,
+    occlusion_effects,
+    probe_auroc,
+    retrieved_word_f1,
+    swap_effects,
+)
+from proposal.trial import Trial
+from proposal.wording import LEFT, NONE, RIGHT, STYLES, Truth, alternatives, encode
+
+LUNGS, HEART = (8, 48, 8, 56), (26, 48, 24, 40)
+
+
+def paint(told, patient="p", number=0):
+    """A film whose target boxes are bright where something is there; the oracle reads the middle of each box."""
+    heart, effusion, opacity = told
+    image = np.full((64, 64), 60, np.uint8)
+    film = Film(image, patient, Truth(0.58 if heart else 0.45, effusion, opacity), "indication routine", LUNGS, HEART)
+    for spot, here in zip(
+        spots(), (heart, effusion == RIGHT, effusion == LEFT, opacity == RIGHT, opacity == LEFT), strict=True
+    ):
+        if here:
+            image[spot[0] - 1 : spot[0] + 2, spot[1] - 1 : spot[1] + 2] = 250
+    image[63, 63] = number  # films of one kind are not all the same
+    return film
+
+
+def spots():
+    """Middle of the heart's box, of the fluid's on both sides; a place in the upper lungs for opacities."""
+    probe = Film(np.zeros((64, 64), np.uint8), "", Truth(0.5, RIGHT, RIGHT), "", LUNGS, HEART)
+    boxes = [target_box(probe, "heart"), target_box(probe, "effusion")]
+    boxes.append(target_box(replace(probe, truth=Truth(0.5, LEFT, NONE)), "effusion"))
+    middles = [((a + b) // 2, (c + d) // 2) for a, b, c, d in boxes]
+    return [(middles[0][0] - 8, 32), (middles[1][0] + 4, 12), (middles[2][0] + 4, 51), (14, 20), (14, 43)]
+
+
+class Oracle:
+    """Reads the spots and lies exactly on the sentence that is true; with dim=0 it is as blind as a stone."""
+
+    def __init__(self, dim=1.0):
+        self.dim = dim
+        self.told_of = {tuple(encode([text])[0].tolist()): told for told, text in alternatives("second").items()}
+
+    def encoder(self, images):
+        bright = torch.stack([images[:, 0, y, x] > 0.6 for y, x in spots()], dim=1).float()
+        return bright.unsqueeze(1)
+
+    def film_places(self, tokens, indications):
+        heart, fluid_r, fluid_l, cloud_r, cloud_l = (self.dim * tokens[:, 0]).T
+        parts = [1 - heart, heart, 1 - fluid_r - fluid_l, fluid_r, fluid_l, 1 - cloud_r - cloud_l, cloud_r, cloud_l]
+        return torch.stack(parts, dim=1) / 3**0.5
+
+    def text_places(self, sentences):
+        rows = []
+        for sentence in sentences:
+            heart, effusion, opacity = self.told_of[tuple(sentence.tolist())]
+            row = torch.zeros(8)
+            row[[heart, 2 + effusion, 5 + opacity]] = 1 / 3**0.5
+            rows.append(row)
+        return torch.stack(rows)
+
+
+TOLD = [
+    (heart, effusion, opacity)
+    for heart in (0, 1)
+    for effusion in (NONE, RIGHT, LEFT)
+    for opacity in (NONE, RIGHT, LEFT)
+]
+FILMS = [paint(told, patient=f"p{number % 12}", number=number) for number, told in enumerate(TOLD * 2)]
+VARIANTS = {
+    "nothing": [paint((0, NONE, NONE), number=n) for n in range(6)],
+    "heart": [paint((1, NONE, NONE), number=n) for n in range(6)],
+    "effusion": [paint((0, RIGHT, NONE), number=n) for n in range(6)],
+    "other side": [paint((0, LEFT, NONE), number=n) for n in range(6)],
+    "opacity": [paint((0, NONE, RIGHT), number=n) for n in range(6)],
+}
+
+
+def trial(model, blind=False):
+    asked = margins(model, FILMS, blind=blind)
+    return Trial(asked, asked, swap_effects(model, VARIANTS, blind), occlusion_effects(model, VARIANTS, blind), {})
+
+
+def test_auroc_by_hand():
+    assert auroc(np.array([3.0, 1.0, 2.0]), np.array([1.0, 0.0, 0.0])) == 1.0
+    assert auroc(np.array([1.0, 1.0, 2.0, 0.0]), np.array([1.0, 0.0, 0.0, 1.0])) == pytest.approx(0.5 / 4)
+    assert auroc(np.array([5.0, 1.0, 9.0]), np.array([1.0, 0.0, np.nan])) == 1.0
+    assert np.isnan(auroc(np.array([1.0]), np.array([1.0])))
+
+
+def test_auroc_equals_counting_pairs():
+    rng = np.random.default_rng(0)
+    scores, truth = rng.integers(0, 5, 40).astype(float), (rng.random(40) < 0.4).astype(float)
+    pairs = [(a > b) + 0.5 * (a == b) for a in scores[truth == 1] for b in scores[truth == 0]]
+    assert auroc(scores, truth) == pytest.approx(np.mean(pairs))
+
+
+def test_the_oracle_knows_everything_and_the_stone_nothing():
+    for concept in CONCEPTS:
+        truth = labels(FILMS, concept)
+        assert auroc(margins(Oracle(), FILMS)[concept], truth) == 1.0
+        assert auroc(margins(Oracle(dim=0.0), FILMS)[concept], truth) == 0.5
+
+
+def test_side_is_asked_of_effusions_alone():
+    assert np.isnan(labels([paint((1, NONE, RIGHT))], "side")).all()
+    assert labels([paint((0, RIGHT, NONE)), paint((0, LEFT, NONE))], "side").tolist() == [1.0, 0.0]
+
+
+def test_swap_and_occlusion_by_hand():
+    swap, covered = swap_effects(Oracle(), VARIANTS), occlusion_effects(Oracle(), VARIANTS)
+    for concept in CONCEPTS:
+        # A cosine rises from -1/3 to 1/3 with the finding; covering the finding takes the same away again, the irrelevant
+        # box nothing; a covered effusion has no side.
+        assert swap[concept] == pytest.approx(np.full(6, 2 / 3), abs=1e-6)
+        expected = 1 / 3 if concept == "side" else 2 / 3
+        assert covered[concept] == pytest.approx(np.full(6, expected), abs=1e-6)
+
+
+def test_mirror_turns_the_oracles_answer():
+    # Spots lie symmetrically, so that a mirrored right effusion is read as a left one.
+    assert spots()[1][1] + spots()[2][1] == 63
+    assert mirror_effects(Oracle(), VARIANTS["effusion"]).tolist() == [1.0] * 6
+    assert mirror_effects(Oracle(dim=0.0), VARIANTS["effusion"]).tolist() == [0.0] * 6
+
+
+def test_positive_control_passes_and_negative_control_fails():
+    seeing, stone = [trial(Oracle())] * 2, [trial(Oracle(dim=0.0))] * 2
+    base = {"first": stone[0].test, "second": stone[0].test}
+    tried = findings(seeing, stone, base, FILMS, FILMS, replicates=200)
+    assert set(verdicts(tried).values()) == {"learnt here"}
+    known_before = {"first": seeing[0].test, "second": stone[0].test}
+    assert set(verdicts(findings(seeing, stone, known_before, FILMS, FILMS, 200)).values()) == {"seen, not learnt here"}
+    assert set(verdicts(findings(stone, stone, base, FILMS, FILMS, 200)).values()) == {"no claim"}
+
+
+def test_retrieval_finds_the_true_sentence():
+    bank = list(alternatives("second").values())
+    assert retrieved_word_f1(Oracle(), FILMS, bank) == 1.0
+    assert retrieved_word_f1(Oracle(), FILMS, [STYLES["second"](Truth(0.45, NONE, NONE))]) < 0.9
+
+
+def test_probe_reads_what_is_there_and_not_random_labels():
+    rng = np.random.default_rng(0)
+    truth = (rng.random(400) < 0.5).astype(float)
+    features = np.column_stack([truth + 0.3 * rng.normal(size=400), rng.normal(size=(400, 5))])
+    patients = [f"p{n // 2}" for n in range(400)]
+    assert probe_auroc(features, truth, patients) > 0.95
+    assert abs(probe_auroc(features, rng.permutation(truth), patients) - 0.5) < 0.12
+
+
+def test_mean_and_half_width_by_hand():
+    # 1, 2, 3: deviation 1, t(2) 4.303, 4.303 / sqrt(3) = 2.484
+    assert mean_and_half_width([1.0, 2.0, 3.0]) == pytest.approx((2.0, 2.484), abs=1e-3)
+    assert np.isnan(mean_and_half_width([1.0])[1])
+    with pytest.raises(ValueError, match="wanted 1 to 10"):
+        mean_and_half_width([0.0] * 11)
