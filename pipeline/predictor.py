@@ -10,7 +10,7 @@ from data.resize import Letterbox, from_square
 from unet.checkpoint import Checkpoint, load_checkpoint
 from unet.device import choose_device, choose_precision, prepare_model
 from unet.inference import IDENTITY, TEST_TIME_VIEWS, predict_views
-from unet.postprocess import clean
+from unet.postprocess import binarise, clean
 
 DEFAULT_THRESHOLD = 0.5
 NO_LUNG_LOGIT = -30.0  # outside of what the network has seen
@@ -47,13 +47,9 @@ class Predictor:
         return self.binarise(self.probabilities(image))
 
     def binarise(self, probabilities: np.ndarray) -> dict[str, np.ndarray]:
-        """Threshold and tidy probabilities (C, H, W): structure to bool (H, W)."""
-        thresholds = self.checkpoint.threshold
-        masks = {
-            name: plane >= thresholds.get(name, DEFAULT_THRESHOLD)
-            for name, plane in zip(self.structures, probabilities, strict=True)
-        }
-        return clean(masks)
+        """Threshold and tidy probabilities (C, H, W): structure to bool (H, W), no pixel in both lungs."""
+        thresholds = {name: self.checkpoint.threshold.get(name, DEFAULT_THRESHOLD) for name in self.structures}
+        return clean(binarise(dict(zip(self.structures, probabilities, strict=True)), thresholds))
 
 
 def find_checkpoints(path: Path | None, runs: Path) -> list[Path]:

@@ -150,3 +150,12 @@ def test_dicom_films_are_upright_in_grey_levels_and_others_refused(tmp_path):
                            ({"BodyPartExamined": "HAND"}, "body part HAND")):  # fmt: skip
         with pytest.raises(ValueError, match=message):
             read_dicom(write(tmp_path / "c.dcm", values, **facts))
+
+
+def test_no_pixel_is_in_both_lungs_and_the_more_probable_one_has_it(network):
+    predictor = predict.Predictor(network, "cpu", "float32")
+    right, left, heart = np.full((9, 12), 0.6), np.full((9, 12), 0.7), np.zeros((9, 12))
+    right[:, :4] = 0.9
+    masks = predictor.binarise(np.stack([right, left, heart]).astype(np.float32))
+    assert not (masks["right_lung"] & masks["left_lung"]).any()
+    assert masks["right_lung"][:, :4].all() and masks["left_lung"][:, 4:].all() and not masks["heart"].any()
