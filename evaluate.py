@@ -22,10 +22,11 @@ from db.records import ImageRecord
 from db.runs import find_run, finish_run, start_run
 from db.scores import METRIC_COLUMNS, write_scores
 from db.selection import query_text, select_images
+from pipeline.comparison import compare_with, comparison_table
 from pipeline.evaluation import evaluate_films, summarise_results
 from pipeline.predictor import Predictor, find_checkpoints
 from report.evaluation import FilmResult, evaluation_page
-from report.page import write_page
+from report.page import Heading, write_page
 from report.run_folder import write_csv
 from unet.device import PRECISIONS, keep_freed_memory
 
@@ -45,6 +46,7 @@ class EvaluateConfig:
     query: str | None = setting(None, "own selection: FILE.sql or a name in db/queries; without it the training's")
     source: tuple[str, ...] = setting((), "names of the sources to score; without it the training's")
     out: Path | None = setting(None, "folder for the results; without it evaluate-SPLIT beside the checkpoint")
+    against: Path | None = setting(None, "folder of another evaluation to compare with, film by film")
     save_masks: bool = setting(False, "write the predicted masks as PNG files of the films' own size")
     test_time_views: bool = setting(False, "average over five slightly changed copies of each film")
     device: str = setting("auto", "auto, cpu, cuda or mps")
@@ -133,6 +135,10 @@ def write_results(
         "failed": [{"file": record.file, "why": reason} for record, reason in failures],
         **summarise_results(results),
     }
+    comparisons = compare_with(config.against, results) if config.against is not None else {}
+    summary["against"] = {
+        structure: {"films": c.films, **c.difference._asdict(), "p": c.p} for structure, c in comparisons.items()
+    }
     with atomic_file(out / "summary.json") as file:
         file.write((json.dumps(summary, indent=2) + "\n").encode())
     names = ", ".join(str(predictor.path) for predictor in predictors)
@@ -141,14 +147,20 @@ def write_results(
         f"{', averaged over five views' if config.test_time_views else ''}. Every mask is compared at its film's own size. "
         "For research use; not a medical device."
     ]
-    page = write_page(evaluation_page("Evaluation of lung and heart masks", facts, summary, results, failures), out)
+    page = evaluation_page("Evaluation of lung and heart masks", facts, summary, results, failures)
+    if comparisons:
+        page.add(Heading("Against another evaluation"), comparison_table(comparisons, config.against))
+    path = write_page(page, out)
     for structure, part in summary["structures"].items():
         dice = part["dice"]
         print(f"{structure:10s}  {dice['films']:4d} films  Dice {dice['mean']:.4f} [{dice['low']:.4f}, {dice['high']:.4f}]  "
               f"5th percentile {dice['p5']:.4f}  below 0.9: {100 * dice['below']:.1f} %")  # fmt: skip
     for record, reason in failures:
         print(f"failed: {record.file}: {reason}")
-    print(f"Report: {page}")
+    for structure, c in comparisons.items():
+        print(f"{structure:10s}  {c.difference.value:+.4f} [{c.difference.low:+.4f}, {c.difference.high:+.4f}] against {config.against}, "
+              f"p = {c.p:.4f}, {c.films} films")  # fmt: skip
+    print(f"Report: {path}")
 
 
 if __name__ == "__main__":

@@ -126,7 +126,9 @@ def build_trainer(config: TrainConfig, films: int, device: torch.device) -> Trai
     start = load_checkpoint(config.init)
     prepared = asdict(Preprocessing(config.size, config.intensity))
     if start.preprocessing != prepared:
-        warn(f"--init {config.init} was trained on films prepared by {start.preprocessing}, this training uses {prepared}")
+        warn(
+            f"--init {config.init} was trained on films prepared by {start.preprocessing}, this training uses {prepared}"
+        )
     trainer = Trainer(start.model, settings, device, config.precision)
     trainer.load_weights(start.weights)
     return trainer

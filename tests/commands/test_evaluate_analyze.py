@@ -190,3 +190,32 @@ def test_no_identifier_of_a_patient_is_in_the_cohort_report(phantom_db, tmp_path
 def test_a_wrong_group_names_the_known_ones(phantom_db, tmp_path):
     with pytest.raises(ValueError, match="--by shoe: no such column; known are .*sex"):
         analyze.main(["--db", str(phantom_db), "--by", "shoe", "--out", str(tmp_path / "a")])
+
+
+def test_two_evaluations_are_compared_on_the_films_both_have(trained, evaluated, tmp_path, capsys):
+    argv = [
+        "--checkpoint",
+        str(trained),
+        "--out",
+        str(tmp_path / "views"),
+        "--precision",
+        "float32",
+        "--test-time-views",
+    ]
+    assert evaluate.main([*argv, "--against", str(evaluated)]) == 0
+    summary = json.loads((tmp_path / "views/summary.json").read_text())
+    before = {(row["file"], row["structure"]): float(row["dice"]) for row in scores(evaluated)}
+    pairs = [
+        (float(row["dice"]), before[row["file"], "heart"])
+        for row in scores(tmp_path / "views")
+        if row["structure"] == "heart"
+    ]
+    part = summary["against"]["heart"]
+    assert part["films"] == len(pairs) and 0 < part["p"] <= 1
+    assert part["value"] == pytest.approx(np.mean([new - old for new, old in pairs]))
+    assert (
+        "against" in capsys.readouterr().out
+        and "Against another evaluation" in (tmp_path / "views/report.md").read_text()
+    )
+    with pytest.raises(FileNotFoundError, match="no scores.csv there"):
+        evaluate.main([*argv, "--against", str(tmp_path)])
