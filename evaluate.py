@@ -158,8 +158,10 @@ def write_results(
     for record, reason in failures:
         print(f"failed: {record.file}: {reason}")
     for structure, c in comparisons.items():
-        print(f"{structure:10s}  {c.difference.value:+.4f} [{c.difference.low:+.4f}, {c.difference.high:+.4f}] against {config.against}, "
-              f"p = {c.p:.4f}, {c.films} films")  # fmt: skip
+        interval = f"[{c.difference.low:+.4f}, {c.difference.high:+.4f}]"
+        print(
+            f"{structure:10s}  {c.difference.value:+.4f} {interval} against {config.against}, p = {c.p:.4f}, {c.films} films"
+        )
     print(f"Report: {path}")
 
 
