@@ -9,8 +9,10 @@ from data.reading import read_pixels
 from db.records import ImageRecord, MaskRecord, SourceMask
 from unet.pieces import label_pieces
 
-SMEAR = 32  # a JPEG copy of a 0/255 mask leaves values within this of the two ends ...
+SMEAR = 32  # a JPEG copy of a 0/255 mask leaves values within this of both ends ...
 SMEAR_SHARE = 0.02  # ... but for a share of pixels along the border
+MOST_LABELS = 16  # more values than this are no label numbers
+SAME_SHAPE = 0.01  # a mask published at another size may differ by this in the ratio of its sides
 SMALLEST_LUNG_SHARE = 0.1  # of the union: a lesser second piece is no lung
 
 
@@ -39,40 +41,60 @@ def load_mask(mask: MaskRecord | SourceMask, path: Path | None, height: int, wid
     """
     if mask.rle is not None:
         return decode_rle(mask.rle, height, width)
-    inside = read_mask(path, mask.lung_value)
-    if inside.shape != (height, width) and not mask.scaled:
+    return fit_to_film(read_mask(path, mask.lung_value), path, height, width, mask.scaled)
+
+
+def fit_to_film(inside: np.ndarray, path: Path, height: int, width: int, scaled: bool = False) -> np.ndarray:
+    """Return the mask if it has the film's size, or, where its source scales, its nearest pixels at the film's size."""
+    rows, columns = inside.shape
+    same_shape = abs(rows * width - columns * height) <= SAME_SHAPE * rows * width
+    if (rows, columns) != (height, width) and not (scaled and same_shape):
         raise ValueError(
-            f"{path}: mask of {inside.shape[1]} x {inside.shape[0]} pixels on a film of {width} x {height}; "
-            "export it at the film's size"
+            f"{path}: mask of {columns} x {rows} pixels on a film of {width} x {height}; export it at the film's size"
         )
-    if inside.shape != (height, width):
-        rows = (np.arange(height) + 0.5) * inside.shape[0] / height
-        columns = (np.arange(width) + 0.5) * inside.shape[1] / width
-        inside = inside[np.ix_(rows.astype(int), columns.astype(int))]
-    return inside
+    if (rows, columns) == (height, width):
+        return inside
+    nearest_row = ((np.arange(height) + 0.5) * rows / height).astype(int)
+    nearest_column = ((np.arange(width) + 0.5) * columns / width).astype(int)
+    return inside[np.ix_(nearest_row, nearest_column)]
 
 
 def read_mask(path: Path, lung_value: int | None = None) -> np.ndarray:
-    """Read a mask file as bool (H, W), True inside.
+    """Read a mask file as bool (H, W), True inside; `pixels_inside` says which values are understood."""
+    return pixels_inside(read_pixels(path).values, path, lung_value)
+
+
+def pixels_inside(values: np.ndarray, path: Path, lung_value: int | None = None) -> np.ndarray:
+    """Turn a mask's stored values (H, W) into bool, True inside.
 
     Understood: two values 0 and anything (0/1, 0/255, bool), a JPEG-smeared 0/255, all zero (an empty mask); with `lung_value`
-    that value alone is inside. Everything else is a ValueError that lists the values.
+    that value alone is inside. Everything else, label numbers above all, is a ValueError that lists the values.
     """
-    values = read_pixels(path).values
-    if lung_value is not None:
-        return values == lung_value
     seen = np.unique(values)
+    if lung_value is not None:
+        if len(seen) > MOST_LABELS:  # a lossy copy has values beside the stated one, and they would be lost
+            raise ValueError(
+                f"{path}: values {describe_values(seen)}; wanted few labels, of which {lung_value} is inside"
+            )
+        return values == lung_value
     if len(seen) == 1 and seen[0] != 0:
         raise ValueError(f"{path}: every pixel is {seen[0]}; wanted 0 outside and one other value inside")
     if len(seen) <= 2 and seen[0] == 0:
         return values > 0
-    if seen[-1] > 255 - SMEAR and seen[-1] <= 255:
-        between = np.mean((values > SMEAR) & (values < 255 - SMEAR))
-        if between <= SMEAR_SHARE:
-            return values > 127
+    if _is_smeared(values, seen):
+        return values > 127
     raise ValueError(
         f"{path}: values {describe_values(seen)}; wanted 0 outside and one other value inside, e.g. 0 and 255"
     )
+
+
+def _is_smeared(values: np.ndarray, seen: np.ndarray) -> bool:
+    """Tell a JPEG copy of a 0/255 mask, which rings at both ends, from numbered labels such as 0, 1 and 255 for a border."""
+    near_black = (seen > 0) & (seen <= SMEAR)
+    near_white = (seen >= 255 - SMEAR) & (seen < 255)
+    if seen[-1] > 255 or not near_black.any() or not near_white.any():
+        return False
+    return bool(np.mean((values > SMEAR) & (values < 255 - SMEAR)) <= SMEAR_SHARE)
 
 
 def describe_values(values: np.ndarray, most: int = 8) -> str:
@@ -84,9 +106,15 @@ def describe_values(values: np.ndarray, most: int = 8) -> str:
 
 def decode_rle(rle: str, height: int, width: int) -> np.ndarray:
     """Decode 'start length' pairs, starts counted from 1 over the row-major image, to bool (height, width)."""
-    numbers = np.array(rle.split(), dtype=np.int64) if rle.strip() else np.empty(0, np.int64)
+    try:
+        numbers = np.array(rle.split(), dtype=np.int64)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(
+            f"run-length code is no list of whole numbers ({error}); copy it anew from its source"
+        ) from None
     starts, lengths = numbers[::2] - 1, numbers[1::2]
-    if len(numbers) % 2 or (lengths <= 0).any() or (starts < 0).any() or (starts + lengths > height * width).any():
+    outside = (numbers <= 0) | (numbers > height * width)  # looked at before the sum, which could overflow
+    if len(numbers) % 2 or outside.any() or (starts + lengths > height * width).any():
         raise ValueError(f"run-length code of {len(numbers)} numbers does not fit a film of {width} x {height} pixels")
     steps = np.zeros(height * width + 1, np.int64)
     np.add.at(steps, starts, 1)
@@ -102,10 +130,10 @@ def encode_rle(mask: np.ndarray) -> str:
 
 
 def split_lungs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Split a union mask into (right, left) lung, bool (H, W) each, where it is two clean pieces; else None.
+    """Split a union mask into (right, left) lung, bool (H, W) each, where it is two clean pieces side by side; else None.
 
-    The patient's right lung is the piece further left in the image. Specks below a tenth of the whole are left out of both
-    pieces only if they are tiny (2 % of the whole together); more than that is not clean.
+    The patient's right lung is the piece further left in the image. Specks are left out of both pieces if they are tiny (2 %
+    of the whole together); more than that is not clean. Two pieces one above the other are one lung in two, or no lungs.
     """
     labels, sizes = label_pieces(mask)
     total = sizes.sum()
@@ -113,9 +141,11 @@ def split_lungs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     if len(sizes) < 2 or sizes[order[1]] < SMALLEST_LUNG_SHARE * total or sizes[order[2:]].sum() > 0.02 * total:
         return None
     one, other = labels == order[0] + 1, labels == order[1] + 1
-    if np.nonzero(one)[1].mean() > np.nonzero(other)[1].mean():
-        one, other = other, one
-    return one, other
+    columns, others = np.nonzero(one)[1], np.nonzero(other)[1]
+    if columns.mean() > others.mean():
+        one, other, columns, others = other, one, others, columns
+    side_by_side = columns.mean() < others.min() and columns.max() < others.mean()
+    return (one, other) if side_by_side else None
 
 
 def encode_mask(mask: np.ndarray) -> Image.Image:

@@ -1,6 +1,5 @@
 """Films from files: grey levels by the stated bit depth, never by what happens to be the brightest pixel."""
 
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ JSRT_SIDE, JSRT_BITS = 2048, 12
 MOST_PIXELS = 200_000_000  # a 14,000 x 14,000 film; more is a mistake or an attack
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 
-_EIGHT_BIT_MODES = {"L", "P", "RGB", "RGBA", "LA", "CMYK", "YCbCr", "PA", "RGBX", "HSV", "LAB"}
+_EIGHT_BIT_MODES = {"L", "RGB", "RGBA", "LA", "CMYK", "YCbCr", "RGBX", "HSV", "LAB"}
 _SIXTEEN_BIT_MODES = {"I;16", "I;16B", "I;16L", "I;16N"}
 
 
@@ -34,20 +33,29 @@ def read_image(path: Path, photometric_interpretation: str | None = None) -> np.
 
 
 def read_pixels(path: Path) -> Pixels:
-    """Read a film's stored values; colour is turned to luminance, transparency is ignored, EXIF rotation is applied."""
+    """Read a film's stored values; colour is turned to luminance, transparency is ignored, EXIF rotation is applied.
+
+    Of several pages the first is read. The rotation is part of the picture as every viewer shows it, so a mask drawn in one fits.
+    """
     path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file; correct its path or ingest the source again")
     if path.suffix.lower() == ".img":
         return _read_jsrt(path)
+    return _grey(_decode(path), path)
+
+
+def _decode(path: Path) -> Image.Image:
+    """Decode the whole file, which is what finds truncation."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                return _grey(ImageOps.exif_transpose(image), path)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: no such file; correct its path or ingest the source again") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        with Image.open(path) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise Image.DecompressionBombError
+            upright = ImageOps.exif_transpose(image)
+            return upright.convert("RGB") if upright.mode in ("P", "PA") else upright
+    except Image.DecompressionBombError:
         raise ValueError(f"{path}: more than {MOST_PIXELS:,} pixels; wanted a single film, scale it down") from None
-    except (OSError, SyntaxError, EOFError) as error:
+    except (OSError, SyntaxError, EOFError, ValueError) as error:  # Pillow's readers raise all of these on broken files
         raise ValueError(f"{path}: unreadable or truncated image ({error}); copy it anew from its source") from error
 
 

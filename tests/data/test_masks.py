@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageFilter
 
-from data.masks import decode_rle, encode_mask, encode_rle, load_mask, read_mask, split_lungs
-from db.records import SourceMask
+from data.masks import decode_rle, encode_mask, encode_rle, load_mask, load_masks, read_mask, split_lungs
+from db.records import ImageRecord, MaskRecord, SourceMask
 
 BOX = np.zeros((17, 13), bool)
 BOX[4:12, 3:9] = True
@@ -54,6 +55,35 @@ def test_ambiguous_values_are_listed(tmp_path):
         read_mask(tmp_path / "soft.png")
 
 
+def test_label_numbers_are_never_taken_for_a_smeared_copy(tmp_path):
+    border = np.uint8(BOX)
+    border[4, 3:9] = 255  # 0 outside, 1 lung, 255 not to be judged, as some tools write it
+    few = np.kron(np.uint8(BOX) * 255, np.ones((20, 20), np.uint8))
+    few[0, :5] = 127  # a third label, on less than 2 % of the pixels
+    white = np.full((9, 9), 255, np.uint8)
+    white[0] = 250
+    for values, listed in ((border, "0 1 255"), (few, "0 127 255"), (white, "250 255")):
+        with pytest.raises(ValueError, match=f"values {listed}; wanted 0 outside"):
+            read_mask(saved(tmp_path / "labels.png", values))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(30, 100), st.integers(20, 45), st.integers(20, 45))
+def test_jpeg_copies_of_every_quality_are_understood(tmp_path_factory, quality, high, wide):
+    y, x = np.mgrid[:157, :203]
+    lungs = ((y - 80) / high) ** 2 + ((x - 90) / wide) ** 2 < 1
+    path = tmp_path_factory.mktemp("jpeg") / "m.jpg"
+    Image.fromarray(np.uint8(lungs) * 255).save(path, quality=quality)
+    assert np.mean(read_mask(path) != lungs) < 0.003
+
+
+def test_a_lossy_copy_of_labels_is_refused_even_where_the_value_is_stated(tmp_path):
+    y, x = np.mgrid[:157, :203]
+    Image.fromarray(np.uint8((y - 80) ** 2 + (x - 90) ** 2 < 1600) * 255).save(tmp_path / "m.jpg", quality=80)
+    with pytest.raises(ValueError, match="wanted few labels, of which 255 is inside"):
+        read_mask(tmp_path / "m.jpg", lung_value=255)
+
+
 def test_a_stated_lung_value_leaves_the_ignored_one_out(tmp_path):
     three = np.uint8(BOX) * 255
     three[:8] //= 2
@@ -67,6 +97,32 @@ def test_a_mask_of_another_size_is_refused_unless_its_source_publishes_it_so(tmp
         load_mask(SourceMask(**facts), path, 34, 26)
     scaled = load_mask(SourceMask(**facts, scaled=True), path, 34, 26)
     assert np.array_equal(scaled, np.kron(BOX, np.ones((2, 2), bool)))
+    with pytest.raises(ValueError, match="mask of 13 x 17 pixels on a film of 34 x 34"):
+        load_mask(SourceMask(**facts, scaled=True), path, 34, 34)  # of another shape: not the same film
+
+
+def test_a_films_masks_come_by_structure_and_a_union_as_two_lungs_where_it_can(tmp_path):
+    def record(*masks):
+        marks = {"convention": "clear_field", "provenance": "manual"}
+        records = [MaskRecord(mask_id=n, structure=s, **marks, **where) for n, (s, where) in enumerate(masks)]
+        return ImageRecord(
+            image_id=1, source="s", file="a.png", path=tmp_path / "a.png", patient_id="p", study_id="v", split=None, height=20,
+            width=30, photometric_interpretation=None, spacing_mm=None, content_sha256="h", masks=tuple(records),
+        )  # fmt: skip
+
+    union = {"path": saved(tmp_path / "union.png", np.uint8(two_lungs()))}
+    joined = two_lungs()
+    joined[8, 12:18] = True
+    heart = np.zeros((20, 30), bool)
+    heart[9:13, 10:20] = True
+    split = load_masks(record(("lungs", union), ("heart", {"rle": encode_rle(heart)})))
+    assert set(split) == {"right_lung", "left_lung", "heart"} and np.array_equal(split["heart"], heart)
+    assert split["right_lung"][5, 5] and not split["right_lung"][5, 20] and split["left_lung"][5, 20]
+    assert np.array_equal(load_masks(record(("lungs", {"rle": encode_rle(joined)})))["lungs"], joined)
+    both = load_masks(record(("right_lung", union), ("lungs", union)))
+    assert np.array_equal(both["right_lung"], two_lungs()), (
+        "a lung that is drawn is never replaced by a piece of the union"
+    )
 
 
 def test_run_lengths_count_from_one_along_the_rows():
@@ -75,9 +131,15 @@ def test_run_lengths_count_from_one_along_the_rows():
     assert not decode_rle("", 2, 3).any()
 
 
-@pytest.mark.parametrize("rle", ["1", "0 2", "8 2", "1 0", "3 -1"])
+@pytest.mark.parametrize("rle", ["1", "0 2", "8 2", "1 0", "3 -1", "9000000000000000000 9000000000000000000"])
 def test_run_lengths_that_do_not_fit_are_refused(rle):
     with pytest.raises(ValueError, match="does not fit a film of 4 x 2 pixels"):
+        decode_rle(rle, 2, 4)
+
+
+@pytest.mark.parametrize("rle", ["x 2", "1.0 2", "99999999999999999999 1"])
+def test_run_lengths_that_are_no_numbers_are_refused(rle):
+    with pytest.raises(ValueError, match="run-length code is no list of whole numbers"):
         decode_rle(rle, 2, 4)
 
 
@@ -110,6 +172,9 @@ def test_what_is_not_two_clean_pieces_is_not_split():
     third = two_lungs()
     third[17:20, 0:4] = True
     assert split_lungs(third) is None
+    stacked = np.zeros((20, 30), bool)
+    stacked[1:8, 4:12] = stacked[10:19, 3:11] = True  # one lung, cut in two by a device
+    assert split_lungs(stacked) is None
     speck = two_lungs()
     speck[19, 0] = True
     assert split_lungs(speck) is not None

@@ -87,13 +87,50 @@ def test_truncated_and_missing_files(tmp_path):
         read_image(tmp_path / "half.jpg")
     with pytest.raises(FileNotFoundError, match="none.jpg: no such file"):
         read_image(tmp_path / "none.jpg")
+    with pytest.raises(FileNotFoundError, match="none.IMG: no such file"):
+        read_image(tmp_path / "none.IMG")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # what Pillow says about the damage
+@pytest.mark.parametrize(
+    ("ending", "mode"), [("png", "L"), ("png", "P"), ("png", "I;16"), ("jpg", "L"), ("tiff", "L"), ("gif", "P")]
+)
+def test_a_damaged_file_is_read_or_refused_by_its_name_never_worse(tmp_path, ending, mode):
+    path = tmp_path / f"film.{ending}"
+    picture = Image.fromarray(RAMP.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(RAMP).convert(mode)
+    picture.save(path)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(60):
+        damaged = bytearray(whole[: rng.integers(1, len(whole))] if rng.random() < 0.3 else whole)
+        for place in rng.integers(0, min(len(damaged), 300), 3):
+            damaged[place] = rng.integers(256)
+        path.write_bytes(damaged)
+        try:
+            read_pixels(path)
+        except ValueError as error:
+            refused += 1
+            assert str(error).startswith(f"{path}: ")
+    assert refused > 5
+
+
+@pytest.mark.parametrize("mode", ["I;16B", "I;16"])
+def test_sixteen_bit_tiff_of_either_byte_order(tmp_path, mode):
+    values = np.array([[0, 1, 258], [65535, 4096, 7]], np.uint16)
+    stored = values.astype(">u2" if mode == "I;16B" else "<u2")
+    Image.frombytes(mode, (3, 2), stored.tobytes()).save(tmp_path / "film.tiff")
+    assert np.array_equal(read_pixels(tmp_path / "film.tiff").values, values)
+    assert read_pixels(tmp_path / "film.tiff").bits_stored == 16
 
 
 def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch):
     path = saved(tmp_path / "huge.png", np.zeros((40, 40), np.uint8))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    with pytest.raises(ValueError, match="more than .* pixels"):
+    monkeypatch.setattr(reading, "MOST_PIXELS", 1599)
+    with pytest.raises(ValueError, match="huge.png: more than 1,599 pixels; wanted a single film"):
         read_image(path)
+    monkeypatch.setattr(reading, "MOST_PIXELS", 1600)
+    assert read_image(path).shape == (40, 40)
 
 
 def test_floating_point_pictures_are_refused(tmp_path):
