@@ -4,12 +4,18 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from data.masks import describe_values, load_mask
+import numpy as np
+
+from data.masks import decode_rle, describe_values, fit_to_film, pixels_inside
 from data.reading import read_pixels
 from db.ingest_rows import CheckedFilm, CheckedMask, Refusal
-from db.records import SourceFilm, SourceMask
+from db.records import CONVENTIONS, PROVENANCES, SourceFilm, SourceMask
 
 PHOTOMETRIC = ("MONOCHROME1", "MONOCHROME2", None)
+SIDES = ("right_lung", "left_lung")
+EXCHANGED = (
+    "right_lung lies right of left_lung in the image; the patient's right is the image's left half, exchange them"
+)
 
 
 def check_film(film: SourceFilm, root: Path) -> tuple[CheckedFilm | None, list[Refusal]]:
@@ -18,41 +24,84 @@ def check_film(film: SourceFilm, root: Path) -> tuple[CheckedFilm | None, list[R
     root: the source's folder, absolute and free of links. A film that cannot be used is refused whole; a film with a bad mask is
     kept without that mask.
     """
-    if film.photometric_interpretation not in PHOTOMETRIC:
-        got = film.photometric_interpretation
-        detail = f"{film.file}: photometric interpretation {got}; wanted MONOCHROME1, MONOCHROME2 or nothing"
-        return None, [
-            Refusal(file=film.file, what="image", reason="photometric interpretation not understood", detail=detail)
-        ]
     try:
+        _check_row(film)
         path = inside(root, film.file)
         pixels = read_pixels(path)
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
     except (ValueError, OSError) as error:
-        return None, [Refusal(file=film.file, what="image", reason=_reason(error), detail=str(error))]
+        return None, [_refusal(film, "image", error)]
     height, width = pixels.values.shape
-    masks, refusals = [], []
-    for mask in film.masks:
-        try:
-            masks.append(check_mask(mask, root, height, width))
-        except (ValueError, OSError) as error:
-            refusals.append(Refusal(file=film.file, what="mask", reason=_reason(error), detail=str(error)))
+    masks, refusals = _check_masks(film, root, height, width)
     checked = CheckedFilm(
         film=replace(film, masks=()),
         rows=height,
         columns=width,
         bits_stored=pixels.bits_stored,
-        content_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        content_sha256=content,
         masks=tuple(masks),
     )
     return checked, refusals
 
 
-def check_mask(mask: SourceMask, root: Path, height: int, width: int) -> CheckedMask:
-    """Open one mask and return it with its grey values and area; ValueError says what is wrong with it."""
-    path = None if mask.file is None else inside(root, mask.file)
-    area = load_mask(mask, path, height, width)
-    values = None if path is None else describe_values(read_pixels(path).values)
-    return CheckedMask(mask=mask, values_seen=values, area_share=float(area.mean()))
+def _check_masks(film: SourceFilm, root: Path, height: int, width: int) -> tuple[list[CheckedMask], list[Refusal]]:
+    """Check a film's masks one by one, and that its lungs are not exchanged: a net trained on such masks learns nonsense."""
+    masks, refusals = [], []
+    middle = dict.fromkeys(
+        SIDES, np.nan
+    )  # mean column; of an empty or missing mask it is unknown, and compares as False
+    for mask in film.masks:
+        try:
+            checked, area = check_mask(mask, root, height, width)
+        except (ValueError, OSError) as error:
+            refusals.append(_refusal(film, "mask", error))
+        else:
+            masks.append(checked)
+            middle[mask.structure] = np.nonzero(area)[1].mean() if area.any() else np.nan
+    if middle["right_lung"] > middle["left_lung"]:
+        masks = [checked for checked in masks if checked.mask.structure not in SIDES]
+        refusals += [_refusal(film, "mask", ValueError(EXCHANGED))] * len(SIDES)
+    return masks, refusals
+
+
+def check_mask(mask: SourceMask, root: Path, height: int, width: int) -> tuple[CheckedMask, np.ndarray]:
+    """Open one mask; return it with its grey values and share, and its pixels, bool (height, width), at the film's size.
+
+    ValueError says what is wrong with it.
+    """
+    for name, word, known in (
+        ("convention", mask.convention, CONVENTIONS),
+        ("provenance", mask.provenance, PROVENANCES),
+    ):
+        if word not in known:
+            raise ValueError(f"mask {name} {word!r}; wanted one of {', '.join(known)}")
+    if mask.rle is not None:
+        values = None
+        area = _decode(mask, height, width)
+    else:
+        path = inside(root, mask.file)
+        pixels = read_pixels(path).values
+        values = describe_values(pixels)
+        area = fit_to_film(pixels_inside(pixels, path, mask.lung_value), path, height, width, mask.scaled)
+    return CheckedMask(mask=mask, values_seen=values, area_share=float(area.mean())), area
+
+
+def _decode(mask: SourceMask, height: int, width: int) -> np.ndarray:
+    if mask.rle_size not in (None, (height, width)):
+        rows, columns = mask.rle_size
+        raise ValueError(
+            f"run-length mask of {columns} x {rows} pixels on a film of {width} x {height}; "
+            "bring the film at the size that the masks were made for"
+        )
+    return decode_rle(mask.rle, height, width)
+
+
+def _check_row(film: SourceFilm) -> None:
+    if not film.file:
+        raise ValueError(f"the row of {film.patient_id} names no film; give its path relative to the table")
+    if film.photometric_interpretation not in PHOTOMETRIC:
+        got = film.photometric_interpretation
+        raise ValueError(f"photometric interpretation {got}; wanted MONOCHROME1, MONOCHROME2 or nothing")
 
 
 def inside(root: Path, file: str) -> Path:
@@ -63,16 +112,26 @@ def inside(root: Path, file: str) -> Path:
     return path
 
 
-def _reason(error: Exception) -> str:
+def _refusal(film: SourceFilm, what: str, error: Exception) -> Refusal:
+    text = str(error) if film.file in str(error) or "/" in str(error) else f"{film.file}: {error}"
+    return Refusal(file=film.file, what=what, reason=_reason(text), detail=text)
+
+
+def _reason(text: str) -> str:
     """A few words that are the same for the same fault, to count by."""
-    text = str(error)
     for words, reason in (
+        ("names no film", "row without a film"),
+        ("photometric interpretation", "photometric interpretation not understood"),
         ("no such file", "missing file"),
         ("leads outside", "path leads outside the folder"),
         ("unreadable or truncated", "unreadable or truncated"),
         ("on a film of", "mask of another size"),
         ("run-length code", "run-length code does not fit"),
+        ("mask convention", "mask convention not understood"),
+        ("mask provenance", "mask provenance not understood"),
+        ("exchange them", "right and left lung exchanged"),
         ("; wanted 0 outside", "mask values not understood"),
+        ("; wanted few labels", "mask values not understood"),
     ):
         if words in text:
             return reason

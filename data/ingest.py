@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,20 +107,28 @@ def ingest_films(db: Path, reader: str, root: Path, name: str, films: Sequence[S
     """Check every film, write the source, print what came of it; return the refusals."""
     if not films:
         raise ValueError(f"{root}: the {reader} reader found no film there; check that it is the folder of that layout")
-    connection = connect(db)
     root = root.resolve()
+    with closing(connect(db)) as connection:
+        checked, refusals = check_films(films, root)
+        write_source(connection, name, str(root), reader, checked, refusals, rows_read=len(films))
+        print_counts(connection, name, len(films), checked, refusals, db)
+    return refusals
+
+
+def check_films(films: Sequence[SourceFilm], root: Path) -> tuple[list[CheckedFilm], list[Refusal]]:
+    """Open every film with a few threads; return what may be written and what is refused, in the order of the films."""
     checked: list[CheckedFilm] = []
     refusals: list[Refusal] = []
-    with ThreadPoolExecutor(DECODING_THREADS) as pool:
+    pool = ThreadPoolExecutor(DECODING_THREADS)
+    try:
         outcomes = pool.map(lambda film: check_film(film, root), films)
         for film, refused in track(outcomes, len(films), "reading film"):
             refusals += refused
             if film is not None:
                 checked.append(film)
-    write_source(connection, name, str(root), reader, checked, refusals, rows_read=len(films))
-    print_counts(connection, name, len(films), checked, refusals, db)
-    connection.close()
-    return refusals
+    finally:
+        pool.shutdown(cancel_futures=True)  # so that Ctrl-C waits for four films, not for all
+    return checked, refusals
 
 
 def default_name(reader: str, folder: Path) -> str:
@@ -146,6 +155,9 @@ def print_counts(
     print(
         f"{name}: {rows} rows read, {len(checked)} written{listed}, {masks} masks, {persons} patients{merged} -> {db}"
     )
+    empty = [film.film.file for film in checked for mask in film.masks if mask.area_share == 0]
+    if empty:
+        print(f"  note: {len(empty)} masks are empty, i.e. say that the structure is not there; the first: {empty[0]}")
     reasons: dict[tuple[str, str], list[Refusal]] = {}
     for refusal in refusals:
         reasons.setdefault((refusal.what, refusal.reason), []).append(refusal)

@@ -1,66 +1,87 @@
 """CheXmask (PhysioNet): OriginalResolution/<DATASET>.csv(.gz) with run-length masks, beside a folder of the films themselves.
 
 FOLDER holds the CSV and, anywhere below it, the films under the names of the CSV's image column. The masks were made by a network
-(provenance `model`); rows whose estimated quality is under 0.7 are left out, as the authors advise.
+(provenance `model`); rows whose estimated quality is under 0.7 are left out, as the authors advise. The masks fit films of one
+size only, that of the columns Height and Width.
 """
 
-import csv
-import gzip
-import sys
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from data.sources.facts import clean_text, number
+from data.sources.table import read_table
 from db.records import SourceFilm, SourceMask
 
-ID_COLUMNS = ("image_id", "ImageID", "Path", "Image Index", "dicom_id")
-RCA_COLUMNS = ("Dice RCA (Mean)", "Dice RCA (Max)")
-MASK_COLUMNS = {"right_lung": "Right Lung", "left_lung": "Left Lung", "heart": "Heart"}
+ID_COLUMNS = ("image_id", "imageid", "path", "image index", "dicom_id")
+RCA_COLUMNS = ("dice rca (mean)", "dice rca (max)")
+MASK_COLUMNS = {"right_lung": "right lung", "left_lung": "left lung", "heart": "heart"}
 LOWEST_RCA = 0.7
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg")
+PATIENT_FOLDER = re.compile(r"patient\d+|p\d{8}")  # CheXpert's and MIMIC's
 
 
 def read(folder: Path) -> Iterator[SourceFilm]:
-    """Yield the rows of every CSV in the folder that have a film and sufficient quality."""
+    """Yield the rows of every CSV in the folder that have sufficient quality; ValueError where two films fit one name."""
     tables = sorted([*folder.glob("*.csv"), *folder.glob("*.csv.gz")])
     if not tables:
         raise FileNotFoundError(f"{folder}: no .csv or .csv.gz there; put CheXmask's CSV beside the folder of films")
-    films = {path.stem: path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_ENDINGS}
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # landmark and run-length cells are long
+    films: dict[str, list[tuple[str, ...]]] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in IMAGE_ENDINGS:
+            parts = path.relative_to(folder).parts
+            films.setdefault(_without_ending(parts[-1]), []).append(parts)
     for table in tables:
-        with gzip.open(table, "rt") if table.suffix == ".gz" else open(table, encoding="utf-8", newline="") as file:
-            yield from _rows(csv.DictReader(file), table, folder, films)
+        for _, row in read_table(table, (*RCA_COLUMNS, *MASK_COLUMNS.values())):
+            # some published rows have the two estimates exchanged, so the smaller one is taken as the mean
+            estimates = [value for value in (number(row[column]) for column in RCA_COLUMNS) if value is not None]
+            if estimates and min(estimates) >= LOWEST_RCA:
+                yield _film(row, table, films)
 
 
-def _rows(reader: csv.DictReader, table: Path, folder: Path, films: dict[str, Path]) -> Iterator[SourceFilm]:
-    columns = reader.fieldnames or []
-    id_column = next((name for name in ID_COLUMNS if name in columns), None)
-    lacking = [name for name in (*RCA_COLUMNS, *MASK_COLUMNS.values()) if name not in columns]
-    if id_column is None or lacking:
-        raise ValueError(f"{table}: lacks {', '.join(lacking) or 'an image column'}; wanted a CSV of CheXmask")
-    for row in reader:
-        name = row[id_column]
-        # some published rows have the two estimates exchanged, so the smaller one is taken as the mean
-        estimates = [value for value in (number(row[column]) for column in RCA_COLUMNS) if value is not None]
-        if not estimates or min(estimates) < LOWEST_RCA:
-            continue
-        path = folder / name if (folder / name).is_file() else films.get(PurePosixPath(name).stem)
-        yield _film(row, name, folder, path)
-
-
-def _film(row: dict[str, str], name: str, folder: Path, path: Path | None) -> SourceFilm:
-    masks = [
-        SourceMask(structure=structure, convention="clear_field", provenance="model", rle=row[column])
-        for structure, column in MASK_COLUMNS.items()
-        if clean_text(row[column])
-    ]
-    parts = PurePosixPath(name).parts
-    patient = next((part for part in parts if part.startswith("patient")), PurePosixPath(name).stem.split("_")[0])
+def _film(row: dict[str, str], table: Path, films: dict[str, list[tuple[str, ...]]]) -> SourceFilm:
+    column = next((column for column in ID_COLUMNS if column in row), None)
+    if column is None:
+        raise ValueError(f"{table}: no image column; wanted one of {', '.join(ID_COLUMNS)}")
+    name = row[column].strip()
+    file = _find(name, films, table)
+    parts = PurePosixPath(file or name).parts
+    patient = next((part for part in parts if PATIENT_FOLDER.fullmatch(part)), None)
     return SourceFilm(
-        file=name if path is None else path.relative_to(folder).as_posix(),
-        patient_id=patient,
+        file=file or name,
+        patient_id=patient or _without_ending(PurePosixPath(name).name).split("_")[0],
         modality="CR",
-        view_position="PA" if row.get("ViewPosition") == "PA" else None,
+        view_position=None,  # frontal, but PA or AP is not stated
         body_part_examined="CHEST",
-        masks=tuple(masks),
+        masks=tuple(_masks(row)) if file else (),
     )
+
+
+def _find(name: str, films: dict[str, list[tuple[str, ...]]], table: Path) -> str | None:
+    """Return the film whose path ends in the name, with any folders before it and any ending; None where there is none.
+
+    The whole name counts, not its last part alone: every study of CheXpert has a view1_frontal.jpg.
+    """
+    folders, last = PurePosixPath(name).parts[:-1], _without_ending(PurePosixPath(name).name)
+    found = [parts for parts in films.get(last, []) if parts[:-1][len(parts) - 1 - len(folders) :] == folders]
+    if len(found) > 1:
+        raise ValueError(
+            f"{table}: two films fit the name {name}: {'/'.join(found[0])} and {'/'.join(found[1])}; keep one of them"
+        )
+    return "/".join(found[0]) if found else None
+
+
+def _masks(row: dict[str, str]) -> Iterator[SourceMask]:
+    height, width = (number(row.get(column)) for column in ("height", "width"))
+    size = (int(height), int(width)) if height and width else None
+    for structure, column in MASK_COLUMNS.items():
+        if clean_text(row[column]):
+            yield SourceMask(
+                structure=structure, convention="clear_field", provenance="model", rle=row[column], rle_size=size
+            )
+
+
+def _without_ending(name: str) -> str:
+    """Take off the ending of an image, and nothing else: DICOM ids are numbers with dots."""
+    path = PurePosixPath(name)
+    return path.stem if path.suffix.lower() in IMAGE_ENDINGS else name

@@ -4,12 +4,12 @@ semantic_masks_v7labs_lungs/<filename>: human-drawn, includes most of the heart 
 <stem>_mask.png: made by a model, clear field. Both are optional. Header names differ in case and blanks between versions.
 """
 
-import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from data.sources.facts import age_years, clean_text, iso_date, modality_code, number, sex_code, view_codes
+from data.sources.table import read_table
 from db.records import SourceFilm, SourceMask, SourceMeasurement
 
 V7_MASKS, VAE_MASKS = "semantic_masks_v7labs_lungs", "annotations/lungVAE-masks"
@@ -28,19 +28,17 @@ def read(folder: Path) -> Iterator[SourceFilm]:
     path = folder / "metadata.csv"
     if not path.is_file():
         raise FileNotFoundError(f"{folder}: no metadata.csv there; name the folder of covid-chestxray-dataset")
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        for row in csv.DictReader(file):
-            yield _film(folder, {(key or "").strip().lower(): value for key, value in row.items() if key is not None})
+    for line, row in read_table(path, ("patientid", "filename")):
+        yield _film(folder, row, line)
 
 
-def _film(folder: Path, row: dict[str, str]) -> SourceFilm:
+def _film(folder: Path, row: dict[str, str], line: int) -> SourceFilm:
     filename = row["filename"].strip()
     view, position = view_codes(row.get("view"))
     offset, date = number(row.get("offset")), iso_date(row.get("date"))
-    file = PurePosixPath(clean_text(row.get("folder")) or "images", filename).as_posix()
     return SourceFilm(
-        file=file,
-        patient_id=row["patientid"].strip(),
+        file=PurePosixPath(clean_text(row.get("folder")) or "images", filename).as_posix() if filename else "",
+        patient_id=row["patientid"].strip() or filename or f"line {line}",
         study_id=f"offset {offset:g}" if offset is not None else f"date {date}" if date and len(date) == 10 else None,
         patient_sex=sex_code(row.get("sex")),
         patient_age_years=age_years(row.get("age")),
@@ -52,7 +50,7 @@ def _film(folder: Path, row: dict[str, str]) -> SourceFilm:
         findings=tuple(_findings(row.get("finding"))),
         note=clean_text(row.get("clinical_notes")),
         license=clean_text(row.get("license")),
-        masks=tuple(_masks(folder, filename)),
+        masks=tuple(_masks(folder, filename)) if filename else (),
         measurements=tuple(_clinical(row)),
     )
 

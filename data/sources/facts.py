@@ -12,7 +12,8 @@ VIEWS = {
 }  # fmt: skip
 _DATE_FORMATS = (
     ("%Y-%m-%d", "%Y-%m-%d"), ("%Y%m%d", "%Y-%m-%d"), ("%B %d, %Y", "%Y-%m-%d"), ("%b %d, %Y", "%Y-%m-%d"),
-    ("%m/%d/%Y", "%Y-%m-%d"), ("%m/%d/%y", "%Y-%m-%d"), ("%B %Y", "%Y-%m"), ("%b %Y", "%Y-%m"), ("%Y-%m", "%Y-%m"), ("%Y", "%Y"),
+    ("%d %B %Y", "%Y-%m-%d"), ("%d %b %Y", "%Y-%m-%d"), ("%m/%d/%Y", "%Y-%m-%d"), ("%m/%d/%y", "%Y-%m-%d"),
+    ("%B %Y", "%Y-%m"), ("%b %Y", "%Y-%m"), ("%Y-%m", "%Y-%m"), ("%Y", "%Y"),
 )  # fmt: skip
 
 
@@ -36,8 +37,8 @@ def sex_code(text: str | None) -> str | None:
 
 
 def age_years(text: str | None) -> float | None:
-    """Return an age in years from '45', '045Y', '45yrs', '16 month', '64days', '3W'; None where there is no number."""
-    match = re.search(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", text or "")
+    """Return an age in years from '45', '045Y', '45yrs', '16 month', '64days', '3W'; None where there is none, or one below 0."""
+    match = re.search(r"(?<![-.\d])(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", text or "")
     if match is None:
         return None
     per_year = {"m": 12, "w": 52.1775, "d": 365.2425}.get(match[2][:1].lower(), 1)

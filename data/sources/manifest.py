@@ -3,15 +3,18 @@
 Only the column `file` is required; paths are relative to the CSV. An empty cell means "not stated".
 """
 
-import csv
 import re
 import warnings
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from posixpath import splitext
+from typing import TypeVar
 
 from data.sources.facts import age_years, clean_text, iso_date, modality_code, number, sex_code, view_codes
-from db.records import CONVENTIONS, MASK_STRUCTURES, PROVENANCES, SourceFilm, SourceMask, SourceMeasurement
+from data.sources.table import read_table
+from db.records import MASK_STRUCTURES, PROVENANCES, SourceFilm, SourceMask, SourceMeasurement
 
+Fact = TypeVar("Fact")
 FACT_COLUMNS = (
     "file", "patient_id", "study_id", "sex", "age_years", "study_date", "offset_days", "finding", "modality", "view",
     "body_part", "photometric", "pixel_spacing_mm", "mask_convention", "mask_provenance", "note", "license", "same_patient_as",
@@ -29,31 +32,43 @@ def manifest_path(folder: Path) -> Path:
 
 
 def read(folder: Path) -> Iterator[SourceFilm]:
-    """Yield the rows of a manifest; ValueError names the line that cannot be understood."""
+    """Yield the rows of a manifest; facts that are stated but not understood are left out, and a warning tells which."""
     path = manifest_path(folder)
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        columns = reader.fieldnames or []
-        _check_columns(path, columns)
-        measured = [column for column in columns if _unit_of(column)]
-        for row in reader:
-            try:
-                yield _film(row, measured)
-            except ValueError as error:
-                raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
-
-
-def _check_columns(path: Path, columns: list[str]) -> None:
-    if "file" not in columns:
-        raise ValueError(
-            f"{path}: no column 'file'; got {', '.join(columns) or 'an empty file'}, see docs/data-formats.md"
-        )
+    doubts = Doubts()
+    columns: list[str] = []
+    for line, row in read_table(path, ("file",)):
+        columns = list(row)
+        yield _film(row, line, doubts)
     known = {*FACT_COLUMNS, *MASK_STRUCTURES}
-    unused = [column for column in columns if column not in known and not _unit_of(column)]
+    unused = [column for column in columns if column and column not in known and not _unit_of(column)]
     if unused:
-        warnings.warn(
-            f"{path}: columns not used: {', '.join(unused)} (docs/data-formats.md lists those that are)", stacklevel=2
-        )
+        doubts.texts.append(f"columns not used: {', '.join(unused)} (docs/data-formats.md lists those that are)")
+    for text in (*doubts.texts, *doubts.lines()):
+        warnings.warn(f"{path}: {text}", stacklevel=2)
+
+
+class Doubts:
+    """Facts that a row states in words that are not understood: the fact is left out, not the film."""
+
+    def __init__(self):
+        self.texts: list[str] = []
+        self.left_out: dict[str, list[tuple[int, str]]] = {}
+
+    def fact(
+        self, row: dict[str, str], line: int, column: str, understand: Callable[[str | None], Fact | None]
+    ) -> Fact | None:
+        """Return what `understand` makes of the cell, and remember the cell where it makes nothing of a stated text."""
+        value = understand(row.get(column))
+        if value is None and clean_text(row.get(column)) is not None:
+            self.left_out.setdefault(column, []).append((line, row[column].strip()))
+        return value
+
+    def lines(self) -> list[str]:
+        """Say for each column how many values were left out and which was the first."""
+        return [
+            f"{column}: {len(cells)} x not understood and left out, the first {cells[0][1]!r} in line {cells[0][0]}"
+            for column, cells in self.left_out.items()
+        ]
 
 
 def _unit_of(column: str) -> str | None:
@@ -62,78 +77,81 @@ def _unit_of(column: str) -> str | None:
     return UNITS.get(column.rsplit("_", 1)[1])
 
 
-def _film(row: dict[str, str], measured: list[str]) -> SourceFilm:
-    if not (row["file"] or "").strip():
-        raise ValueError("the column 'file' is empty; give the film's path relative to the CSV")
-    file = row["file"].strip()
-    view, position = view_codes(row.get("view"))
-    note = " ".join(filter(None, (clean_text(row.get("note")), clean_text(row.get("finding")))))
+def _film(row: dict[str, str], line: int, doubts: Doubts) -> SourceFilm:
+    file = _path(row["file"])
+    view, position = doubts.fact(row, line, "view", _view) or (None, None)
+    spacing = doubts.fact(row, line, "pixel_spacing_mm", _spacing)
+    note, finding = clean_text(row.get("note")), clean_text(row.get("finding"))
     return SourceFilm(
         file=file,
-        patient_id=clean_text(row.get("patient_id")) or PurePosixPath(file).stem,
+        # without an id the whole path names the person: 001.png in two folders is two films
+        patient_id=clean_text(row.get("patient_id")) or splitext(file)[0] or f"line {line}",
         study_id=clean_text(row.get("study_id")),
-        patient_sex=sex_code(row.get("sex")),
-        patient_age_years=age_years(row.get("age_years")),
-        study_date=iso_date(row.get("study_date")),
-        offset_days=number(row.get("offset_days")),
+        patient_sex=doubts.fact(row, line, "sex", sex_code),
+        patient_age_years=doubts.fact(row, line, "age_years", age_years),
+        study_date=doubts.fact(row, line, "study_date", iso_date),
+        offset_days=doubts.fact(row, line, "offset_days", number),
         modality=modality_code(row.get("modality")),
         view_position=view,
         patient_position=position,
         body_part_examined=(clean_text(row.get("body_part")) or "").upper() or None,
-        photometric_interpretation=clean_text(row.get("photometric")),
-        pixel_spacing_mm=_spacing(row.get("pixel_spacing_mm")),
-        pixel_spacing_origin="manifest",
-        findings=tuple(part.strip() for part in (clean_text(row.get("finding")) or "").split("|") if part.strip()),
-        note=clean_text(row.get("note")),
+        photometric_interpretation=(clean_text(row.get("photometric")) or "").upper() or None,
+        pixel_spacing_mm=spacing,
+        pixel_spacing_origin="manifest" if spacing else None,
+        findings=tuple(_list(finding)),
+        note=note,
         license=clean_text(row.get("license")),
         masks=tuple(_masks(row)),
-        measurements=tuple(_measurements(row, measured)),
-        same_patient_as=(*same_patient_ids(note), *_list(row.get("same_patient_as"))),
+        measurements=tuple(_measurements(row, line, doubts)),
+        same_patient_as=(
+            *same_patient_ids(" ".join(filter(None, (note, finding)))),
+            *_list(row.get("same_patient_as")),
+        ),
     )
 
 
+def _path(text: str | None) -> str:
+    """Return a path as the database has it; tables made on Windows write it with backslashes."""
+    return (text or "").strip().replace("\\", "/")
+
+
+def _view(text: str | None) -> tuple[str, str | None] | None:
+    view, position = view_codes(text)
+    return (view, position) if view else None
+
+
 def _spacing(text: str | None) -> tuple[float, float] | None:
-    """'0.35' or 'row;column'."""
+    """Return (row, column) spacing in mm from '0.35' or 'row;column'; None where it is not one or two numbers above 0."""
     parts = [number(part) for part in re.split(r"[;x ]+", (text or "").strip()) if part]
-    if not parts:
+    if not 1 <= len(parts) <= 2 or any(part is None or part <= 0 for part in parts):
         return None
-    if len(parts) > 2 or any(part is None or part <= 0 for part in parts):
-        raise ValueError(f"pixel_spacing_mm is {text!r}; wanted one number above 0, or row;column")
     return parts[0], parts[-1]
 
 
 def _masks(row: dict[str, str]) -> Iterator[SourceMask]:
+    """Words for convention and provenance that are not understood are handed on: ingest refuses the mask, not the film."""
     for structure in MASK_STRUCTURES:
         if clean_text(row.get(structure)):
             yield SourceMask(
                 structure=structure,
-                convention=_convention(row.get("mask_convention")),
+                convention=(row.get("mask_convention") or "").strip().lower(),
                 provenance=_provenance(row.get("mask_provenance")),
-                file=row[structure].strip(),
+                file=_path(row[structure]),
             )
-
-
-def _convention(text: str | None) -> str:
-    word = clean_text(text)
-    if word not in CONVENTIONS:
-        raise ValueError(f"mask_convention is {word!r}; wanted one of {', '.join(CONVENTIONS)}")
-    return word
 
 
 def _provenance(text: str | None) -> str:
     """The word itself, or the first known word that the text begins with ('landmarks fitted to ...' is landmark)."""
-    word = (clean_text(text) or "").lower()
-    for provenance in PROVENANCES:
-        if word.startswith(provenance):
-            return provenance
-    raise ValueError(f"mask_provenance is {text!r}; wanted a text that begins with one of {', '.join(PROVENANCES)}")
+    word = (text or "").strip().lower()
+    return next((provenance for provenance in PROVENANCES if word.startswith(provenance)), word)
 
 
-def _measurements(row: dict[str, str], measured: list[str]) -> Iterator[SourceMeasurement]:
-    for column in measured:
-        value = number(row.get(column))
+def _measurements(row: dict[str, str], line: int, doubts: Doubts) -> Iterator[SourceMeasurement]:
+    for column in row:
+        unit = _unit_of(column)
+        value = doubts.fact(row, line, column, number) if unit else None
         if value is not None:
-            yield SourceMeasurement(name=column, value=value, unit=_unit_of(column))
+            yield SourceMeasurement(name=column, value=value, unit=unit)
 
 
 def same_patient_ids(note: str) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
 import csv
+import time
 
 import numpy as np
 import pytest
@@ -110,24 +111,149 @@ def test_every_fault_is_refused_with_its_reason_and_the_rest_is_kept(tmp_path, c
     assert (flow[0]["removed"], flow[0]["remaining"]) == (5, 2)
 
 
+def written(folder, text, encoding="utf-8"):
+    """A folder with films a.png and b.png and a manifest of this text."""
+    film(folder / "a.png")
+    film(folder / "b.png")
+    (folder / "manifest.csv").write_bytes(text.encode(encoding))
+    return folder
+
+
+def images(db):
+    return (
+        connect(db)
+        .execute("SELECT * FROM image JOIN study USING (study_id) JOIN patient USING (patient_id)")
+        .fetchall()
+    )
+
+
+def test_one_fact_that_is_not_understood_loses_neither_the_film_nor_the_others(tmp_path, capsys):
+    text = (
+        "file,sex,age_years,view,pixel_spacing_mm,heart_width_mm,study_date\n"
+        "a.png,W,-5,frontal,-1,wide,soon\nb.png,F,30,PA,0.2,120,2021-03\n"
+    )
+    assert call("manifest", written(tmp_path / "films", text), "--db", tmp_path / "db") == DONE
+    a, b = images(tmp_path / "db")
+    columns = ("patient_sex", "patient_age_years", "view_position", "row_spacing_mm", "spacing_origin", "study_date")
+    assert [a[column] for column in columns] == [None] * 6
+    assert [b[column] for column in columns] == ["F", 30, "PA", 0.2, "manifest", "2021-03"]
+    warned = capsys.readouterr().err
+    for column, first in (("sex", "'W'"), ("age_years", "'-5'"), ("view", "'frontal'"), ("pixel_spacing_mm", "'-1'"),
+                          ("heart_width_mm", "'wide'"), ("study_date", "'soon'")):  # fmt: skip
+        assert f"{column}: 1 x not understood and left out, the first {first} in line 2" in warned
+
+
 @pytest.mark.parametrize(
-    ("rows", "message"),
+    ("marks", "reason"),
     [
-        ([{"image": "a.png"}], "no column 'file'; got image"),
-        (
-            [{"file": "a.png", "heart": "h.png", "mask_convention": "mine", "mask_provenance": "manual"}],
-            "line 2: mask_convention",
-        ),
-        ([{"file": "a.png", "heart": "h.png", "mask_convention": "clear_field"}], "line 2: mask_provenance"),
-        ([{"file": "a.png", "pixel_spacing_mm": "-1"}], "line 2: pixel_spacing_mm is '-1'"),
-        ([{"file": " "}], "line 2: the column 'file' is empty"),
+        ({"mask_convention": "mine", "mask_provenance": "manual"}, "mask convention not understood"),
+        ({"mask_convention": "clear_field"}, "mask provenance not understood"),
     ],
 )
-def test_a_manifest_that_cannot_be_understood_names_the_line(tmp_path, rows, message):
-    folder = manifest(tmp_path / "films", rows)
+def test_a_mask_without_convention_or_provenance_is_refused_its_film_kept(tmp_path, capsys, marks, reason):
+    film(tmp_path / "f/a.png")
+    mask(tmp_path / "f/m.png")
+    folder = manifest(tmp_path / "f", [{"file": "a.png", "heart": "m.png", **marks}])
+    assert call("manifest", folder, "--db", tmp_path / "db") == SOME_FAILED
+    assert (
+        f"1 written, 0 masks, 1 patients -> {tmp_path / 'db'}\n  refused mask: 1 x {reason}" in capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeff File ; SEX\na.png;F\n;\n;\n",
+        "file\tsex\r\na.png\tF\r\n",
+        "sex,file,\nF,a.png,\n\n",
+        "sex,file,note\nF,a.png\n",
+    ],
+    ids=["spreadsheet with semicolons and blank rows", "tabs", "column without a name", "short row"],
+)
+def test_tables_are_read_as_spreadsheets_write_them(tmp_path, text):
+    assert call("manifest", written(tmp_path / "films", text), "--db", tmp_path / "db") == DONE
+    assert [(row["file"], row["patient_sex"]) for row in images(tmp_path / "db")] == [("a.png", "F")]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("image\na.png\n", "manifest.csv: no column 'file'; got image, see docs"),
+        ("", "no column 'file'; got an empty file"),
+        ("file,note\na.png,tube, left\n", "manifest.csv, line 2: 3 cells under 2 columns; put quotes around"),
+        ('file,note\na.png,"open\nb.png,x\n', "broken table .*look for a quote that is not closed"),
+        ("file,sex,sex\na.png,F,M\n", "column 'sex' stands there more than once"),
+        ("file,note\na.png,M\u00fcller\n", "not UTF-8 text .*save it as 'CSV UTF-8'"),
+        ("file,sex\n", "the manifest reader found no film"),
+    ],
+)
+def test_a_table_that_cannot_be_understood_is_named_and_nothing_is_written(tmp_path, text, message):
+    folder = written(tmp_path / "films", text, "latin-1")
     with pytest.raises(ValueError, match=message):
         call("manifest", folder, "--db", tmp_path / "db")
     assert not (tmp_path / "db").exists()
+
+
+def test_a_row_without_a_film_is_refused_alone(tmp_path, capsys):
+    text = "file,patient_id\n,A17\na.png,A18\n,\n"
+    assert call("manifest", written(tmp_path / "films", text), "--db", tmp_path / "db") == SOME_FAILED
+    out = capsys.readouterr().out
+    assert "2 rows read, 1 written" in out and "1 x row without a film; the first: the row of A17 names no film" in out
+
+
+def test_without_ids_films_of_one_name_in_two_folders_are_two_persons(tmp_path):
+    film(tmp_path / "f/x/001.png")
+    film(tmp_path / "f/y/001.png")
+    folder = manifest(tmp_path / "f", [{"file": "x\\001.png"}, {"file": "y/001.png"}])
+    assert call("manifest", folder, "--db", tmp_path / "db") == DONE
+    assert {row["patient_id"] for row in images(tmp_path / "db")} == {"f:x/001", "f:y/001"}
+
+
+def test_exchanged_lungs_are_refused_empty_masks_are_said(tmp_path, capsys):
+    folder = tmp_path / "f"
+    for side, column in (("image left", 2), ("image right", 9)):
+        picture = np.zeros((17, 13), np.uint8)
+        picture[4:12, column : column + 3] = 1
+        film(folder / f"{side}.png")
+        Image.fromarray(picture).save(folder / f"{side}.png")
+    Image.fromarray(np.zeros((17, 13), np.uint8)).save(folder / "empty.png")
+    marks = {"mask_convention": "clear_field", "mask_provenance": "manual"}
+    rows = []
+    for name, right, left in (
+        ("a", "image left", "image right"),
+        ("b", "image right", "image left"),
+        ("c", "image right", "empty"),
+    ):
+        film(folder / f"{name}.png")
+        rows.append({"file": f"{name}.png", "right_lung": f"{right}.png", "left_lung": f"{left}.png", **marks})
+    assert call("manifest", manifest(folder, rows), "--db", tmp_path / "db") == SOME_FAILED
+    out = capsys.readouterr().out
+    assert "3 written, 4 masks" in out
+    assert (
+        "refused mask: 2 x right and left lung exchanged; the first: b.png: right_lung lies right of left_lung" in out
+    )
+    assert "note: 1 masks are empty" in out and "the first: c.png" in out
+
+
+def test_ctrl_c_stops_reading_soon_and_writes_nothing(two_films, tmp_path, monkeypatch):
+    calls = []
+
+    def slow(film, root):
+        calls.append(film)
+        time.sleep(0.02)
+        return None, []
+
+    def interrupted(outcomes, total, label):
+        yield next(outcomes)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ingest, "check_film", slow)
+    monkeypatch.setattr(ingest, "track", interrupted)
+    folder = manifest(two_films, [{"file": "a.png"}] * 400)
+    with pytest.raises(KeyboardInterrupt):
+        call("manifest", folder, "--db", tmp_path / "db")
+    assert len(calls) < 40
+    assert connect(tmp_path / "db").execute("SELECT count(*) FROM source").fetchone()[0] == 0
 
 
 @pytest.mark.parametrize(
