@@ -33,7 +33,7 @@ METHODS = (
     Method("projector only", 1e-2),
     Method("LoRA, tower", 1e-2, rank=8),
     Method("LoRA, tower and encoder", 1e-2, rank=8, vision_rank=8),
-    Method("full", 3e-3, full=True),
+    Method("full", 1e-3, full=True),
 )
 
 

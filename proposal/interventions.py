@@ -143,6 +143,17 @@ def stated_ctr(model: TinyVLM, films: Sequence[Film], blind: bool = False) -> np
     return stated
 
 
+def ctr_follow(model: TinyVLM, variants: dict[str, list[Film]], blind: bool = False) -> float:
+    """Return how far the stated ratio moves per true change when a person's heart alone is enlarged: 1 is right, 0 blind."""
+    large = variants["heart"]
+    small = [
+        replace(film, indication=other.indication) for film, other in zip(variants["nothing"], large, strict=True)
+    ]  # fmt: skip
+    moved = stated_ctr(model, large, blind) - stated_ctr(model, small, blind)
+    true = [a.truth.ctr - b.truth.ctr for a, b in zip(large, small, strict=True)]
+    return float(moved.sum() / sum(true))
+
+
 def retrieved_word_f1(model: TinyVLM, films: Sequence[Film], bank: Sequence[str], blind: bool = False) -> float:
     """Return the mean word overlap of the closest sentence of a bank with the film's own: a lexical report score, 0..1."""
     sentences = sorted(set(bank))

@@ -44,6 +44,22 @@ def paired_binary_power(better: float, worse: float, cases: int, alpha: float = 
     )
 
 
+def detectable_effect(cases: int, power: float = 0.8, alpha: float = 0.05) -> float:
+    """Return the smallest standardised mean difference that `cases` cases can show: the inverse of paired_score_cases."""
+    z_alpha, z_power = NORMAL.inv_cdf(1 - alpha / 2), NORMAL.inv_cdf(power)
+    if cases <= z_alpha**2 / 2:
+        raise ValueError(f"detectable_effect: {cases} cases, wanted more than {z_alpha**2 / 2:.0f}")
+    return (z_alpha + z_power) / math.sqrt(cases - z_alpha**2 / 2)
+
+
+def correlation_interval(correlation: float, cases: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the interval of a correlation by Fisher's z (1921); ValueError unless -1 < r < 1 and there are 4 cases or more."""
+    if not -1 < correlation < 1 or cases < 4:
+        raise ValueError(f"correlation_interval: r = {correlation}, n = {cases}; wanted -1 < r < 1 and n >= 4")
+    reach = NORMAL.inv_cdf(0.5 + confidence / 2) / math.sqrt(cases - 3)
+    return math.tanh(math.atanh(correlation) - reach), math.tanh(math.atanh(correlation) + reach)
+
+
 def reader_variance_factor(readers: int, agreement: float) -> float:
     """Return the variance of a case's mean over readers, as a share of one reader's: (1 + (R - 1) rho) / R.
 

@@ -59,6 +59,16 @@ def half_width(proportion: float, sample_size: float, confidence: float = 0.95) 
     return z * math.sqrt(proportion * (1 - proportion) / sample_size)
 
 
+def wilson_interval(hits: int, cases: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the interval of a share from few hits among independent cases (Wilson 1927), 0..1."""
+    if cases < 1 or not 0 <= hits <= cases:
+        raise ValueError(f"wilson_interval: {hits} of {cases}; wanted 0 <= hits <= cases and cases >= 1")
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    middle = (hits + z**2 / 2) / (cases + z**2)
+    reach = z / (cases + z**2) * math.sqrt(hits * (cases - hits) / cases + z**2 / 4)
+    return middle - reach, middle + reach
+
+
 def intraclass_correlation(values: Sequence[float], patients: Sequence[str]) -> float:
     """Return the correlation of two values of one patient (one-way analysis of variance, Donner 1986); may be below 0.
 

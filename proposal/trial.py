@@ -11,6 +11,7 @@ from proposal.films import Film
 from proposal.interventions import (
     CONCEPTS,
     auroc,
+    ctr_follow,
     labels,
     margins,
     mirror_effects,
@@ -51,6 +52,8 @@ def measure(model: TinyVLM, material: Material, blind: bool = False) -> Trial:
         {
             "word_f1": retrieved_word_f1(model, material.test, bank, blind),
             "ctr_error": float(np.abs(said - truth).mean()),
+            "ctr_slope": float(np.polyfit(truth, said, 1)[0]),
+            "ctr_follow": ctr_follow(model, material.variants, blind),
             "mirror": float(mirror_effects(model, material.test, blind).mean()),
         },
     )

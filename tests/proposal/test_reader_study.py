@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from proposal.reader_study import (
+    correlation_interval,
+    detectable_effect,
     kappa_half_width,
     main,
     paired_binary_cases,
@@ -55,6 +57,25 @@ def test_more_readers_help_only_down_to_their_agreement():
 def test_kappa_half_width_by_hand():
     # sqrt(.8 * .2 / 100) / (1 - .5) = .08
     assert kappa_half_width(0.8, 0.5, 100) == pytest.approx(1.959964 * 0.08)
+
+
+def test_detectable_effect_is_the_inverse():
+    for effect in (0.2, 0.35):
+        cases = paired_score_cases(effect)
+        assert detectable_effect(cases) <= effect < detectable_effect(cases - 1)
+    with pytest.raises(ValueError, match="wanted more"):
+        detectable_effect(1)
+
+
+def test_correlation_interval_by_simulation():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(4000, 50))
+    y = 0.6 * x + 0.8 * rng.normal(size=(4000, 50))
+    found = [np.corrcoef(a, b)[0, 1] for a, b in zip(x, y, strict=True)]
+    low, high = correlation_interval(0.6, 50)
+    assert np.percentile(found, [2.5, 97.5]) == pytest.approx((low, high), abs=0.03)
+    with pytest.raises(ValueError, match="n >= 4"):
+        correlation_interval(0.6, 3)
 
 
 def test_command_line(capsys):

@@ -16,6 +16,7 @@ from proposal.splits import (
     intraclass_correlation,
     one_study_per_patient,
     split_of_patient,
+    wilson_interval,
 )
 
 
@@ -57,6 +58,15 @@ def test_half_width_by_hand():
     assert half_width(0.5, 100) == pytest.approx(1.959964 * 0.05)
     with pytest.raises(ValueError, match="wanted"):
         half_width(1.2, 100)
+
+
+def test_wilson_interval_by_hand():
+    # 0 of n: from 0 to z^2 / (n + z^2)
+    low, high = wilson_interval(0, 10)
+    assert (low, high) == pytest.approx((0.0, 3.841459 / 13.841459), abs=1e-6)
+    assert wilson_interval(5, 10)[0] == pytest.approx(1 - wilson_interval(5, 10)[1])
+    with pytest.raises(ValueError, match="hits"):
+        wilson_interval(3, 2)
 
 
 def clustered(patients, repeats, icc, rng):
