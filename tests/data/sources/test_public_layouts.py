@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data.film_check import check_film
 from data.sources import READERS, chexmask, covid_chestxray, covid_radiography, jsrt, montgomery, shenzhen
 from data.sources.facts import age_years, iso_date, modality_code, number, sex_code, view_codes
 
@@ -159,6 +160,65 @@ def test_chexmask_reads_run_lengths_drops_bad_rows_and_swapped_estimates(tmp_pat
     }
 
 
+RCA_HEADER = "Path,Dice RCA (Mean),Dice RCA (Max),Landmarks,Left Lung,Right Lung,Heart,Height,Width\n"
+
+
+def test_chexmask_finds_a_film_by_its_whole_path_not_by_its_last_part(tmp_path):
+    names = [f"train/patient0000{n}/study1/view1_frontal.jpg" for n in (1, 2, 3)]
+    text(tmp_path / "CheXpert.csv", RCA_HEADER + "".join(f'{name},.8,.9,"1",5 2,1 2,3 1,6.0,8.0\n' for name in names))
+    for name in names[:2]:
+        picture(tmp_path / "CheXpert-v1.0-small" / name)
+    one, two, lost = chexmask.read(tmp_path)
+    assert one.file == f"CheXpert-v1.0-small/{names[0]}" and one.patient_id == "patient00001"
+    assert two.file == f"CheXpert-v1.0-small/{names[1]}" and two.patient_id == "patient00002"
+    assert lost.file == names[2] and lost.masks == ()
+    assert {mask.rle_size for mask in one.masks} == {(6, 8)}
+    picture(tmp_path / "copy" / names[0])
+    with pytest.raises(ValueError, match="two films fit the name train/patient00001/.*keep one of them"):
+        list(chexmask.read(tmp_path))
+
+
+def test_chexmask_ids_with_dots_are_not_cut(tmp_path):
+    rows = "".join(f"1.2.276.{n},.8,.9,1,5 2,1 2,3 1,,\n" for n in (11, 12))
+    text(tmp_path / "CANDID.csv", RCA_HEADER.replace("Path", "ImageID") + rows)
+    for number_ in (11, 12):
+        picture(tmp_path / f"png/1.2.276.{number_}.png")
+    picture(tmp_path / "p10/p10000032/s50414267/02aa804e.jpg")
+    text(tmp_path / "MIMIC.csv", RCA_HEADER.replace("Path", "dicom_id") + "02aa804e,.8,.9,1,5 2,1 2,3 1,6,8\n")
+    first, second, mimic = chexmask.read(tmp_path)
+    assert (first.file, second.file) == ("png/1.2.276.11.png", "png/1.2.276.12.png")
+    assert first.patient_id != second.patient_id and mimic.patient_id == "p10000032"
+    assert first.masks[0].rle_size is None
+
+
+def test_chexmask_masks_of_another_size_are_refused_not_decoded(tmp_path):
+    text(tmp_path / "a.csv", RCA_HEADER + "a_1.png,.8,.9,1,5 2,1 2,3 1,6,8\nb_1.png,.8,.9,1,5 2,1 2,3 1,3,4\n")
+    picture(tmp_path / "a_1.png")
+    picture(tmp_path / "b_1.png")
+    good, other = chexmask.read(tmp_path)
+    checked, refusals = check_film(good, tmp_path)
+    assert refusals == [] and [mask.area_share for mask in checked.masks] == [2 / 48, 2 / 48, 1 / 48]
+    checked, refusals = check_film(other, tmp_path)
+    assert checked.masks == () and {refusal.reason for refusal in refusals} == {"mask of another size"}
+    assert refusals[0].detail.startswith("b_1.png: run-length mask of 4 x 3 pixels on a film of 8 x 6; bring the film")
+
+
+def test_a_packed_table_that_is_cut_off_is_named(tmp_path):
+    packed = gzip.compress((RCA_HEADER + "a_1.png,.8,.9,1,5 2,1 2,3 1,6,8\n" * 50).encode())
+    (tmp_path / "a.csv.gz").write_bytes(packed[:-20])
+    with pytest.raises(ValueError, match="a.csv.gz: broken table"):
+        list(chexmask.read(tmp_path))
+
+
+def test_covid_rows_that_lack_cells_are_rows_all_the_same(tmp_path):
+    text(tmp_path / "metadata.csv", "patientid,view,filename\n1,PA,\n2,PA\n,PA,a.png\n")
+    first, second, third = covid_chestxray.read(tmp_path)
+    assert (first.file, second.file, third.file) == ("", "", "images/a.png") and third.patient_id == "a.png"
+    text(tmp_path / "metadata.csv", "patientid,view\n1,PA\n")
+    with pytest.raises(ValueError, match="metadata.csv: no column 'filename'; got patientid,view"):
+        list(covid_chestxray.read(tmp_path))
+
+
 @pytest.mark.parametrize("reader", [montgomery, shenzhen, jsrt, covid_chestxray, covid_radiography, chexmask])
 def test_an_empty_folder_says_what_was_wanted(tmp_path, reader):
     assert reader.__name__.rsplit(".", 1)[1] in READERS
@@ -169,7 +229,8 @@ def test_an_empty_folder_says_what_was_wanted(tmp_path, reader):
 @pytest.mark.parametrize(
     ("words", "date"),
     [("January 22, 2020", "2020-01-22"), ("Mar 3, 2020", "2020-03-03"), ("03/16/20", "2020-03-16"), ("3/7/2020", "2020-03-07"),
-     ("2015", "2015"), ("January 12", None), ("", None), (None, None), ("20200131", "2020-01-31")],
+     ("12 March 2020", "2020-03-12"), ("2015", "2015"), ("2015-06", "2015-06"),
+     ("January 12", None), ("", None), (None, None), ("20200131", "2020-01-31")],
 )  # fmt: skip
 def test_dates_are_kept_as_far_as_they_are_stated(words, date):
     assert iso_date(words) == date
@@ -185,7 +246,15 @@ def test_words_of_sources_become_codes():
         None,
         None,
     ]
-    assert [age_years(word) for word in ("045Y", "45", "?", None, "")] == [45, 45, None, None, None]
+    assert [age_years(word) for word in ("045Y", "45", "60-70", "-5", "?", None, "")] == [
+        45,
+        45,
+        60,
+        None,
+        None,
+        None,
+        None,
+    ]
     assert [modality_code(word) for word in ("X-ray", "CT", "dx", "")] == ["CR", "CT", "DX", None]
     assert view_codes("AP semi erect") == ("AP", "SEMIERECT") and view_codes("Coronal") == ("CORONAL", None)
     assert [number(word) for word in ("1.5", "?", "inf", "nan", None)] == [1.5, None, None, None, None]
