@@ -1,0 +1,133 @@
+"""Widths, heights and areas of masks, and the cardiothoracic ratio, in millimetres where the spacing is known, else in pixels.
+
+A pixel is a square with a size: a mask of n columns is n columns wide, from outer edge to outer edge.
+Definitions, sources and undefined cases of every value: docs/measurements.md.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+Spacing = tuple[float, float]  # between rows, between columns
+PIXELS: Spacing = (1.0, 1.0)
+UPPER_SHARE = 1 / 3  # of the rows that show both lungs: there the mediastinum is narrow and the heart is not yet
+
+
+@dataclass(frozen=True)
+class Box:
+    """The outer edges of a mask in pixels; bottom and right lie past the last pixel."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+
+@dataclass(frozen=True)
+class Cardiothoracic:
+    """The cardiothoracic ratio of one film and its parts; lengths in the spacing's unit, None where undefined.
+
+    ratio: heart_width / thorax_width, both from the outermost columns. internal_ratio: (right_distance + left_distance) /
+    internal_diameter, of which the distances are from the midline to the heart's outermost column on the patient's right and
+    left, 0 where the heart does not cross the midline, and the diameter is that of the widest single row of the lungs.
+    midline_column, widest_row: where they lie, in pixels, for drawing.
+    """
+
+    ratio: float
+    heart_width: float
+    thorax_width: float
+    internal_ratio: float | None
+    right_distance: float | None
+    left_distance: float | None
+    internal_diameter: float
+    midline_column: float | None
+    widest_row: int
+
+
+@dataclass(frozen=True)
+class LungSize:
+    """One lung: outermost rows apart, outermost columns apart, covered area, in the spacing's unit (area: its square)."""
+
+    height: float
+    width: float
+    area: float
+
+
+def bounding_box(mask: np.ndarray) -> Box | None:
+    """Return the outer edges of a bool mask (H, W); None where it is empty."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return None
+    return Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
+
+
+def row_edges(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return for every row the outer edges of a bool mask (H, W): first column and last column + 1; empty rows W and 0."""
+    width = mask.shape[1]
+    filled = mask.any(axis=1)
+    first = np.where(filled, mask.argmax(axis=1), width)
+    last = np.where(filled, width - mask[:, ::-1].argmax(axis=1), 0)
+    return first, last
+
+
+def lung_size(lung: np.ndarray, spacing: Spacing = PIXELS) -> LungSize | None:
+    """Return height, width and area of a bool mask (H, W); None where it is empty."""
+    box = bounding_box(lung)
+    if box is None:
+        return None
+    row, column = spacing
+    return LungSize(
+        height=(box.bottom - box.top) * row,
+        width=(box.right - box.left) * column,
+        area=float(np.count_nonzero(lung)) * row * column,
+    )
+
+
+def midline(right_lung: np.ndarray, left_lung: np.ndarray) -> float | None:
+    """Return the column midway between the lungs' facing edges, the mean over the upper third of the rows that show both.
+
+    right_lung, left_lung: bool (H, W), patient's sides. None where no row shows both.
+    """
+    inner_right, inner_left = row_edges(right_lung)[1], row_edges(left_lung)[0]
+    rows = np.flatnonzero(right_lung.any(axis=1) & left_lung.any(axis=1))
+    if not len(rows):
+        return None
+    upper = rows[: max(1, round(UPPER_SHARE * len(rows)))]
+    return float(np.mean(inner_right[upper] + inner_left[upper]) / 2)
+
+
+def cardiothoracic(
+    heart: np.ndarray,
+    lungs: np.ndarray,
+    sides: tuple[np.ndarray, np.ndarray] | None = None,
+    spacing: Spacing = PIXELS,
+) -> Cardiothoracic | None:
+    """Return the cardiothoracic ratio by both definitions in use; None where heart or lungs are empty.
+
+    heart, lungs: bool (H, W), lungs being the union. sides: (right lung, left lung), from which the midline comes; without them,
+    or where no row shows both, the values that need a midline are None. spacing: mm between rows and columns.
+    Sources: x-extent, Danzer 1919 and CheXmask; (MRD + MLD) / ID, CXAS and textbooks (docs/measurements.md).
+    """
+    heart_box, lung_box = bounding_box(heart), bounding_box(lungs)
+    if heart_box is None or lung_box is None:
+        return None
+    column_mm = spacing[1]
+    first, last = row_edges(lungs)
+    widest = int(np.argmax(last - first))
+    diameter = int(last[widest] - first[widest])
+    middle = midline(*sides) if sides is not None else None
+    right = left = ratio = None
+    if middle is not None:
+        right, left = max(0.0, middle - heart_box.left), max(0.0, heart_box.right - middle)
+        ratio = (right + left) / diameter
+    return Cardiothoracic(
+        ratio=(heart_box.right - heart_box.left) / (lung_box.right - lung_box.left),
+        heart_width=(heart_box.right - heart_box.left) * column_mm,
+        thorax_width=(lung_box.right - lung_box.left) * column_mm,
+        internal_ratio=ratio,
+        right_distance=None if right is None else right * column_mm,
+        left_distance=None if left is None else left * column_mm,
+        internal_diameter=diameter * column_mm,
+        midline_column=middle,
+        widest_row=widest,
+    )

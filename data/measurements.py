@@ -1,0 +1,73 @@
+"""Every clinical measurement that a film's masks allow, by name and with its unit, as the table `measurement` holds it."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from data.geometry import PIXELS, Spacing, cardiothoracic, lung_size
+
+
+class Measurement(NamedTuple):
+    """One value of one film. name: as in docs/measurements.md, a length's unit in it. spread: over repeated predictions."""
+
+    name: str
+    value: float
+    unit: str
+    spread: float | None = None
+
+
+def measure_masks(masks: Mapping[str, np.ndarray], spacing_mm: Spacing | None) -> tuple[Measurement, ...]:
+    """Measure what the masks of one film allow; a value that is undefined is left out.
+
+    masks: structure to bool (H, W), any of right_lung, left_lung, heart, lungs. spacing_mm: between rows and between columns;
+    None: lengths are in pixels and named so. Raises ValueError where the masks differ in size.
+    """
+    shapes = sorted({mask.shape for mask in masks.values()})
+    if len(shapes) > 1:
+        raise ValueError(f"masks of one film have the sizes {shapes}; wanted one size, the film's")
+    spacing, unit = (PIXELS, "px") if spacing_mm is None else (spacing_mm, "mm")
+    values = [*_thorax(masks, spacing, unit), *_lungs(masks, spacing, unit)]
+    return tuple(Measurement(name, float(value), unit) for name, value, unit in values if value is not None)
+
+
+def sides_of(masks: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return (right lung, left lung) where both are drawn apart, else None."""
+    return (masks["right_lung"], masks["left_lung"]) if {"right_lung", "left_lung"} <= masks.keys() else None
+
+
+def union_of(masks: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """Return both lungs as one mask, or None where one of them is missing."""
+    sides = sides_of(masks)
+    return masks.get("lungs") if sides is None else sides[0] | sides[1]
+
+
+Value = tuple[str, float | None, str]
+
+
+def _thorax(masks: Mapping[str, np.ndarray], spacing: Spacing, unit: str) -> Iterator[Value]:
+    lungs = union_of(masks)
+    if lungs is None or "heart" not in masks:
+        return
+    result = cardiothoracic(masks["heart"], lungs, sides_of(masks), spacing)
+    if result is None:
+        return
+    yield "cardiothoracic_ratio", result.ratio, "ratio"
+    yield "cardiothoracic_ratio_internal", result.internal_ratio, "ratio"
+    yield f"heart_width_{unit}", result.heart_width, unit
+    yield f"thorax_width_{unit}", result.thorax_width, unit
+    yield f"heart_right_of_midline_{unit}", result.right_distance, unit
+    yield f"heart_left_of_midline_{unit}", result.left_distance, unit
+    yield f"internal_thoracic_diameter_{unit}", result.internal_diameter, unit
+
+
+def _lungs(masks: Mapping[str, np.ndarray], spacing: Spacing, unit: str) -> Iterator[Value]:
+    sizes = {side: lung_size(masks[f"{side}_lung"], spacing) for side in ("right", "left") if f"{side}_lung" in masks}
+    for side, size in sizes.items():
+        if size is not None:
+            yield f"{side}_lung_height_{unit}", size.height, unit
+            yield f"{side}_lung_width_{unit}", size.width, unit
+            yield f"{side}_lung_area_{unit}2", size.area, f"{unit}2"
+    right, left = sizes.get("right"), sizes.get("left")
+    if right is not None and left is not None:
+        yield "lung_area_ratio", right.area / left.area, "ratio"
