@@ -1,11 +1,12 @@
 """Every clinical measurement that a film's masks allow, by name and with its unit, as the table `measurement` holds it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from data.geometry import PIXELS, Spacing, cardiothoracic, lung_size
+from data.landmarks import LungPoints, lung_points, mediastinum, tilt_degrees
 
 
 class Measurement(NamedTuple):
@@ -17,18 +18,35 @@ class Measurement(NamedTuple):
     spread: float | None = None
 
 
-def measure_masks(masks: Mapping[str, np.ndarray], spacing_mm: Spacing | None) -> tuple[Measurement, ...]:
+def measure_masks(
+    masks: Mapping[str, np.ndarray],
+    spacing_mm: Spacing | None,
+    views: Sequence[Mapping[str, np.ndarray]] = (),
+) -> tuple[Measurement, ...]:
     """Measure what the masks of one film allow; a value that is undefined is left out.
 
     masks: structure to bool (H, W), any of right_lung, left_lung, heart, lungs. spacing_mm: between rows and between columns;
-    None: lengths are in pixels and named so. Raises ValueError where the masks differ in size.
+    None: lengths are in pixels and named so. views: masks of the same film from repeated predictions (test-time views, members
+    of an ensemble); a value's spread is its standard deviation (n - 1) over those that define it, None for fewer than two.
+    Raises ValueError where the masks differ in size.
     """
+    repeated = [{name: value for name, value, _ in _values(view, spacing_mm)} for view in views]
+    found = []
+    for name, value, unit in _values(masks, spacing_mm):
+        others = [values[name] for values in repeated if name in values]
+        spread = float(np.std(others, ddof=1)) if len(others) > 1 else None
+        found.append(Measurement(name, value, unit, spread))
+    return tuple(found)
+
+
+def _values(masks: Mapping[str, np.ndarray], spacing_mm: Spacing | None) -> list[tuple[str, float, str]]:
+    """The defined values of one set of masks."""
     shapes = sorted({mask.shape for mask in masks.values()})
     if len(shapes) > 1:
         raise ValueError(f"masks of one film have the sizes {shapes}; wanted one size, the film's")
     spacing, unit = (PIXELS, "px") if spacing_mm is None else (spacing_mm, "mm")
-    values = [*_thorax(masks, spacing, unit), *_lungs(masks, spacing, unit)]
-    return tuple(Measurement(name, float(value), unit) for name, value, unit in values if value is not None)
+    values = [*_thorax(masks, spacing, unit), *_lungs(masks, spacing, unit), *_landmarks(masks, spacing, unit)]
+    return [(name, float(value), unit) for name, value, unit in values if value is not None]
 
 
 def sides_of(masks: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
@@ -71,3 +89,35 @@ def _lungs(masks: Mapping[str, np.ndarray], spacing: Spacing, unit: str) -> Iter
     right, left = sizes.get("right"), sizes.get("left")
     if right is not None and left is not None:
         yield "lung_area_ratio", right.area / left.area, "ratio"
+
+
+def points_of(masks: Mapping[str, np.ndarray], spacing: Spacing) -> dict[str, LungPoints]:
+    """Return the landmarks of each lung that is drawn and not empty: 'right', 'left'."""
+    found = {
+        side: lung_points(masks[f"{side}_lung"], side, masks.get("heart"), spacing)
+        for side in ("right", "left")
+        if f"{side}_lung" in masks
+    }
+    return {side: points for side, points in found.items() if points is not None}
+
+
+def _landmarks(masks: Mapping[str, np.ndarray], spacing: Spacing, unit: str) -> Iterator[Value]:
+    points = points_of(masks, spacing)
+    for side, own in points.items():
+        if own.dome is not None:
+            yield f"{side}_apex_to_dome_{unit}", (own.dome[0] - own.apex[0]) * spacing[0], unit
+        if own.dome is not None and own.costophrenic is not None:
+            yield f"{side}_dome_height_{unit}", (own.costophrenic.point[0] - own.dome[0]) * spacing[0], unit
+        if own.costophrenic is not None:
+            yield f"{side}_costophrenic_angle_deg", own.costophrenic.degrees, "deg"
+        if own.cardiophrenic is not None:
+            yield f"{side}_cardiophrenic_angle_deg", own.cardiophrenic.degrees, "deg"
+    if len(points) < 2:
+        return
+    right, left = points["right"], points["left"]
+    if right.dome is not None and left.dome is not None:
+        yield f"dome_level_difference_{unit}", (left.dome[0] - right.dome[0]) * spacing[0], unit
+    yield "thorax_tilt_deg", tilt_degrees(right.apex, left.apex, spacing), "deg"
+    gap = mediastinum(masks["right_lung"], masks["left_lung"])
+    if gap is not None:
+        yield f"mediastinal_width_{unit}", (gap.left_edge - gap.right_edge) * spacing[1], unit

@@ -2,10 +2,9 @@
 
 import numpy as np
 
+from data.landmarks import REACH_SHARE, tilt_degrees
 from data.phantom.anatomy import Chest, Contour
 from db.records import SourceMeasurement
-
-ANGLE_REACH_MM = 20.0
 
 
 def measure_chest(chest: Chest) -> tuple[SourceMeasurement, ...]:
@@ -13,20 +12,22 @@ def measure_chest(chest: Chest) -> tuple[SourceMeasurement, ...]:
     right, left = chest.right_space, chest.left_space
     heart_width = float(np.ptp(chest.heart[:, 0]))
     thorax_width = float(max(right[:, 0].max(), left[:, 0].max()) - min(right[:, 0].min(), left[:, 0].min()))
+    heights = {"right": float(np.ptp(right[:, 1])), "left": float(np.ptp(left[:, 1]))}
     values = [
         ("cardiothoracic_ratio", heart_width / thorax_width, "ratio"),
         ("heart_width_mm", heart_width, "mm"),
         ("thorax_width_mm", thorax_width, "mm"),
-        ("right_lung_height_mm", float(np.ptp(right[:, 1])), "mm"),
-        ("left_lung_height_mm", float(np.ptp(left[:, 1])), "mm"),
+        ("right_lung_height_mm", heights["right"], "mm"),
+        ("left_lung_height_mm", heights["left"], "mm"),
         ("dome_level_difference_mm", float(chest.left_dome[1] - chest.right_dome[1]), "mm"),
-        ("right_costophrenic_angle_deg", corner_angle(right, chest.right_angle), "deg"),
-        ("left_costophrenic_angle_deg", corner_angle(left, chest.left_angle), "deg"),
+        ("right_costophrenic_angle_deg", corner_angle(right, chest.right_angle, REACH_SHARE * heights["right"]), "deg"),
+        ("left_costophrenic_angle_deg", corner_angle(left, chest.left_angle, REACH_SHARE * heights["left"]), "deg"),
+        ("thorax_tilt_deg", tilt_degrees(_highest(right), _highest(left)), "deg"),
     ]
     return tuple(SourceMeasurement(name=name, value=value, unit=unit) for name, value, unit in values)
 
 
-def corner_angle(contour: Contour, corner: np.ndarray, reach_mm: float = ANGLE_REACH_MM) -> float:
+def corner_angle(contour: Contour, corner: np.ndarray, reach_mm: float) -> float:
     """Return the angle in degrees at a corner of a closed contour, between the points reach_mm away on both sides.
 
     corner: (x, y), one of the contour's own points.
@@ -46,3 +47,9 @@ def _at_distance(path: np.ndarray, centre: np.ndarray, reach: float) -> np.ndarr
     after = int(np.argmax(distance >= reach))
     share = (reach - distance[after - 1]) / (distance[after] - distance[after - 1])
     return path[after - 1] + share * (path[after] - path[after - 1])
+
+
+def _highest(contour: Contour) -> tuple[float, float]:
+    """The highest point of a contour as (y, x)."""
+    x, y = contour[np.argmin(contour[:, 1])]
+    return float(y), float(x)

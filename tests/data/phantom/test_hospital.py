@@ -61,4 +61,4 @@ def test_ingest_refuses_the_broken_rows_and_selection_the_distractors(export):
     assert flow[-1]["remaining"] == len(records) and flow[0]["removed"] == 2
     assert connection.execute("SELECT count(*) FROM patient WHERE merged_into IS NOT NULL").fetchone()[0] == 1
     exact = connection.execute("SELECT count(DISTINCT name) FROM measurement WHERE run_id IS NULL").fetchone()[0]
-    assert exact == 8
+    assert exact == 9

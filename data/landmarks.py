@@ -1,0 +1,196 @@
+"""Points and angles of a lung mask: apex, diaphragm dome, costophrenic and cardiophrenic corner, and what lies between two lungs.
+
+Points are (row, column) in pixels, on the pixels' edges. Definitions and undefined cases: docs/measurements.md.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.geometry import PIXELS, UPPER_SHARE, Spacing, bounding_box, row_edges
+
+Point = tuple[float, float]
+
+REACH_SHARE = 1 / 12  # of the lung's height: how far from a corner its angle is taken; 2 cm in a lung 24 cm high
+LATERAL_SHARE = (
+    0.6  # of the lung's width: more medially the lower border is the heart's or the spine's, not the diaphragm's
+)
+STEEPNESS = 2.0  # a costophrenic corner is sought down more than outward: it is the lowest point before the outermost
+CARINA_SHARE = UPPER_SHARE  # of both lungs' height, from above: about the height of carina and aortic arch
+CIRCLE_STEPS = 3600
+
+
+@dataclass(frozen=True)
+class Corner:
+    """A corner of a lung with its inner angle in degrees; start, end: the points of the border where the angle's legs end."""
+
+    point: Point
+    degrees: float
+    start: Point
+    end: Point
+
+
+@dataclass(frozen=True)
+class LungPoints:
+    """The landmarks of one lung; None where undefined (docs/measurements.md)."""
+
+    apex: Point
+    dome: Point | None
+    costophrenic: Corner | None
+    cardiophrenic: Corner | None
+
+
+@dataclass(frozen=True)
+class Mediastinum:
+    """Where the mediastinum's width is taken: a row (its centre) and the facing edges of the lungs in it, in pixels."""
+
+    row: float
+    right_edge: int
+    left_edge: int
+
+
+def lung_points(lung: np.ndarray, side: str, heart: np.ndarray | None, spacing: Spacing = PIXELS) -> LungPoints | None:
+    """Return the landmarks of one lung, a bool mask (H, W); None where it is empty.
+
+    side: 'right' or 'left', the patient's. heart: bool (H, W) or None where it is not drawn: the left dome, half behind the
+    heart, is then undefined.
+    """
+    if side == "right":
+        return _right_points(lung, heart, spacing, needs_heart=False)
+    mirrored = _right_points(lung[:, ::-1], None if heart is None else heart[:, ::-1], spacing, needs_heart=True)
+    return None if mirrored is None else _mirror(mirrored, lung.shape[1])
+
+
+def mediastinum(right_lung: np.ndarray, left_lung: np.ndarray) -> Mediastinum | None:
+    """Return the gap between two bool masks (H, W) a third down their common height; None where it shows only one or none.
+
+    The lungs must not overlap in that row; where they do, the value is undefined.
+    """
+    box = bounding_box(right_lung | left_lung)
+    if box is None:
+        return None
+    row = min(int(box.top + CARINA_SHARE * (box.bottom - box.top)), box.bottom - 1)
+    if not (right_lung[row].any() and left_lung[row].any()):
+        return None
+    right_edge, left_edge = int(row_edges(right_lung)[1][row]), int(row_edges(left_lung)[0][row])
+    return Mediastinum(row + 0.5, right_edge, left_edge) if left_edge >= right_edge else None
+
+
+def tilt_degrees(right_apex: Point, left_apex: Point, spacing: Spacing = PIXELS) -> float | None:
+    """Return by how much the line from the right apex to the left one falls to the image's right; None where they coincide.
+
+    The highest points of two equal domes stay parallel to their centres when turned, so this is the turn itself.
+    """
+    down, across = (left_apex[0] - right_apex[0]) * spacing[0], (left_apex[1] - right_apex[1]) * spacing[1]
+    return None if across <= 0 else float(np.degrees(np.arctan2(down, across)))
+
+
+def corner_at(lung: np.ndarray, point: Point, reach: float, spacing: Spacing = PIXELS) -> Corner | None:
+    """Return the angle at a corner: the share of a circle around it that lies inside the bool mask (H, W), times 360 degrees.
+
+    point: the corner. reach: the circle's radius in the spacing's unit. Of several arcs the longest counts; None where the
+    circle lies all inside or all outside. For straight legs this is their angle exactly, however the mask is turned.
+    """
+    angles = 2 * np.pi * np.arange(CIRCLE_STEPS) / CIRCLE_STEPS
+    rows, columns = point[0] + reach / spacing[0] * np.sin(angles), point[1] + reach / spacing[1] * np.cos(angles)
+    inside = _covered(lung, rows, columns) - 0.5
+    enters = np.flatnonzero((inside <= 0) & (np.roll(inside, -1) > 0))
+    leaves = np.flatnonzero((inside > 0) & (np.roll(inside, -1) <= 0))
+    if not len(enters):
+        return None
+    starts, ends = (np.array([_crossing(inside, step) for step in steps]) for steps in (enters, leaves))
+    following = ends[np.searchsorted(ends, starts) % len(ends)]
+    lengths = (following - starts) % CIRCLE_STEPS
+    longest = int(np.argmax(lengths))
+    legs = [2 * np.pi * step / CIRCLE_STEPS for step in (starts[longest], following[longest])]
+    start, end = (
+        (float(point[0] + reach / spacing[0] * np.sin(leg)), float(point[1] + reach / spacing[1] * np.cos(leg)))
+        for leg in legs
+    )
+    return Corner(point, float(lengths[longest]) * 360 / CIRCLE_STEPS, start, end)
+
+
+def _right_points(lung: np.ndarray, heart: np.ndarray | None, spacing: Spacing, needs_heart: bool) -> LungPoints | None:
+    """Landmarks of a lung whose outer side is the image's left."""
+    box = bounding_box(lung)
+    if box is None:
+        return None
+    apex = (float(box.top), float(np.flatnonzero(lung[box.top]).mean() + 0.5))
+    reach = REACH_SHARE * (box.bottom - box.top) * spacing[0]
+    rows = np.arange(box.top, box.bottom)
+    outer = row_edges(lung)[0][rows]
+    lowest = int(
+        np.argmax(np.where(lung[rows].any(axis=1), STEEPNESS * rows * spacing[0] - outer * spacing[1], -np.inf))
+    )
+    corner = (float(rows[lowest] + 1), float(outer[lowest]))
+    costophrenic = corner_at(lung, corner, reach, spacing)
+    dome = None
+    if not needs_heart or (heart is not None and heart.any()):
+        dome = _dome(lung, heart, int(outer[lowest]), box.left + LATERAL_SHARE * (box.right - box.left))
+    cardiophrenic = None
+    if dome is not None:
+        cardiophrenic = corner_at(lung, _medial_corner(lung, int(dome[1]), spacing), reach, spacing)
+    return LungPoints(apex, dome, costophrenic, cardiophrenic)
+
+
+def _dome(lung: np.ndarray, heart: np.ndarray | None, start: int, end: float) -> Point | None:
+    """The highest point of the lower border between the outer corner's column and column `end`, outside the heart's columns."""
+    if heart is not None and heart.any():
+        end = min(end, bounding_box(heart).left)
+    bottoms = _bottoms(lung)
+    columns = np.arange(start, round(end))
+    columns = columns[bottoms[columns] > 0]
+    if not len(columns):
+        return None
+    highest = bottoms[columns].min()
+    return float(highest), float(columns[bottoms[columns] == highest].mean() + 0.5)
+
+
+def _medial_corner(lung: np.ndarray, dome_column: int, spacing: Spacing) -> Point:
+    """The lowest and innermost point of the lower border from the dome inwards."""
+    columns = np.flatnonzero(lung.any(axis=0))
+    columns = columns[columns >= dome_column] if (columns >= dome_column).any() else columns[-1:]
+    bottoms = _bottoms(lung)[columns]
+    chosen = int(np.argmax(STEEPNESS * bottoms * spacing[0] + columns * spacing[1]))
+    return float(bottoms[chosen]), float(columns[chosen] + 1)
+
+
+def _bottoms(lung: np.ndarray) -> np.ndarray:
+    """The lower edge of the mask in every column: last row + 1, 0 where the column is empty."""
+    return row_edges(lung.T)[1]
+
+
+def _covered(mask: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """The mask between pixel centres (linear), 0 beyond the frame, at points given on the pixels' edges."""
+    row, column = np.floor(rows - 0.5).astype(int), np.floor(columns - 0.5).astype(int)
+    down, across = rows - 0.5 - row, columns - 0.5 - column
+    return sum(
+        weight * _pixel(mask, row + a, column + b)
+        for a, b, weight in (
+            (0, 0, (1 - down) * (1 - across)), (0, 1, (1 - down) * across),
+            (1, 0, down * (1 - across)), (1, 1, down * across),
+        )
+    )  # fmt: skip
+
+
+def _pixel(mask: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+    height, width = mask.shape
+    within = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    return within & mask[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
+
+
+def _crossing(inside: np.ndarray, step: int) -> float:
+    """Where between step and step + 1 the value passes 0."""
+    before, after = inside[step], inside[(step + 1) % len(inside)]
+    return step + before / (before - after)
+
+
+def _mirror(points: LungPoints, width: int) -> LungPoints:
+    def turn(point: Point) -> Point:
+        return point[0], width - point[1]
+
+    def corner(one: Corner | None) -> Corner | None:
+        return None if one is None else Corner(turn(one.point), one.degrees, turn(one.end), turn(one.start))
+
+    dome = None if points.dome is None else turn(points.dome)
+    return LungPoints(turn(points.apex), dome, corner(points.costophrenic), corner(points.cardiophrenic))

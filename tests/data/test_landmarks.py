@@ -1,0 +1,182 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from data.landmarks import corner_at, lung_points, mediastinum, tilt_degrees
+from data.measurement_overlay import draw_measurements, measurement_lines
+from data.measurements import measure_masks
+from data.phantom import draw_phantom
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def named(masks, spacing, views=()):
+    return {measurement.name: measurement for measurement in measure_masks(masks, spacing, views)}
+
+
+def stepped_lung():
+    """A right lung: apex row 5 at column 20, wall at column 10, corner in row 60, dome at row 50, inner corner in row 54."""
+    lung = np.zeros((80, 60), bool)
+    lung[5, 19:21] = True
+    lung[6:50, 10:40] = True
+    lung[50:60, 10:14] = True
+    lung[50:54, 34:40] = True
+    return lung
+
+
+def test_landmarks_of_a_drawn_lung_are_where_they_were_drawn():
+    points = lung_points(stepped_lung(), "right", None)
+    assert points.apex == (5, 20)
+    assert points.costophrenic.point == (60, 10)
+    assert points.dome == (50, 21)  # columns 14 .. 27, within 60 % of the width, have their lower edge there
+    assert points.cardiophrenic.point == (54, 40)
+
+
+def test_the_left_dome_needs_the_heart_and_stays_outside_its_columns():
+    lung = stepped_lung()[:, ::-1]
+    heart = np.zeros_like(lung)
+    assert lung_points(lung, "left", None).dome is None is lung_points(lung, "left", heart).dome
+    heart[40:58, 20:40] = True
+    assert lung_points(lung, "left", heart).dome == (50, 60 - 17)  # mirrored: columns 14 .. 19 are free of the heart
+    covered = np.ones_like(lung)
+    assert lung_points(lung, "left", covered).dome is None
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0), (0.5, 2.0)])
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def test_the_angle_of_a_square_corner_is_exact(spacing, turn):
+    mask = np.zeros((101, 101), bool)
+    mask[30:, 40:] = True
+    mask = np.rot90(mask, turn // 90)
+    row, column = {0: (30, 40), 90: (61, 30), 180: (71, 61), 270: (40, 71)}[turn]
+    assert corner_at(mask, (row, column), 15.0, spacing).degrees == pytest.approx(90, abs=0.2)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(15, 160), st.floats(0, 360))
+def test_the_angle_of_a_wedge_is_its_angle_however_it_is_turned(angle, turned):
+    rows, columns = np.mgrid[:401, :401] + 0.5
+    direction = np.degrees(np.arctan2(rows - 200.5, columns - 200.5))
+    wedge = (direction - turned) % 360 < angle
+    corner = corner_at(wedge, (200.5, 200.5), 150.0)
+    assert corner.degrees == pytest.approx(angle, abs=0.6)
+    legs = np.degrees([np.arctan2(row - 200.5, column - 200.5) for row, column in (corner.start, corner.end)])
+    assert (legs[0] - turned + 180) % 360 - 180 == pytest.approx(0, abs=0.6)
+
+
+def test_an_angle_without_a_crossing_is_undefined_and_the_longest_arc_counts():
+    assert corner_at(np.ones((50, 50), bool), (25, 25), 5.0) is None
+    assert corner_at(np.zeros((50, 50), bool), (25, 25), 5.0) is None
+    mask = np.zeros((101, 101), bool)
+    mask[51:, 51:] = True  # a quarter, and a thin ray the other way
+    mask[49:51, :40] = True
+    assert corner_at(mask, (51, 51), 30.0).degrees == pytest.approx(90, abs=0.2)
+
+
+def test_the_gap_between_the_lungs_is_read_a_third_down():
+    right, left = np.zeros((40, 50), bool), np.zeros((40, 50), bool)
+    right[2:32, 5:20], left[2:32, 30:45] = True, True
+    right[12, 20:23] = True
+    assert mediastinum(right, left) == (mediastinum(right, left).__class__)(12.5, 23, 30)
+    left[12] = False
+    assert mediastinum(right, left) is None
+    left[12, 20:30] = True  # overlaps the other lung
+    assert mediastinum(right, left) is None
+
+
+def test_the_tilt_has_a_sign_and_uses_both_spacings():
+    assert tilt_degrees((10, 0), (20, 10)) == pytest.approx(45)
+    assert tilt_degrees((10, 0), (20, 10), (1.0, 10.0)) == pytest.approx(np.degrees(np.arctan(0.1)))
+    assert tilt_degrees((20, 0), (10, 10)) == pytest.approx(-45)
+    assert tilt_degrees((10, 10), (20, 10)) is None
+
+
+blobs = arrays(bool, (12, 15), elements=st.booleans())
+
+
+@settings(max_examples=60, deadline=None)
+@given(blobs, blobs, blobs)
+def test_a_mirrored_film_swaps_the_sides_of_every_landmark(right, left, heart):
+    assume(right.any() and left.any() and heart.any())
+    spacing = (0.5, 2.0)
+    for side, other in (("right", "left"), ("left", "right")):
+        lung = right if side == "right" else left
+        plain, mirrored = (
+            lung_points(lung, side, heart, spacing),
+            lung_points(lung[:, ::-1], other, heart[:, ::-1], spacing),
+        )
+        assert plain.apex == (mirrored.apex[0], pytest.approx(15 - mirrored.apex[1]))
+        if plain.dome is not None and mirrored.dome is not None:
+            assert plain.dome == (mirrored.dome[0], pytest.approx(15 - mirrored.dome[1]))
+        for one, twin in ((plain.costophrenic, mirrored.costophrenic), (plain.cardiophrenic, mirrored.cardiophrenic)):
+            assert (one is None) == (twin is None)
+            if one is not None:
+                assert one.degrees == pytest.approx(twin.degrees, abs=1e-6)
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(0, 500))
+def test_a_film_twice_as_fine_gives_the_same_millimetres_and_degrees(index):
+    masks = draw_phantom(0, index, 128).masks
+    fine = {name: mask.repeat(2, axis=0).repeat(2, axis=1) for name, mask in masks.items()}
+    coarse, finer = named(masks, (2.0, 2.0)), named(fine, (1.0, 1.0))
+    assert coarse.keys() == finer.keys()
+    for name, measurement in coarse.items():
+        if "cardiophrenic" in name:
+            continue  # where heart and dome meet in a sliver, a pixel decides
+        tolerance = {"deg": 12, "mm": 2.1, "mm2": 1, "ratio": 0.02}[measurement.unit]
+        assert finer[name].value == pytest.approx(measurement.value, abs=tolerance), name
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 500))
+def test_the_masks_of_dry_phantoms_give_the_contours_values(index):
+    phantom = draw_phantom(0, index, 384)
+    spacing = phantom.facts["pixel_spacing_mm"]
+    assume("effusion" not in phantom.facts["findings"])
+    truth = {m.name: m.value for m in phantom.measurements}
+    found = named(phantom.masks, (spacing, spacing))
+    for name in ("right_costophrenic_angle_deg", "left_costophrenic_angle_deg"):
+        assert found[name].value == pytest.approx(truth[name], abs=6)
+    assert found["thorax_tilt_deg"].value == pytest.approx(truth["thorax_tilt_deg"], abs=1.5)
+    assert found["cardiothoracic_ratio"].value == pytest.approx(truth["cardiothoracic_ratio"], abs=0.015)
+
+
+def test_repeated_predictions_give_a_spread():
+    masks = draw_phantom(0, 1, 96).masks
+    wider = {**masks, "heart": masks["heart"] | np.roll(masks["heart"], 2, axis=1)}
+    once, thrice = named(masks, None), named(masks, None, [masks, wider, wider])
+    assert {m.spread for m in once.values()} == {None}
+    assert thrice["heart_width_px"].spread == pytest.approx(np.std([0, 2, 2], ddof=1))
+    assert thrice["right_lung_width_px"].spread == 0
+    assert named(masks, None, [masks])["heart_width_px"].spread is None
+
+
+def test_every_measurement_is_described():
+    described = (ROOT / "docs/measurements.md").read_text(encoding="utf-8")
+    phantom = draw_phantom(0, 1, 96)
+    for name in named(phantom.masks, (1.0, 1.0)):
+        own = name.removeprefix("right_").removeprefix("left_")
+        assert f"`{name}`" in described or f"`right_{own}`, `left_" in described, name
+    for measurement in phantom.measurements:
+        assert measurement.name in named(phantom.masks, (1.0, 1.0)), measurement.name
+
+
+def test_the_drawing_shows_the_lines_where_they_were_taken():
+    phantom = draw_phantom(0, 1, 256)
+    image = phantom.image / 255
+    picture = draw_measurements(image, phantom.masks, (1.0, 1.0), longest_side=256)
+    assert picture.shape[0] == 256 and picture.dtype == np.uint8
+    lines = measurement_lines(phantom.masks, (1.0, 1.0))
+    for line in lines:
+        row, column = (round((a + b) / 2) for a, b in zip(line.start, line.end, strict=True))
+        window = picture[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3].reshape(-1, 3)
+        assert (window == line.colour).all(axis=1).any(), line
+    widest = max(lines, key=lambda line: abs(line.end[1] - line.start[1]))
+    assert abs(widest.end[1] - widest.start[1]) == named(phantom.masks, None)["internal_thoracic_diameter_px"].value
+    empty = draw_measurements(image, {}, None, longest_side=128)
+    assert empty.shape[0] == 128
