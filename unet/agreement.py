@@ -1,0 +1,150 @@
+"""How well two ways of measuring the same films agree: bias and limits, ICC, and agreement on either side of a limit.
+
+Every function treats films as independent; where patients have several films, its intervals are too narrow.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from unet.distributions import f_quantile, t_quantile
+from unet.summary import LEVEL, Interval
+
+UPPER = 0.5 + LEVEL / 2
+Z = 1.959963984540054  # standard normal, 97.5 % below
+
+
+class BlandAltman(NamedTuple):
+    """Differences a - b: n pairs, bias and limits of agreement with intervals, and three sizes of the disagreement.
+
+    sd: of the differences. mae: mean of their sizes. cv: standard deviation of one measurement within a film / mean of all.
+    """
+
+    n: int
+    bias: Interval
+    lower: Interval
+    upper: Interval
+    sd: float
+    mae: float
+    cv: float
+
+
+class TwoByTwo(NamedTuple):
+    """Agreement on 'above the limit': counts, Cohen's kappa, sensitivity and specificity of a with b as reference."""
+
+    both: int
+    only_a: int
+    only_b: int
+    neither: int
+    kappa: Interval
+    sensitivity: Interval
+    specificity: Interval
+
+
+def bland_altman(a: Sequence[float], b: Sequence[float]) -> BlandAltman:
+    """Return bias and limits of agreement of a against b, pair by pair.
+
+    limits: bias -+ 1.96 sd; their standard error is sd * sqrt(1/n + 1.96^2 / (2 (n - 1))), with Student's t for both kinds
+    of interval (Bland & Altman 1986, 1999). cv: sqrt(mean(d^2) / 2) / mean (Bland & Altman 1996). Raises ValueError for fewer
+    than two pairs or a NaN.
+    """
+    first, second = _pairs(a, b, 2)
+    differences = first - second
+    n, bias, sd = len(differences), float(differences.mean()), float(differences.std(ddof=1))
+    t = t_quantile(UPPER, n - 1)
+    reach = Z * sd
+    around_bias, around_limit = t * sd / math.sqrt(n), t * sd * math.sqrt(1 / n + Z**2 / (2 * (n - 1)))
+    mean = float(np.concatenate([first, second]).mean())
+    within = math.sqrt(float(np.mean(differences**2)) / 2)
+    return BlandAltman(
+        n=n,
+        bias=_around(bias, around_bias),
+        lower=_around(bias - reach, around_limit),
+        upper=_around(bias + reach, around_limit),
+        sd=sd,
+        mae=float(np.abs(differences).mean()),
+        cv=within / mean if mean else float("nan"),
+    )
+
+
+def icc_2_1(a: Sequence[float], b: Sequence[float]) -> Interval:
+    """Return the intraclass correlation ICC(2,1): two-way random effects, absolute agreement, a single measurement.
+
+    Shrout & Fleiss 1979; interval of McGraw & Wong 1996. NaN where all values are equal. Raises ValueError for fewer than
+    three pairs or a NaN.
+    """
+    table = np.stack(_pairs(a, b, 3), axis=1)
+    n, k = table.shape
+    films, readers, grand = table.mean(axis=1), table.mean(axis=0), table.mean()
+    between = float(k * np.sum((films - grand) ** 2) / (n - 1))
+    reader = float(n * np.sum((readers - grand) ** 2) / (k - 1))
+    error = float(np.sum((table - films[:, None] - readers[None] + grand) ** 2) / ((n - 1) * (k - 1)))
+    whole = between + (k - 1) * error + k * (reader - error) / n
+    if whole <= 0:
+        return Interval(float("nan"), float("nan"), float("nan"))
+    icc = (between - error) / whole
+    if icc > 1 - 1e-12:  # all pairs equal: nothing to be uncertain about, and a division by zero below
+        return Interval(icc, icc, icc)
+    x, y = k * icc / (n * (1 - icc)), 1 + k * icc * (n - 1) / (n * (1 - icc))
+    df = (x * reader + y * error) ** 2 / ((x * reader) ** 2 / (k - 1) + (y * error) ** 2 / ((n - 1) * (k - 1)))
+    below, above = f_quantile(UPPER, n - 1, df), f_quantile(UPPER, df, n - 1)
+    rest = k * reader + (k * n - k - n) * error
+    low = n * (between - below * error) / (below * rest + n * between)
+    high = n * (above * between - error) / (rest + n * above * between)
+    return Interval(float(icc), float(low), float(high))
+
+
+def agree_above(a: Sequence[float], b: Sequence[float], limit: float) -> TwoByTwo:
+    """Return how a and b agree on which films lie above `limit`; b is the reference for sensitivity and specificity."""
+    first, second = (values > limit for values in _pairs(a, b, 1))
+    both, only_a = int(np.sum(first & second)), int(np.sum(first & ~second))
+    only_b, neither = int(np.sum(~first & second)), int(np.sum(~first & ~second))
+    return TwoByTwo(
+        both, only_a, only_b, neither,
+        kappa=cohen_kappa(both, only_a, only_b, neither),
+        sensitivity=wilson(both, both + only_b),
+        specificity=wilson(neither, neither + only_a),
+    )  # fmt: skip
+
+
+def cohen_kappa(both: int, only_a: int, only_b: int, neither: int) -> Interval:
+    """Return Cohen's kappa of a 2 x 2 table, interval by the variance of Fleiss, Cohen & Everitt 1969; NaN where undefined."""
+    table = np.array([[both, only_a], [only_b, neither]], np.float64)
+    n = table.sum()
+    if n == 0:
+        return Interval(float("nan"), float("nan"), float("nan"))
+    share = table / n
+    rows, columns = share.sum(axis=1), share.sum(axis=0)
+    agreed, by_chance = float(np.trace(share)), float(rows @ columns)
+    if by_chance == 1:
+        return Interval(float("nan"), float("nan"), float("nan"))
+    kappa = (agreed - by_chance) / (1 - by_chance)
+    agreeing = sum(share[i, i] * (1 - (rows[i] + columns[i]) * (1 - kappa)) ** 2 for i in range(2))
+    apart = sum(share[i, j] * (columns[i] + rows[j]) ** 2 for i in range(2) for j in range(2) if i != j)
+    variance = agreeing + (1 - kappa) ** 2 * apart - (kappa - by_chance * (1 - kappa)) ** 2
+    return _around(kappa, Z * math.sqrt(max(variance, 0.0)) / ((1 - by_chance) * math.sqrt(n)))
+
+
+def wilson(count: int, n: int) -> Interval:
+    """Return a share with Wilson's interval (1927); NaN for no trials."""
+    if n == 0:
+        return Interval(float("nan"), float("nan"), float("nan"))
+    share, z2 = count / n, Z * Z
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    reach = Z * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    return Interval(share, max(0.0, centre - reach), min(1.0, centre + reach))
+
+
+def _pairs(a: Sequence[float], b: Sequence[float], least: int) -> tuple[np.ndarray, np.ndarray]:
+    first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if first.shape != second.shape or len(first) < least:
+        raise ValueError(f"{len(first)} and {len(second)} values; wanted the same number in both, at least {least}")
+    if np.isnan(first).any() or np.isnan(second).any():
+        raise ValueError("a value is NaN; leave such films out of both and say how many")
+    return first, second
+
+
+def _around(value: float, reach: float) -> Interval:
+    return Interval(float(value), float(value - reach), float(value + reach))
