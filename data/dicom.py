@@ -1,19 +1,24 @@
 """DICOM films, read with pydicom where it is installed: the right kind of picture, upright in grey levels, in [0, 1]."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from data.reading import MOST_PIXELS
+
 MODALITIES = ("CR", "DX", "RG")
-LATERAL = ("LL", "RL", "LATERAL")
+LATERAL = ("LL", "RL", "LATERAL", "LAT")
+SPACINGS = (("PixelSpacing", "at the patient"), ("ImagerPixelSpacing", "at the detector"))
 
 
 class DicomFilm(NamedTuple):
-    """image (H, W) float32 in [0, 1], lungs dark; spacing_mm (row, column) or None."""
+    """image (H, W) float32 in [0, 1], lungs dark; spacing_mm (row, column) or None; remarks: what the header warns of."""
 
     image: np.ndarray
     spacing_mm: tuple[float, float] | None
+    remarks: tuple[str, ...] = ()
 
 
 def is_dicom(path: Path) -> bool:
@@ -39,12 +44,16 @@ def read_dicom(path: Path) -> DicomFilm:
     try:
         film = pydicom.dcmread(path)
         _check_kind(film, path)
-        values = apply_voi_lut(apply_modality_lut(film.pixel_array, film), film)
-    except (pydicom.errors.InvalidDicomError, AttributeError, RuntimeError, OSError) as error:
+        _check_size(film, path)
+        stored = film.pixel_array
+        values = np.asarray(apply_voi_lut(apply_modality_lut(stored, film), film), np.float64)
+    except (pydicom.errors.InvalidDicomError, AttributeError, KeyError, RuntimeError, OSError) as error:
         raise ValueError(f"{path}: unreadable DICOM file ({error}); export it anew") from error
     if values.ndim != 2:
         raise ValueError(f"{path}: {values.shape} pixels; wanted one grey picture, not a series or colour")
-    return DicomFilm(_scaled(np.asarray(values, np.float64), film, path), _spacing(film))
+    spacing, remark = _spacing(film)
+    image = _scaled(values, stored != film.get("PixelPaddingValue"), film, path)
+    return DicomFilm(image, spacing, (*([remark] if remark else []), *_warnings(film)))
 
 
 def _check_kind(film, path: Path) -> None:
@@ -54,23 +63,67 @@ def _check_kind(film, path: Path) -> None:
     view = str(film.get("ViewPosition", "") or "").upper()
     if view in LATERAL:
         raise ValueError(f"{path}: view position {view}; wanted a frontal film (PA or AP)")
+    meanings = [str(code.get("CodeMeaning", "")) for code in film.get("ViewCodeSequence") or ()]
+    if any(re.search(r"\blateral\b", meaning.lower()) for meaning in meanings):
+        raise ValueError(f"{path}: view {', '.join(meanings)}; wanted a frontal film (PA or AP)")
+    along_row = str((film.get("PatientOrientation") or [""])[0])
+    if along_row.startswith(("A", "P")):
+        raise ValueError(
+            f"{path}: its rows run towards {along_row} (front or back), a lateral film; wanted a frontal one"
+        )
     part = str(film.get("BodyPartExamined", "") or "").upper()
     if part and "CHEST" not in part and "THORAX" not in part:
         raise ValueError(f"{path}: body part {part}; wanted a chest film")
 
 
-def _scaled(values: np.ndarray, film, path: Path) -> np.ndarray:
-    """To [0, 1] by the window that was applied; a file without one states no black and white, so its own range is taken."""
-    low, high = float(values.min()), float(values.max())
+def _check_size(film, path: Path) -> None:
+    """Refuse before anything is decoded what would fill the memory."""
+    frames = int(film.get("NumberOfFrames", 1) or 1)
+    if frames > 1:
+        raise ValueError(f"{path}: {frames} frames; wanted one grey picture, not a series or colour")
+    if film.Rows * film.Columns > MOST_PIXELS:
+        raise ValueError(f"{path}: {film.Columns} x {film.Rows} pixels; wanted a single film, scale it down")
+
+
+def _scaled(values: np.ndarray, valid: np.ndarray, film, path: Path) -> np.ndarray:
+    """To [0, 1] by the window that was applied; a file without one states no black and white, so its own range is taken.
+
+    Pixels of the padding value, around the exposed field, do not count and become black.
+    """
+    if not valid.any():
+        raise ValueError(f"{path}: every pixel is padding; there is no picture in it")
+    low, high = float(values[valid].min()), float(values[valid].max())
     if high <= low:
         raise ValueError(f"{path}: every pixel is {low:g}; there is no picture in it")
     image = ((values - low) / (high - low)).astype(np.float32)
-    return 1 - image if film.get("PhotometricInterpretation") == "MONOCHROME1" else image
+    if film.get("PhotometricInterpretation") == "MONOCHROME1":
+        image = 1 - image
+    return np.where(valid, image, np.float32(0))
 
 
-def _spacing(film) -> tuple[float, float] | None:
-    for name in ("PixelSpacing", "ImagerPixelSpacing"):
+def _spacing(film) -> tuple[tuple[float, float] | None, str]:
+    """Return the spacing and, where it is the detector's, a remark: the chest itself is a little smaller than measured."""
+    for name, where in SPACINGS:
         if film.get(name):
             row, column = (float(value) for value in film.get(name))
-            return (row, column) if row > 0 and column > 0 else None
-    return None
+            known = 0 < row < np.inf and 0 < column < np.inf
+            return (
+                ((row, column), f"spacing {where} ({name})")
+                if known
+                else (None, f"{name} {row:g}, {column:g} not used")
+            )
+    return None, ""
+
+
+def _warnings(film) -> list[str]:
+    """Say what the header tells of the picture that no pixel is sure to show."""
+    found = []
+    if str(film.get("BurnedInAnnotation", "")).upper() == "YES":
+        found.append("writing is burnt into the picture (BurnedInAnnotation), perhaps the patient's name")
+    side = str(film.get("ImageLaterality", "") or film.get("Laterality", "") or "").upper()
+    if side in ("L", "R"):
+        found.append(f"the header says one side only (laterality {side})")
+    across = str((film.get("PatientOrientation") or [""])[0])
+    if across.startswith("R"):
+        found.append("stored mirrored: rows run towards the patient's right (PatientOrientation)")
+    return found

@@ -1,26 +1,30 @@
 """Films that a user points at: files and folders on disk, each with a name of its own for the results."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from data.dicom import is_dicom
+
 ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".img", ".dcm")
+DICOM_INDEX = "DICOMDIR"  # lists the films of a disc, is none
 
 
 def find_films(places: Sequence[Path]) -> list[Path]:
     """Return the films at the places, folders searched to the bottom, in alphabetical order within each, none twice.
 
-    A file that is named directly is taken whatever its ending; links that lead out of a searched folder are not followed. Raises
-    FileNotFoundError for a place that does not exist, ValueError where there is no film at all.
+    A file that is named directly is taken whatever its ending; in a folder, those without an ending or with a number for one are
+    taken where they are DICOM inside. Links that lead out of a searched folder are not followed. Raises FileNotFoundError for a
+    place that does not exist, ValueError for one that is neither file nor folder, or where there is no film at all.
     """
     found: dict[Path, None] = {}
     for place in places:
         if place.is_dir():
-            root = place.resolve()
-            below = (path for path in sorted(place.rglob("*")) if path.suffix.lower() in ENDINGS and path.is_file())
-            found.update(dict.fromkeys(path for path in below if path.resolve().is_relative_to(root)))
-        elif place.exists():
+            found.update(dict.fromkeys(_films_below(place)))
+        elif place.is_file():
             found[place] = None
+        elif place.exists():
+            raise ValueError(f"{place}: neither a file nor a folder")
         else:
             raise FileNotFoundError(f"{place}: no such file or folder")
     if not found:
@@ -30,17 +34,46 @@ def find_films(places: Sequence[Path]) -> list[Path]:
     return list(found)
 
 
-def names_for(paths: Iterable[Path]) -> dict[Path, str]:
-    """Give every film the name its results are stored under: the stem, with a number behind it where stems repeat."""
-    paths = list(paths)
-    counts = Counter(path.stem for path in paths)
+def names_for(
+    paths: Iterable[Path], known: Mapping[Path, str] | None = None, taken: Collection[str] = ()
+) -> dict[Path, str]:
+    """Give every film the name its results are stored under: the stem, with a number behind it where stems repeat.
+
+    known: names that were given before and stay. taken: further names that must not be given.
+    """
+    paths, known = list(paths), known or {}
+    stems = {path: printable(path.stem) for path in paths}
+    counts = Counter(stems.values())
+    single = {stem for stem, count in counts.items() if count == 1}
     names: dict[Path, str] = {}
-    used = {stem for stem, count in counts.items() if count == 1}
-    for path in paths:
-        name, number = path.stem, 0
-        while counts[path.stem] > 1 and (number == 0 or name in used):
+    given = {*known.values(), *taken}
+    for path, stem in stems.items():
+        name, number = stem, 0
+        while path not in known and (name in given or (name in single if number else counts[stem] > 1)):
             number += 1
-            name = f"{path.stem}-{number}"
-        names[path] = name
-        used.add(name)
+            name = f"{stem}-{number}"
+        names[path] = known.get(path, name)
+        given.add(names[path])
     return names
+
+
+def printable(text: str | Path) -> str:
+    """Return a path as text that any file and database can hold: bytes that are not UTF-8 are escaped, the rest stays."""
+    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _films_below(folder: Path) -> Iterator[Path]:
+    root = folder.resolve()
+    for path in sorted(folder.rglob("*")):
+        try:
+            if path.is_file() and _looks_like_film(path) and path.resolve().is_relative_to(root):
+                yield path
+        except OSError:  # a folder that may not be entered, a link that leads in a circle: nothing to be read there
+            continue
+
+
+def _looks_like_film(path: Path) -> bool:
+    ending = path.suffix.lower()
+    if ending in ENDINGS:
+        return True
+    return (not ending or ending[1:].isdigit()) and path.name != DICOM_INDEX and is_dicom(path)

@@ -22,7 +22,10 @@ def connect(path: str | Path) -> sqlite3.Connection:
         raise FileNotFoundError(
             f"--db {path}: the folder {Path(path).absolute().parent} does not exist; create it first"
         )
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
+    except sqlite3.OperationalError as error:
+        raise ValueError(f"--db {path}: {error}; is it a folder, or may nothing be written there?") from error
     try:
         return _prepare(connection)
     except sqlite3.DatabaseError as error:

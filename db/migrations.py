@@ -7,9 +7,11 @@ process killed half way leaves the old schema, whole.
 import sqlite3
 from pathlib import Path
 
-SCHEMA = (Path(__file__).parent / "schema.sql").read_text(encoding="utf-8")
+FOLDER = Path(__file__).parent
+SCHEMA = (FOLDER / "schema.sql").read_text(encoding="utf-8")
+PREDICTIONS = (FOLDER / "predictions.sql").read_text(encoding="utf-8")
 
-MIGRATIONS: tuple[str, ...] = (SCHEMA,)
+MIGRATIONS: tuple[str, ...] = (SCHEMA, PREDICTIONS)
 """SQL texts in the order they are applied; append, never edit one that was released."""
 
 

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from data.writing import atomic_file
@@ -29,7 +29,7 @@ def write_metrics(folder: Path, history: Sequence[dict]) -> None:
     write_csv(folder / "metrics.csv", columns, [[row[column] for column in columns] for row in history])
 
 
-def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence]) -> None:
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence]) -> None:
     """Write a CSV file atomically; None becomes an empty cell."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")

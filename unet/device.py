@@ -3,7 +3,8 @@
 import ctypes
 import sys
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from torch import nn
@@ -54,6 +55,20 @@ def choose_precision(name: str, device: torch.device) -> tuple[str, str]:
 def autocast(device: torch.device, precision: str) -> AbstractContextManager:
     """Return the context in which convolutions run in the precision; losses and norms stay in float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+@contextmanager
+def film_threads(device: torch.device) -> Iterator[int]:
+    """Give the number of films to work on at once, and let the network itself use one processor core meanwhile.
+
+    Several films, each on one core, keep all cores busy through decoding, network and writing; one film on all of them does not.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads if device.type == "cpu" else max(4, threads)  # beside a GPU the threads decode and write
+    finally:
+        torch.set_num_threads(threads)
 
 
 def prepare_model(model: nn.Module, device: torch.device) -> nn.Module:

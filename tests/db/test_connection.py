@@ -7,6 +7,8 @@ from db.connection import connect, connect_readonly, transaction
 from db.migrations import MIGRATIONS, migrate, schema_version
 
 TABLES = {
+    "prediction",
+    "prediction_measurement",
     "source",
     "patient",
     "study",

@@ -1,0 +1,40 @@
+"""A film of one's own, whatever its format: its pixels, its spacing, the hash of its bytes, and what its header says beside."""
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from data.dicom import is_dicom, read_dicom
+from data.reading import read_image
+
+
+class LoadedFilm(NamedTuple):
+    """image (H, W) float32 in [0, 1], lungs dark; spacing_mm (row, column) or None; remarks: what a reader should know."""
+
+    image: np.ndarray
+    spacing_mm: tuple[float, float] | None
+    sha256: str
+    remarks: tuple[str, ...] = ()
+
+
+def load_film(path: Path, photometric: str) -> LoadedFilm:
+    """Read a DICOM file or a picture; photometric: how the grey levels of a picture are stored, DICOM says so itself.
+
+    Raises ValueError, OSError or ModuleNotFoundError with one line that says why the film cannot be used.
+    """
+    sha256 = hash_file(path)
+    if is_dicom(path):
+        film = read_dicom(path)
+        return LoadedFilm(film.image, film.spacing_mm, sha256, film.remarks)
+    image = read_image(path, photometric)
+    if image.min() == image.max():
+        raise ValueError(f"{path}: every pixel has the same value; there is no picture in it")
+    return LoadedFilm(image, None, sha256)
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, as hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

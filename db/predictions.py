@@ -1,0 +1,111 @@
+"""Predictions as rows: what was done to which film by which network, so that a call goes on where one before it stopped."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from db.connection import transaction
+from db.runs import find_run, resume_run, start_run
+
+COLUMNS = ("file", "name", "input_sha256", "network", "height", "width", "row_spacing_mm", "column_spacing_mm", "review",
+           "remarks", "predicted_dice", "strangeness")  # fmt: skip
+"""Columns of `prediction` that the caller fills."""
+
+
+class Done(NamedTuple):
+    """A film that a run has done before: the name of its results and the hash of the bytes they were made from."""
+
+    name: str
+    input_sha256: str
+
+
+def open_prediction_run(connection: sqlite3.Connection, folder: Path, network: str, config: dict) -> int:
+    """Return the run_id of the predictions in a folder; a run of another network there gives way to a new one."""
+    stored = find_run(connection, "predict", folder)
+    if stored is not None and json.loads(stored["config"]).get("network") == network:
+        resume_run(connection, stored["run_id"])
+        return stored["run_id"]
+    return start_run(connection, "predict", folder, {**config, "network": network})
+
+
+def films_done(connection: sqlite3.Connection, run_id: int) -> dict[str, Done]:
+    """Return by file what a run has done."""
+    rows = connection.execute("SELECT file, name, input_sha256 FROM prediction WHERE run_id = ?", (run_id,))
+    return {row["file"]: Done(row["name"], row["input_sha256"]) for row in rows}
+
+
+def write_prediction(
+    connection: sqlite3.Connection,
+    run_id: int,
+    values: dict[str, object],
+    measurements: Iterable[tuple[str, float, str, float | None]],
+) -> None:
+    """Write one film, its measurements (name, value, unit, spread) with it; what the run held of that file is replaced.
+
+    values: COLUMNS. Where the database knows a film of the same bytes, its measurements stand in `measurement` too.
+    """
+    found = connection.execute(
+        "SELECT image_id FROM image WHERE content_sha256 = ? AND duplicate_of IS NULL", (values["input_sha256"],)
+    ).fetchone()
+    image_id = found and found["image_id"]
+    names = ", ".join(COLUMNS)
+    measured = list(measurements)
+    with transaction(connection):
+        connection.execute("DELETE FROM prediction WHERE run_id = ? AND file = ?", (run_id, values["file"]))
+        cursor = connection.execute(
+            f"INSERT INTO prediction (run_id, image_id, predicted_at, {names}) VALUES (?, ?, ?{', ?' * len(COLUMNS)})",
+            (run_id, image_id, _now(), *(values.get(column) for column in COLUMNS)),
+        )
+        connection.executemany(
+            "INSERT INTO prediction_measurement (prediction_id, name, value, unit, spread) VALUES (?, ?, ?, ?, ?)",
+            [(cursor.lastrowid, *row) for row in measured],
+        )
+        if image_id is not None:
+            connection.execute("DELETE FROM measurement WHERE run_id = ? AND image_id = ?", (run_id, image_id))
+            connection.executemany(
+                "INSERT INTO measurement (run_id, image_id, name, value, unit, spread) VALUES (?, ?, ?, ?, ?, ?)",
+                [(run_id, image_id, *row) for row in measured],
+            )
+
+
+def measurement_columns(connection: sqlite3.Connection, run_id: int) -> list[str]:
+    """Return the names of everything measured in a run, in the order of first appearance, `<name>_spread` behind where known."""
+    rows = connection.execute(
+        "SELECT m.name, max(m.spread) AS spread FROM prediction_measurement m JOIN prediction USING (prediction_id) "
+        "WHERE run_id = ? GROUP BY m.name ORDER BY min(m.rowid)",
+        (run_id,),
+    )
+    return [c for row in rows for c in (row["name"], *([] if row["spread"] is None else [f"{row['name']}_spread"]))]
+
+
+def count_predictions(connection: sqlite3.Connection, run_id: int) -> dict[str, int]:
+    """Return how many films a run has done, and how many of them are to be reviewed."""
+    row = connection.execute(
+        "SELECT count(*) AS films, coalesce(sum(review <> ''), 0) AS review FROM prediction WHERE run_id = ?", (run_id,)
+    ).fetchone()
+    return {"films": row["films"], "review": row["review"]}
+
+
+def read_predictions(connection: sqlite3.Connection, run_id: int, doubtful: int | None = None) -> Iterator[dict]:
+    """Yield the films of a run in the order they were done, each with its measurements by name and `<name>_spread`.
+
+    doubtful: only so many of them, those to review first.
+    """
+    order = "prediction_id" if doubtful is None else "review = '', predicted_dice, prediction_id"
+    rows = connection.execute(
+        f"SELECT * FROM prediction WHERE run_id = ? ORDER BY {order} LIMIT ?",
+        (run_id, -1 if doubtful is None else doubtful),
+    )
+    for row in rows:
+        measured = connection.execute(
+            "SELECT name, value, spread FROM prediction_measurement WHERE prediction_id = ?", (row["prediction_id"],)
+        ).fetchall()
+        spreads = {f"{m['name']}_spread": m["spread"] for m in measured if m["spread"] is not None}
+        yield {**dict(row), **{m["name"]: m["value"] for m in measured}, **spreads}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

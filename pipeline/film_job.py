@@ -1,0 +1,107 @@
+"""One film of one's own from file to files: read, predict, judge, write masks and overlay."""
+
+import errno
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from data.loading import LoadedFilm, hash_file, load_film
+from data.measurements import Measurement, measure_masks
+from data.overlay import encode_picture, overlay
+from data.writing import atomic_file
+from db.predictions import Done
+from db.records import MASK_STRUCTURES
+from pipeline.doubts import doubts
+from pipeline.evaluation import write_masks
+from pipeline.predictor import Predictor
+from pipeline.scoring import with_lungs
+
+FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # every further film would fail alike
+
+
+class FilmDone(NamedTuple):
+    """A film that was predicted now: its columns of `prediction`, and what its masks measure."""
+
+    values: dict[str, object]
+    measurements: tuple[Measurement, ...]
+
+
+class FilmKept(NamedTuple):
+    """A film whose results of an earlier call still hold."""
+
+    done: Done
+
+
+class FilmFailed(NamedTuple):
+    """A film that has no result, and why, in one line."""
+
+    why: str
+
+
+Outcome = FilmDone | FilmKept | FilmFailed
+
+
+@dataclass(frozen=True)
+class FilmJob:
+    """What is the same for all films of a call; `run` may be called from several threads at once.
+
+    photometric: how grey levels of non-DICOM files are stored. done: by file, what an earlier call of the same network left.
+    """
+
+    predictor: Predictor
+    out: Path
+    network: str
+    photometric: str
+    done: dict[str, Done] = field(default_factory=dict)
+
+    def run(self, path: Path, file: str, name: str) -> Outcome:
+        """Do one film and say what came of it. file: how the film is called in tables; name: of its results.
+
+        Whatever is wrong with the film becomes a FilmFailed; OSError is raised where the disk takes nothing more.
+        """
+        try:
+            before = self.done.get(file)
+            if before and before.input_sha256 == hash_file(path) and results_exist(self.out, before.name):
+                return FilmKept(before)
+            film = load_film(path, self.photometric)
+        except (
+            Exception
+        ) as error:  # foreign bytes break the readers in many ways; all of them mean the same to the user
+            return FilmFailed(one_line(error))
+        try:
+            return self.predict(film, file, before.name if before else name)
+        except MemoryError as error:
+            return FilmFailed(f"too large for this machine's memory ({one_line(error)}); scale it down")
+        except OSError as error:
+            if error.errno in FATAL:
+                raise
+            return FilmFailed(one_line(error))
+
+    def predict(self, film: LoadedFilm, file: str, name: str) -> FilmDone:
+        """Predict, measure and write one film that was read."""
+        masks = self.predictor.masks(film.image)
+        write_masks(self.out / "masks", name, with_lungs(masks))
+        (self.out / "overlays").mkdir(exist_ok=True)
+        with atomic_file(self.out / "overlays" / f"{name}.jpg") as target:
+            target.write(encode_picture(overlay(film.image, masks), "JPEG"))
+        row_mm, column_mm = film.spacing_mm or (None, None)
+        shares = (Measurement(f"{key}_share", float(mask.mean()), "share") for key, mask in masks.items())
+        values = {
+            "file": file, "name": name, "input_sha256": film.sha256, "network": self.network,
+            "height": film.image.shape[0], "width": film.image.shape[1],
+            "row_spacing_mm": row_mm, "column_spacing_mm": column_mm,
+            "review": "; ".join(doubts(masks)), "remarks": "; ".join(film.remarks),
+        }  # fmt: skip
+        return FilmDone(values, (*shares, *measure_masks(masks, film.spacing_mm)))
+
+
+def results_exist(out: Path, name: str) -> bool:
+    """Tell whether every file of a film is there."""
+    masks = [out / "masks" / structure / f"{name}.png" for structure in MASK_STRUCTURES]
+    return all(path.is_file() for path in (*masks, out / "overlays" / f"{name}.jpg"))
+
+
+def one_line(message: object) -> str:
+    """Return an error's or a file's text in one line that any file and terminal can hold; without text, its type."""
+    text = " ".join(str(message).split()) or type(message).__name__
+    return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)

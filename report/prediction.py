@@ -1,0 +1,60 @@
+"""The report of `predict.py`: what was done, what to look at first, every film, and what failed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from data.found_films import printable
+from report.page import Gallery, Heading, Page, Picture, Table, Text
+
+GALLERY = 60  # pictures; each is inside the page
+LISTED = 2000  # rows; more make a page that browsers take long to open
+COLUMNS = ("film", "to review", "predicted Dice of the lungs", "cardiothoracic ratio", "remarks")
+
+
+def prediction_page(
+    counts: Mapping[str, int], rows: Sequence[dict], failures: Sequence[tuple[str, str]], overlays: Path
+) -> Page:
+    """Compose the page.
+
+    counts: films, review, kept, failed. rows: films as `db.predictions.read_predictions` gives them, doubtful ones first, LISTED
+    at most. overlays: the folder of the overlays, <name>.jpg.
+    """
+    page = Page("Lungs and heart on films without reference")
+    page.add(*(Text(sentence) for sentence in _sentences(counts)))
+    shown = rows[:GALLERY]
+    links = [f"film-{number}" if number < len(shown) else None for number in range(len(rows))]
+    page.add(Heading("Every film"), Table(COLUMNS, [_row(row) for row in rows], _caption(counts, rows), links))
+    if failures:
+        page.add(Heading("Failed"), Table(("file", "why"), failures[:LISTED], "All of them: failures.csv."))
+    page.add(Heading("Overlays"), Text("Blue: right lung, yellow: left lung, orange: heart; contours of the masks."))
+    page.add(Gallery(list(_pictures(shown, overlays))))
+    return page
+
+
+def _sentences(counts: Mapping[str, int]) -> Iterator[str]:
+    yield (
+        f"{counts['films']} films have masks, {counts['review']} of them are to be looked at; {counts['failed']} failed. "
+        "Nobody has checked these masks: a film that is not listed for review may be wrong too."
+    )
+    yield "For research use; not a medical device."
+
+
+def _caption(counts: Mapping[str, int], rows: Sequence[dict]) -> str:
+    left_out = f" The first {len(rows)}; all are in predictions.csv." if len(rows) < counts["films"] else ""
+    return (
+        f"Doubtful films first.{left_out} Measurements with their units are in predictions.csv and predictions.sqlite."
+    )
+
+
+def _row(row: dict) -> tuple:
+    return (
+        printable(row["name"]), row["review"] or "nothing found", row["predicted_dice"], row.get("cardiothoracic_ratio"),
+        row["remarks"],
+    )  # fmt: skip
+
+
+def _pictures(rows: Sequence[dict], overlays: Path) -> Iterator[Picture]:
+    for number, row in enumerate(rows):
+        path = overlays / f"{row['name']}.jpg"
+        caption = f"{printable(row['name'])}: {row['review'] or 'nothing found'}"
+        yield Picture(f"film-{number}", path.read_bytes(), caption, "jpg")

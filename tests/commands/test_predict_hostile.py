@@ -1,0 +1,193 @@
+"""predict.py on broken and hostile films, folders and disks: one line each, the rest done, nothing outside --out."""
+
+import csv
+import errno
+import os
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import predict
+from pipeline import film_job
+from unet.checkpoint import Checkpoint, save_checkpoint
+from unet.model import UNet, UNetConfig
+
+GREY = np.random.default_rng(0).integers(0, 255, (40, 30)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    torch.manual_seed(0)
+    config = UNetConfig(base=4, depth=1)
+    path = tmp_path_factory.mktemp("network") / "best.pt"
+    with open(path, "wb") as file:
+        names = ["right_lung", "left_lung", "heart"]
+        save_checkpoint(file, Checkpoint(config, UNet(config).state_dict(), {"size": 32}, {}, names))
+    return path
+
+
+@pytest.fixture
+def films(tmp_path):
+    (tmp_path / "films").mkdir()
+    Image.fromarray(GREY).save(tmp_path / "films" / "good.png")
+    return tmp_path / "films"
+
+
+def call(network, out, *places):
+    words = [*map(str, places), "--checkpoint", str(network), "--out", str(out)]
+    return predict.main([*words, "--precision", "float32", "--device", "cpu"])
+
+
+def rows(out, name="predictions.csv"):
+    with open(out / name, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def png_of_size(width, height):
+    """A PNG file whose header promises a size and whose pixels are a few bytes of nothing."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 99)) + chunk(b"IEND", b"")
+    )
+
+
+def test_broken_films_fail_with_a_reason_each_and_the_good_ones_are_done(network, films, tmp_path):
+    whole = (films / "good.png").read_bytes()
+    (films / "zero.png").write_bytes(b"")
+    (films / "half.png").write_bytes(whole[: len(whole) // 2])
+    (films / "bomb.png").write_bytes(png_of_size(100_000, 100_000))
+    (films / "script.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n")
+    floats = np.full((9, 9), np.nan, np.float32)
+    floats[0, 0] = np.inf
+    Image.fromarray(floats).save(films / "nan.tif")
+    Image.fromarray(np.full((9, 9), 7, np.uint8)).save(films / "flat.png")
+    Image.fromarray(np.full((1, 1), 7, np.uint8)).save(films / "pixel.png")
+    (films / "text.dcm").write_text("no film")
+    assert call(network, tmp_path / "out", films) == 1
+    why = {row["file"].rsplit("/", 1)[1]: row["why"] for row in rows(tmp_path / "out", "failures.csv")}
+    expected = {
+        "zero.png": "unreadable", "half.png": "truncated", "bomb.png": "pixels", "script.jpg": "unreadable",
+        "nan.tif": "pixel format F", "flat.png": "same value", "pixel.png": "same value", "text.dcm": "",
+    }  # fmt: skip
+    assert why.keys() == expected.keys()
+    for file, words in expected.items():
+        assert words in why[file] and "\n" not in why[file]
+    assert [row["name"] for row in rows(tmp_path / "out")] == ["good"]
+
+
+def test_unusual_films_get_masks_of_their_own_size(network, films, tmp_path):
+    Image.fromarray(np.stack([GREY] * 4, axis=2), "CMYK").save(films / "cmyk.jpg")
+    Image.fromarray(GREY).save(films / "moving.tif", save_all=True, append_images=[Image.fromarray(GREY)] * 2)
+    rotated = Image.Exif()
+    rotated[0x0112] = 6
+    Image.fromarray(GREY).save(films / "turned.jpg", exif=rotated)
+    Image.fromarray(np.tile(GREY, (1, 1000))).save(films / "wide.png")
+    Image.fromarray(GREY.astype(np.uint16) * 257).save(films / "deep.png")
+    assert call(network, tmp_path / "out", films) == 0
+    sizes = {row["name"]: (int(row["height"]), int(row["width"])) for row in rows(tmp_path / "out")}
+    assert sizes == {"good": (40, 30), "cmyk": (40, 30), "moving": (40, 30), "turned": (30, 40), "wide": (40, 30_000),
+                     "deep": (40, 30)}  # fmt: skip
+    for name, (height, width) in sizes.items():
+        assert Image.open(tmp_path / f"out/masks/heart/{name}.png").size == (width, height)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names that only POSIX file systems allow")
+def test_odd_names_are_kept_apart_and_stay_inside_the_folder(network, films, tmp_path, capsys):
+    names = [b"two words.png", b"quote'\";--.png", b"new\nline.png", b"...png", b"caf\xe9.png", b"caf\xc3\xa9.png",
+             b"<b>&amp;.png", b"=1+1.png", b"\x1b[31mred.png"]  # fmt: skip
+    for name in names:
+        Image.fromarray(GREY).save(os.path.join(os.fsencode(films), name), "PNG")
+    (films / "new\nbroken.png").write_bytes(b"")
+    assert call(network, tmp_path / "out", films) == 1
+    assert len(rows(tmp_path / "out")) == len(names) + 1
+    assert len(list((tmp_path / "out/masks/heart").iterdir())) == len(names) + 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["films", "out"]
+    page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    assert "<b>" not in page and "\x1b" not in capsys.readouterr().out
+    assert call(network, tmp_path / "out", films) == 1, "a second call finds every one of them again"
+    assert len(rows(tmp_path / "out")) == len(names) + 1
+
+
+def test_links_out_of_the_folder_and_folders_named_like_films_are_no_films(network, films, tmp_path):
+    Image.fromarray(GREY).save(tmp_path / "secret.png")
+    (films / "link.png").symlink_to(tmp_path / "secret.png")
+    (films / "up").symlink_to(tmp_path)
+    (films / "circle.png").symlink_to(films / "circle.png")
+    (films / "folder.jpg").mkdir()
+    Image.fromarray(GREY).save(films / "folder.jpg" / "inside.png")
+    assert call(network, tmp_path / "out", films) == 0
+    assert [row["name"] for row in rows(tmp_path / "out")] == ["inside", "good"]
+    with pytest.raises(FileNotFoundError):
+        call(network, tmp_path / "out2", films / "circle.png")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes")
+def test_a_pipe_is_refused_instead_of_waited_for(network, films, tmp_path):
+    os.mkfifo(films / "pipe.png")
+    assert call(network, tmp_path / "out", films) == 0
+    with pytest.raises(ValueError, match="neither a file nor a folder"):
+        call(network, tmp_path / "out", films / "pipe.png")
+
+
+def test_a_film_that_may_not_be_read_is_listed(network, films, tmp_path, monkeypatch):
+    Image.fromarray(GREY).save(films / "locked.png")
+
+    def locked(path, mode="r", *rest, original=open):
+        if str(path).endswith("locked.png") and "r" in mode:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return original(path, mode, *rest)
+
+    monkeypatch.setattr("data.loading.open", locked, raising=False)  # root may read everything, so say it here
+    assert call(network, tmp_path / "out", films) == 1
+    assert [row["why"].split("]")[1] for row in rows(tmp_path / "out", "failures.csv")] == [
+        f" Permission denied: '{films / 'locked.png'}'"
+    ]
+
+
+def test_a_full_disk_ends_the_call_and_the_next_one_goes_on(network, films, tmp_path, monkeypatch):
+    for number in range(3):
+        Image.fromarray(GREY).save(films / f"{number}.png")
+    original = film_job.write_masks
+
+    def full(folder, stem, masks):
+        if stem in ("2", "good"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        original(folder, stem, masks)
+
+    monkeypatch.setattr(film_job, "write_masks", full)
+    with pytest.raises(OSError, match="No space left"):
+        call(network, tmp_path / "out", films)
+    assert [row["name"] for row in rows(tmp_path / "out")] == ["0", "1"]
+    assert not list((tmp_path / "out").rglob("*.tmp"))
+    monkeypatch.setattr(film_job, "write_masks", original)
+    assert call(network, tmp_path / "out", films) == 0
+    assert [row["name"] for row in rows(tmp_path / "out")] == ["0", "1", "2", "good"]
+
+
+def test_a_folder_that_takes_no_files_is_one_clear_error(network, films, tmp_path):
+    (tmp_path / "out").write_text("a file stands where the folder should be")
+    with pytest.raises(OSError, match="out"):
+        call(network, tmp_path / "out", films)
+    with pytest.raises(ValueError, match="predictions.sqlite"):
+        (tmp_path / "taken/predictions.sqlite").mkdir(parents=True)
+        call(network, tmp_path / "taken", films)
+
+
+def test_results_of_films_called_one_after_another_do_not_overwrite_each_other(network, films, tmp_path):
+    (films / "other").mkdir()
+    Image.fromarray(GREY.T).save(films / "other" / "good.png")
+    out = tmp_path / "out"
+    call(network, out, films / "good.png")
+    call(network, out, films / "other" / "good.png")
+    call(network, out, films)
+    assert [(row["name"], int(row["height"])) for row in rows(out)] == [("good", 40), ("good-1", 30)]
+    assert Image.open(out / "masks/heart/good.png").size == (30, 40)
+    assert Image.open(out / "masks/heart/good-1.png").size == (40, 30)

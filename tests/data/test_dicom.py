@@ -1,0 +1,97 @@
+"""DICOM films written by pydicom and read back; skipped where pydicom is not installed."""
+
+import numpy as np
+import pytest
+
+from data.dicom import read_dicom
+
+pydicom = pytest.importorskip("pydicom")
+VALUES = np.arange(12).reshape(3, 4) * 100
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Return a function that writes a film of 3 x 4 pixels with the given attributes and returns its path."""
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian
+
+    def write(values=VALUES, **facts):
+        film = pydicom.Dataset()
+        film.file_meta = FileMetaDataset()
+        film.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        film.file_meta.MediaStorageSOPClassUID = film.SOPClassUID = "1.2.840.10008.5.1.4.1.1.1.1"
+        film.file_meta.MediaStorageSOPInstanceUID = film.SOPInstanceUID = "1.2.3"
+        film.Rows, film.Columns = values.shape
+        film.BitsAllocated = film.BitsStored = 16
+        film.HighBit, film.PixelRepresentation, film.SamplesPerPixel = 15, 0, 1
+        film.PhotometricInterpretation = "MONOCHROME2"
+        film.Modality = "DX"
+        for name, value in facts.items():
+            setattr(film, name, value)
+        film.PixelData = values.astype("<u2").tobytes()
+        path = tmp_path / "film.dcm"
+        film.save_as(path, enforce_file_format=True)
+        return path
+
+    return write
+
+
+def test_grey_levels_are_scaled_and_monochrome1_inverted_after_the_window(written):
+    assert np.allclose(read_dicom(written()).image, VALUES / 1100)
+    assert np.allclose(read_dicom(written(PhotometricInterpretation="MONOCHROME1")).image, 1 - VALUES / 1100)
+    # a window of 400 around 500: 300 and below black, 700 and above white; inverted only afterwards
+    windowed = read_dicom(written(WindowCenter=500, WindowWidth=400, PhotometricInterpretation="MONOCHROME1")).image
+    assert windowed[0].tolist() == [1, 1, 1, 1] and windowed[2].tolist() == [0, 0, 0, 0]
+    assert np.allclose(windowed[1], 1 - (np.array([400, 500, 600, 700]) - 300) / 400, atol=0.01)
+
+
+def test_padding_is_black_and_does_not_stretch_the_grey_levels(written):
+    values = np.where(np.eye(3, 4, dtype=bool), 60000, VALUES)
+    for photometric in ("MONOCHROME1", "MONOCHROME2"):
+        image = read_dicom(written(values, PixelPaddingValue=60000, PhotometricInterpretation=photometric)).image
+        assert (image[np.eye(3, 4, dtype=bool)] == 0).all()
+        assert {image.max(), image.min()} == {0.0, 1.0}
+
+
+def test_spacing_is_the_patients_where_stated_else_the_detectors_and_which_is_said(written):
+    film = read_dicom(written(PixelSpacing=[0.2, 0.1], ImagerPixelSpacing=[0.3, 0.3]))
+    assert film.spacing_mm == (0.2, 0.1) and film.remarks == ("spacing at the patient (PixelSpacing)",)
+    film = read_dicom(written(ImagerPixelSpacing=[0.3, 0.4]))
+    assert film.spacing_mm == (0.3, 0.4) and film.remarks == ("spacing at the detector (ImagerPixelSpacing)",)
+    assert read_dicom(written()).spacing_mm is None
+    assert read_dicom(written(PixelSpacing=[0, 0.1])).spacing_mm is None
+
+
+def test_what_the_header_warns_of_is_said(written):
+    film = read_dicom(written(BurnedInAnnotation="YES", ImageLaterality="L", PatientOrientation=["R", "F"]))
+    assert len(film.remarks) == 3
+    for remark, word in zip(film.remarks, ("burnt into", "laterality L", "mirrored"), strict=True):
+        assert word in remark
+    assert read_dicom(written(BurnedInAnnotation="NO", PatientOrientation=["L", "F"])).remarks == ()
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"Modality": "CT"}, "modality CT; wanted a radiograph"),
+        ({"ViewPosition": "LL"}, "view position LL; wanted a frontal film"),
+        ({"PatientOrientation": ["A", "F"]}, "a lateral film"),
+        ({"BodyPartExamined": "HAND"}, "body part HAND"),
+        ({"NumberOfFrames": 3}, "3 frames"),
+        ({"Rows": 60000, "Columns": 60000}, "scale it down"),
+        ({"PixelPaddingValue": 7, "values": np.full((3, 4), 7)}, "every pixel is padding"),
+        ({"values": np.full((3, 4), 7)}, "no picture in it"),
+    ],
+)
+def test_what_is_no_frontal_chest_film_is_refused_with_the_reason(written, facts, message):
+    with pytest.raises(ValueError, match=message):
+        read_dicom(written(**facts))
+
+
+def test_a_lateral_view_code_is_refused_and_a_frontal_one_is_not(written):
+    code = pydicom.Dataset()
+    code.CodeMeaning = "left lateral"
+    with pytest.raises(ValueError, match="view left lateral"):
+        read_dicom(written(ViewCodeSequence=[code]))
+    code.CodeMeaning = "postero-anterior"
+    assert read_dicom(written(ViewCodeSequence=[code])).image.shape == (3, 4)
