@@ -19,6 +19,7 @@ from cli.settings import parse_settings, settings_as_dict
 from data.augment import AugmentConfig
 from db.records import MASK_STRUCTURES
 from db.runs import finish_run, log_epoch
+from pipeline.fitting import fit_on_validation
 from pipeline.session import Session, open_session, save, warn
 from pipeline.train_settings import OVERFIT_DICE, OVERFIT_STEPS, TrainConfig, complete, stored_config
 from report.run_folder import write_config, write_curves, write_metrics
@@ -57,6 +58,7 @@ def train(config: TrainConfig) -> int:
     try:
         while trainer.epoch < trainer.settings.epochs:
             train_one_epoch(session, progress)
+        fit_on_validation(config.out / "best.pt", session.dataset, session.val_rows, trainer.device, trainer.precision)
     except KeyboardInterrupt:
         progress.close()
         finish_run(session.connection, session.run_id, "interrupted")

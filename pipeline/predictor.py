@@ -11,6 +11,8 @@ from unet.checkpoint import Checkpoint, load_checkpoint
 from unet.device import choose_device, choose_precision, prepare_model
 from unet.inference import IDENTITY, TEST_TIME_VIEWS, predict_views
 from unet.postprocess import binarise, clean
+from unet.quality import Quality, check_fit, predict_quality
+from unet.traits import film_traits
 
 DEFAULT_THRESHOLD = 0.5
 NO_LUNG_LOGIT = -30.0  # outside of what the network has seen
@@ -25,7 +27,9 @@ class Predictor:
     def __init__(self, path: Path, device: str = "auto", precision: str = "auto", test_time_views: bool = False):
         self.path = path
         self.checkpoint: Checkpoint = load_checkpoint(path)
+        check_fit(path, self.checkpoint.quality)
         self.structures = tuple(self.checkpoint.structures)
+        self.thresholds = {name: self.checkpoint.threshold.get(name, DEFAULT_THRESHOLD) for name in self.structures}
         self.preprocessing = Preprocessing(**self.checkpoint.preprocessing)
         self.device = choose_device(device)
         self.precision, self.reason = choose_precision(precision, self.device)
@@ -37,10 +41,25 @@ class Predictor:
         prepared, box = prepare(torch.from_numpy(image), self.preprocessing)
         return predict_views(self.model, prepared[None], self.precision, self.views)[:, 0].cpu(), box
 
+    def calibrated(self, logits: torch.Tensor) -> torch.Tensor:
+        """Divide logits (..., C, H, W) by each structure's temperature."""
+        temperature = [self.checkpoint.temperature.get(name, 1.0) for name in self.structures]
+        return logits / torch.tensor(temperature)[:, None, None]
+
     def probabilities(self, image: np.ndarray) -> np.ndarray:
         """Return the probability of each structure at the film's own size: (C, H, W) float32; 0 in black borders."""
-        logits, box = self.logits(image)
-        return from_square(logits.mean(dim=0), box, fill=NO_LUNG_LOGIT).sigmoid().numpy()
+        return self.enlarge(*self.logits(image))
+
+    def enlarge(self, logits: torch.Tensor, box: Letterbox) -> np.ndarray:
+        """Return the probabilities at the film's own size, (C, H, W) float32, from what `logits` gave."""
+        return from_square(self.calibrated(logits.mean(dim=0)), box, fill=NO_LUNG_LOGIT).sigmoid().numpy()
+
+    def quality(self, logits: torch.Tensor) -> dict[str, Quality]:
+        """Return the predicted quality of each structure, from what `logits` gave; empty where the checkpoint has none."""
+        planes = self.calibrated(logits.mean(dim=0)).sigmoid().numpy()
+        probabilities = dict(zip(self.structures, planes, strict=True))
+        raw = binarise(probabilities, self.thresholds)
+        return predict_quality(self.checkpoint.quality, film_traits(probabilities, raw, clean(raw)))
 
     def masks(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """Return the masks at the film's own size: structure to bool (H, W), each one piece without holes."""
@@ -48,8 +67,7 @@ class Predictor:
 
     def binarise(self, probabilities: np.ndarray) -> dict[str, np.ndarray]:
         """Threshold and tidy probabilities (C, H, W): structure to bool (H, W), no pixel in both lungs."""
-        thresholds = {name: self.checkpoint.threshold.get(name, DEFAULT_THRESHOLD) for name in self.structures}
-        return clean(binarise(dict(zip(self.structures, probabilities, strict=True)), thresholds))
+        return clean(binarise(dict(zip(self.structures, probabilities, strict=True)), self.thresholds))
 
 
 def find_checkpoints(path: Path | None, runs: Path) -> list[Path]:

@@ -23,7 +23,8 @@ class Checkpoint:
 
     model: config of the network. weights: its averaged weights, the ones to predict with. preprocessing, training: settings
     as plain dicts. structures: names of the channels. progress: counters and history. resume: what only a
-    continued training needs (raw weights, optimiser); empty in best.pt. calibration, threshold: how logits become masks.
+    continued training needs (raw weights, optimiser); empty in best.pt. temperature, threshold: how logits become probabilities
+    and masks. quality: see `unet.quality`. validation: what these three were fitted on, and how well they did there.
     """
 
     model: UNetConfig
@@ -35,6 +36,8 @@ class Checkpoint:
     resume: dict[str, Any] = field(default_factory=dict)
     temperature: dict[str, float] = field(default_factory=dict)
     threshold: dict[str, float] = field(default_factory=dict)
+    quality: dict[str, Any] = field(default_factory=dict)
+    validation: dict[str, Any] = field(default_factory=dict)
 
     def build(self) -> UNet:
         """Return the network with its weights, in evaluation mode."""

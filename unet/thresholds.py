@@ -10,7 +10,7 @@ FLAT = 0.001  # of Dice; a gain below this is no reason to leave 0.5
 
 
 class OperatingPoint(NamedTuple):
-    """The chosen threshold, the mean Dice over films there and at 0.5, and the range that scores as well within FLAT."""
+    """The chosen threshold, the mean Dice over films there and at 0.5, and the range that is as good."""
 
     threshold: float
     dice: float
@@ -42,15 +42,22 @@ def dice_by_threshold(
 
 
 def choose_threshold(curves: Sequence[np.ndarray], thresholds: np.ndarray = THRESHOLDS) -> OperatingPoint:
-    """Choose a threshold from the films' curves (films, T): of those within FLAT of the best mean Dice, the nearest to 0.5.
+    """Choose a threshold from the films' curves (films, T): of those as good as the best, the nearest to 0.5.
 
-    The mean is over films, so a large film counts no more than a small one. A curve is flat around its top; its very highest
-    point is an accident of the films at hand, and 0.5 needs no explanation.
+    As good is a mean Dice within FLAT of the best one, or within one standard error of the difference over the films
+    (Breiman et al. 1984), with nothing worse between. A curve is flat around its top; its very highest point is an accident
+    of the films at hand, and 0.5 needs no explanation. The mean is over films, so a large film counts no more than a small one.
     """
     if not len(curves):
         raise ValueError("no film to choose a threshold on; wanted at least one of the validation split")
-    mean = np.mean(curves, axis=0)
-    good = thresholds[mean >= mean.max() - FLAT]
+    curves = np.asarray(curves)
+    mean = curves.mean(axis=0)
+    best = int(mean.argmax())
+    lost = curves[:, best][:, None] - curves
+    error = lost.std(axis=0, ddof=1) / np.sqrt(len(curves)) if len(curves) > 1 else 0.0
+    worse = np.flatnonzero(lost.mean(axis=0) > np.maximum(FLAT, error))
+    first, last = worse[worse < best].max(initial=-1) + 1, worse[worse > best].min(initial=len(thresholds))
+    good = thresholds[first:last]
     chosen = float(good[np.argmin(np.abs(good - 0.5))])
     at = {float(threshold): float(value) for threshold, value in zip(thresholds, mean, strict=True)}
     half = at[float(thresholds[np.argmin(np.abs(thresholds - 0.5))])]

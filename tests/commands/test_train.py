@@ -63,9 +63,21 @@ def test_a_run_leaves_what_the_contract_says(finished, phantom_db):
     assert epochs == 3
 
 
+def test_the_best_checkpoint_holds_what_the_validation_films_say(finished):
+    best = load_checkpoint(finished / "best.pt")
+    assert set(best.temperature) == set(best.threshold) == set(best.structures)
+    assert all(0 < value < 1 for value in best.threshold.values())
+    for part in best.validation["nll"].values():
+        assert part["after"] <= part["before"] + 1e-5
+    assert best.validation["films"] == best.validation["operating_point"]["lungs"]["films"] > 0
+    assert best.resume == {} and "structures" in best.quality
+
+
 def test_two_runs_with_one_seed_give_the_same_weights(finished, phantom_db, tmp_path):
     call(phantom_db, tmp_path / "again")
     assert_equal_weights(weights(finished), weights(tmp_path / "again"))
+    first, again = (load_checkpoint(folder / "best.pt") for folder in (finished, tmp_path / "again"))
+    assert (first.temperature, first.threshold, first.quality) == (again.temperature, again.threshold, again.quality)
     call(phantom_db, tmp_path / "other", "--seed", 5)
     assert any(
         not torch.equal(a, b)

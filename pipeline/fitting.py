@@ -1,0 +1,139 @@
+"""What the validation films say once the weights are chosen: temperature, threshold and predicted quality, kept in best.pt.
+
+All of it is read at the network's own size, in seconds; nothing of it changes a weight.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from data.augment import AugmentConfig, apply, draw_parameters
+from data.dataset import Batch, FilmDataset
+from data.writing import atomic_file
+from db.records import MASK_STRUCTURES, STRUCTURES
+from unet.calibration import add, fit_temperature, logit_sums, nll, reliability
+from unet.checkpoint import load_checkpoint, save_checkpoint
+from unet.device import prepare_model
+from unet.inference import predict_logits
+from unet.metrics import count, dice
+from unet.model import with_union
+from unet.postprocess import binarise, clean
+from unet.quality import fit_quality
+from unet.thresholds import choose_threshold, dice_by_threshold
+from unet.traits import film_traits
+
+MOST_FILMS = 200  # of the validation split, taken evenly: more make the numbers hardly better
+SPOILT_FILMS = 64  # how many of them are also spoilt
+SPOILING = (1.0, 1.6, 2.4)  # how strongly, in units of what training does; one copy of each film for each
+BATCH = 8
+
+Film = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
+"""Logits and true masks, structure to (N, N): every structure has logits, only the drawn ones a bool mask."""
+
+
+def fit_on_validation(
+    path: Path, dataset: FilmDataset, rows: Sequence[int], device: torch.device, precision: str
+) -> None:
+    """Fit all three on the films at `rows` and write them into the checkpoint at `path`; what was fitted before is left."""
+    checkpoint = load_checkpoint(path)
+    if checkpoint.validation:
+        return
+    model = prepare_model(checkpoint.build(), device)
+    rows = _evenly(rows, MOST_FILMS)
+
+    def films(batches: Iterable[Batch]) -> Iterator[Film]:
+        return (film for batch in batches for film in predict_batch(model, batch, precision))
+
+    checkpoint.temperature = fit_temperatures(films(dataset.batches_of(rows, BATCH)))
+    points, losses = choose_thresholds(films(dataset.batches_of(rows, BATCH)), checkpoint.temperature)
+    checkpoint.threshold = _of_channels({structure: point["threshold"] for structure, point in points.items()})
+    spoilt = _evenly(rows, SPOILT_FILMS)
+    batches = [dataset.batches_of(rows, BATCH), *(_spoil(dataset.batches_of(spoilt, BATCH), much) for much in SPOILING)]
+    traits, truths = [], []
+    for logits, known in films(batch for part in batches for batch in part):
+        planes = probabilities_of(logits, checkpoint.temperature)
+        raw = binarise(planes, checkpoint.threshold)
+        tidy = clean(raw)
+        traits.append(film_traits(planes, raw, tidy))
+        tidy["lungs"] = tidy["right_lung"] | tidy["left_lung"]
+        truths.append({structure: dice(count(tidy[structure], mask)) for structure, mask in known.items()})
+    checkpoint.quality = fit_quality(traits, truths, [*rows, *(spoilt * len(SPOILING))], plain=len(rows))
+    checkpoint.validation = {"films": len(rows), "operating_point": points, "nll": losses}
+    with atomic_file(path) as file:
+        save_checkpoint(file, checkpoint)
+
+
+def predict_batch(model: nn.Module, batch: Batch, precision: str) -> Iterator[Film]:
+    """Yield each film of a batch with its logits and the true masks there are."""
+    logits = with_union(predict_logits(model, batch.images, precision)).cpu().numpy()
+    for own_logits, masks, known in zip(logits, batch.masks.numpy(), batch.known.numpy(), strict=True):
+        drawn = {name: masks[plane] >= 0.5 for plane, name in enumerate(MASK_STRUCTURES) if known[plane]}
+        yield dict(zip(MASK_STRUCTURES, own_logits, strict=True)), drawn
+
+
+def probabilities_of(logits: Mapping[str, np.ndarray], temperature: Mapping[str, float]) -> dict[str, np.ndarray]:
+    """Return the calibrated probability of each of the network's structures, in float32."""
+    return {
+        name: torch.from_numpy(logits[name] / np.float32(temperature.get(name, 1.0))).sigmoid().numpy()
+        for name in STRUCTURES
+    }
+
+
+def fit_temperatures(films: Iterable[Film]) -> dict[str, float]:
+    """Return the temperature of each of the network's structures."""
+    sums: dict[str, list] = {}
+    for logits, known in films:
+        for structure, mask in known.items():
+            sums.setdefault(structure, []).append(logit_sums(logits[structure], mask))
+    return _of_channels({structure: fit_temperature(add(own)) for structure, own in sums.items()})
+
+
+def choose_thresholds(films: Iterable[Film], temperature: Mapping[str, float]) -> tuple[dict, dict]:
+    """Return per structure the operating point as plain numbers, and the log loss in nats per pixel before and after T."""
+    curves: dict[str, list] = {}
+    before: dict[str, list] = {}
+    after: dict[str, list] = {}
+    for logits, known in films:
+        planes = probabilities_of(logits, temperature)
+        planes["lungs"] = np.maximum(planes["right_lung"], planes["left_lung"])
+        for structure, mask in known.items():
+            curves.setdefault(structure, []).append(dice_by_threshold(planes[structure], mask))
+            if structure in temperature:
+                before.setdefault(structure, []).append(reliability(logits[structure], mask))
+                cooled = reliability(logits[structure], mask, temperature=temperature[structure])
+                after.setdefault(structure, []).append(cooled)
+    points = {name: {**choose_threshold(own)._asdict(), "films": len(own)} for name, own in curves.items()}
+    losses = {name: {"before": nll(add(before[name])), "after": nll(add(after[name]))} for name in before}
+    return points, losses
+
+
+def _of_channels(values: Mapping[str, float]) -> dict[str, float]:
+    """Keep what is for the network's own structures; a lung that is nowhere drawn alone takes the value of the union."""
+    sides = {name: values["lungs"] for name in ("right_lung", "left_lung") if "lungs" in values}
+    return {name: value for name, value in {**sides, **values}.items() if name in STRUCTURES}
+
+
+def _spoil(batches: Iterable[Batch], strength: float) -> Iterator[Batch]:
+    """Change films and masks like training does, but `strength` times as far, so that the network fails on some of them."""
+    usual = AugmentConfig()
+    config = replace(
+        usual,
+        rotate_degrees=usual.rotate_degrees * strength, scale=min(0.6, usual.scale * strength),
+        stretch=usual.stretch * strength, shift=usual.shift * strength, shear=usual.shear * strength,
+        elastic=usual.elastic * strength, gamma=usual.gamma * strength, contrast=min(0.9, usual.contrast * strength),
+        brightness=usual.brightness * strength, shading=usual.shading * strength, noise=usual.noise * strength,
+        opacity=min(1.0, usual.opacity * strength), collimation=min(1.0, usual.collimation * strength),
+        invert=max(0.0, 0.05 * (strength - 1)),
+    )  # fmt: skip
+    generator = torch.Generator().manual_seed(round(strength * 1000))
+    for batch in batches:
+        images, masks = apply(batch.images, batch.masks, draw_parameters(len(batch.images), config, generator))
+        yield Batch(images, masks, batch.known)
+
+
+def _evenly(rows: Sequence[int], most: int) -> list[int]:
+    return list(rows)[:: max(1, -(-len(rows) // most))]

@@ -1,0 +1,49 @@
+"""What is fitted on the validation films, on films made for it."""
+
+import numpy as np
+import pytest
+
+from pipeline.fitting import choose_thresholds, fit_temperatures, probabilities_of
+
+SHAPE = (60, 70)
+
+
+def invent_films(count, sureness, structures):
+    """Films whose logits are `sureness` times the log odds the masks were drawn with."""
+    generator = np.random.default_rng(0)
+    for _ in range(count):
+        odds = generator.normal(scale=2, size=(3, *SHAPE)).astype(np.float32)
+        masks = generator.random((3, *SHAPE)) < 1 / (1 + np.exp(-odds))
+        logits = dict(zip(("right_lung", "left_lung", "heart"), sureness * odds, strict=True))
+        drawn = dict(zip(logits, masks, strict=True))
+        logits["lungs"], drawn["lungs"] = sureness * odds[0], masks[0]
+        yield logits, {name: drawn[name] for name in structures}
+
+
+def test_a_network_that_is_twice_too_sure_is_cooled_by_two():
+    films = list(invent_films(8, 2.0, ("right_lung", "left_lung", "heart")))
+    temperature = fit_temperatures(films)
+    assert temperature == pytest.approx({"right_lung": 2, "left_lung": 2, "heart": 2}, rel=0.05)
+    points, losses = choose_thresholds(films, temperature)
+    assert set(points) == set(losses) == set(temperature)
+    assert all(part["after"] < part["before"] - 0.02 for part in losses.values())
+    assert all(
+        point["lowest"] <= point["threshold"] <= point["highest"] and point["films"] == 8 for point in points.values()
+    )
+
+
+def test_where_only_the_union_is_drawn_both_lungs_take_its_temperature():
+    temperature = fit_temperatures(invent_films(4, 2.0, ("lungs",)))
+    assert set(temperature) == {"right_lung", "left_lung"}
+    assert temperature["right_lung"] == temperature["left_lung"] == pytest.approx(2, rel=0.05)
+
+
+def test_probabilities_are_calibrated_and_lack_no_structure():
+    logits = {name: np.full((2, 2), 2.0, np.float32) for name in ("right_lung", "left_lung", "heart", "lungs")}
+    planes = probabilities_of(logits, {"heart": 2.0})
+    assert planes["heart"][0, 0] == pytest.approx(1 / (1 + np.exp(-1))) and set(planes) == {
+        "right_lung",
+        "left_lung",
+        "heart",
+    }
+    assert planes["right_lung"][0, 0] == pytest.approx(1 / (1 + np.exp(-2)))

@@ -1,0 +1,123 @@
+"""Predicted quality: how well a mask probably agrees with what a reader would draw, said without the reader's mask.
+
+A ridge regression (Hoerl & Kennard 1970) from the traits of a film to the Dice, fitted on validation films as they are and
+spoilt on purpose, since a good network fails on too few. The fit is a dict of plain numbers and goes into the checkpoint.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from unet.traits import SHAPES, TRAITS, FilmTraits
+
+GOOD_DICE = 0.9
+FALSE_ALARMS = 0.05  # share of good films that may be flagged
+PENALTY = 1.0  # of the ridge, on standardised columns
+FOLDS = 5
+LEAST_FILMS = 5  # with fewer validation films of a structure nothing is fitted for it
+SOFT = 0.01  # the target is log(1 + SOFT - dice): a step from 0.97 to 0.94 counts like one from 0.8 to 0.6
+ODDEST = 6.0  # standard deviations; beyond, and where a mask is missing, a shape is as odd as this
+COLUMNS = (*TRAITS, "odd_shape")
+
+
+class Quality(NamedTuple):
+    """predicted_dice: in [0, 1]. doubtful: it is below the limit that 5 % of good films fall below."""
+
+    predicted_dice: float
+    doubtful: bool
+
+
+def fit_quality(
+    films: Sequence[FilmTraits],
+    dice: Sequence[Mapping[str, float]],
+    groups: Sequence[int],
+    plain: int,
+) -> dict:
+    """Return what `predict_quality` needs, as a dict of plain numbers and lists.
+
+    dice: per film, structure to true Dice, only of what is drawn. groups: which film each is a copy of, so that the limit is set
+    on predictions for films that the fit has not seen. plain: how many films, the first ones, are as they are: theirs are the
+    usual shapes. A structure with fewer than LEAST_FILMS films is left out; the dict may have none.
+    """
+    usual = np.array([traits.shape for traits in films[:plain]])
+    fit = {"columns": list(COLUMNS), "shapes": list(SHAPES), **_usual_shape(usual), "structures": {}}
+    for structure in films[0].own:
+        rows = [row for row, truth in enumerate(dice) if structure in truth]
+        if len({groups[row] for row in rows}) < LEAST_FILMS:
+            continue
+        x = np.array([_columns(fit, films[row], structure) for row in rows])
+        truth = np.array([dice[row][structure] for row in rows])
+        own_groups = np.array([groups[row] for row in rows])
+        unseen = _unseen_predictions(x, truth, own_groups)
+        good = unseen[truth >= GOOD_DICE]
+        limit = float(np.quantile(good, FALSE_ALARMS)) if len(good) else GOOD_DICE
+        fit["structures"][structure] = {
+            **_ridge(x, truth), "limit": limit, "films": len(set(own_groups)), "copies": len(rows),
+            "bad": int((truth < GOOD_DICE).sum()),
+        }  # fmt: skip
+    return fit
+
+
+def predict_quality(fit: Mapping, traits: FilmTraits) -> dict[str, Quality]:
+    """Return the quality of each structure that was fitted; an empty dict where nothing was."""
+    found = {}
+    for structure, line in fit.get("structures", {}).items():
+        value = float(_predict(line, _columns(fit, traits, structure)[None])[0])
+        found[structure] = Quality(value, value < line["limit"])
+    return found
+
+
+def check_fit(path: Path, fit: Mapping) -> None:
+    """Raise ValueError where the fit in a checkpoint was made from other columns than this release computes."""
+    if fit and (fit.get("columns"), fit.get("shapes")) != (list(COLUMNS), list(SHAPES)):
+        raise ValueError(
+            f"checkpoint {path}: its predicted quality was fitted by another release; train it anew, or use the release it is of"
+        )
+
+
+def _usual_shape(shapes: np.ndarray) -> dict:
+    """Return median and spread of each shape (films, SHAPES); a spread that is not known is taken as 1."""
+    known = [column[~np.isnan(column)] for column in shapes.T]
+    middle = [float(np.median(column)) if len(column) else 0.0 for column in known]
+    spread = [float(np.std(column)) if len(column) > 1 else 1.0 for column in known]
+    return {"shape_middle": middle, "shape_spread": [max(value, 0.01) for value in spread]}
+
+
+def _columns(fit: Mapping, traits: FilmTraits, structure: str) -> np.ndarray:
+    """Return the regression's columns of one structure (COLUMNS,)."""
+    apart = (traits.shape - np.array(fit["shape_middle"])) / np.array(fit["shape_spread"])
+    apart = np.nan_to_num(np.minimum(np.abs(apart), ODDEST), nan=ODDEST)
+    return np.append(traits.own[structure], np.log1p(np.square(apart).mean()))
+
+
+def _ridge(x: np.ndarray, dice: np.ndarray) -> dict:
+    """Fit log(1 + SOFT - dice) = intercept + weights . (x - middle) / spread by penalised least squares."""
+    y = np.log(1 + SOFT - dice)
+    middle, spread = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)
+    z = (x - middle) / spread
+    weights = np.linalg.solve(z.T @ z + PENALTY * np.eye(z.shape[1]), z.T @ (y - y.mean()))
+    return {
+        "middle": middle.tolist(),
+        "spread": spread.tolist(),
+        "weights": weights.tolist(),
+        "intercept": float(y.mean()),
+    }
+
+
+def _predict(line: Mapping, x: np.ndarray) -> np.ndarray:
+    z = (x - np.array(line["middle"])) / np.array(line["spread"])
+    # a trait far outside what was fitted must not throw the line anywhere
+    y = line["intercept"] + np.clip(z, -ODDEST, ODDEST) @ np.array(line["weights"])
+    return np.clip(1 + SOFT - np.exp(np.minimum(y, 1.0)), 0.0, 1.0)
+
+
+def _unseen_predictions(x: np.ndarray, dice: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Predict each film from a fit without it and its copies: folds by film."""
+    fold = np.searchsorted(np.unique(groups), groups) % FOLDS
+    predicted = np.empty(len(x))
+    for number in np.unique(fold):
+        held = fold == number
+        predicted[held] = _predict(_ridge(x[~held], dice[~held]), x[held])
+    return predicted

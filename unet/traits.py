@@ -1,0 +1,124 @@
+"""What the probabilities and masks of a film look like, in a few numbers: what its quality is predicted from.
+
+All of it is read at the network's own size, from one pass of the network: no truth, no second look at the film.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from unet.pieces import border
+
+TRAITS = ("expected_loss", "blur", "strays", "raggedness", "doubt", "area", "missing")
+"""Of each structure, see `structure_traits`."""
+SHAPES = (
+    "height_ratio", "area_ratio", "top_difference", "bottom_difference", "gap", "aspect", "heart_width", "heart_across",
+    "heart_down", "right_fill", "left_fill", "heart_area", "lungs_share",
+)  # fmt: skip
+"""Of the film as a whole, see `film_shape`; none depends on how large or where the chest lies, but the last."""
+LEAST = 1e-3  # added before a logarithm: a loss of Dice below this is nothing
+
+
+class FilmTraits(NamedTuple):
+    """own: structure, `lungs` included, to (TRAITS,); shape: (SHAPES,), NaN where a mask it needs is empty."""
+
+    own: dict[str, np.ndarray]
+    shape: np.ndarray
+
+
+def film_traits(
+    probabilities: Mapping[str, np.ndarray], raw: Mapping[str, np.ndarray], tidy: Mapping[str, np.ndarray]
+) -> FilmTraits:
+    """Return the traits of one film from its right_lung, left_lung and heart, each (N, N).
+
+    probabilities: float in [0, 1]. raw, tidy: the bool masks of `unet.postprocess`, before and after tidying.
+    """
+    planes = {**probabilities, "lungs": np.maximum(probabilities["right_lung"], probabilities["left_lung"])}
+    raw, tidy = ({**masks, "lungs": masks["right_lung"] | masks["left_lung"]} for masks in (raw, tidy))
+    own = {name: structure_traits(planes[name], raw[name], tidy[name]) for name in planes}
+    return FilmTraits(own, film_shape(tidy))
+
+
+def structure_traits(probability: np.ndarray, raw: np.ndarray, tidy: np.ndarray) -> np.ndarray:
+    """Return (TRAITS,) of one structure: probability (N, N) in [0, 1], its bool mask before and after tidying.
+
+    expected_loss: log of 1 - 2 sum(p m) / (sum p + sum m), the loss of Dice that the probabilities themselves expect.
+    blur: log of the entropy, in nats, per pixel of the border. strays: share of the mask that tidying changed. raggedness: log
+    of border pixels squared over the area. doubt: log of the mean of 1 - p inside the mask. area: log of the share of the
+    square. missing: 1 where the mask is empty; the rest is then as of one pixel.
+    """
+    inside, edge = max(1, int(tidy.sum())), max(1, int(border(tidy).sum()))
+    p = probability.astype(np.float64)
+    shared = float(p[tidy].sum())
+    expected_loss = 1 - 2 * shared / max(float(p.sum()) + inside, 1e-9)
+    unsure = p[(p > 1e-4) & (p < 1 - 1e-4)]  # elsewhere the entropy is nothing
+    entropy = -float((unsure * np.log(unsure) + (1 - unsure) * np.log1p(-unsure)).sum())
+    changed = int((raw ^ tidy).sum())
+    return np.array(
+        [
+            np.log(max(expected_loss, 0.0) + LEAST),
+            np.log(entropy / edge + LEAST),
+            changed / (inside + changed),
+            np.log(edge**2 / inside),
+            np.log(max(1 - shared / inside, 0.0) + LEAST),
+            np.log(inside / tidy.size),
+            float(not tidy.any()),
+        ]
+    )
+
+
+def film_shape(masks: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return (SHAPES,) of the tidy bool masks of one film; lengths are divided by the lungs' common height or width.
+
+    height_ratio, area_ratio: log of right over left lung. top_difference, bottom_difference: of the lungs' boxes. gap: between
+    them. aspect: log of common width over height. heart_width, heart_across, heart_down: its width, and where its middle lies.
+    ..._fill: area over the area of the box. heart_area: log over the lungs' area. lungs_share: of the square, its square root.
+    """
+    right, left, heart = (_box(masks[name]) for name in ("right_lung", "left_lung", "heart"))
+    if right is None or left is None:
+        return np.full(len(SHAPES), np.nan)
+    top, bottom = min(right.top, left.top), max(right.bottom, left.bottom)
+    start, end = min(right.left, left.left), max(right.right, left.right)
+    height, width, lungs_area = bottom - top, end - start, right.area + left.area
+    of_heart = [np.nan] * 3
+    if heart is not None:
+        middle, depth = (heart.left + heart.right) / 2, (heart.top + heart.bottom) / 2
+        of_heart = [(heart.right - heart.left) / width, (middle - start) / width, (depth - top) / height]
+    return np.array(
+        [
+            np.log((right.bottom - right.top) / (left.bottom - left.top)),
+            np.log(right.area / left.area),
+            (right.top - left.top) / height,
+            (right.bottom - left.bottom) / height,
+            (left.left - right.right) / width,
+            np.log(width / height),
+            *of_heart,
+            right.fill,
+            left.fill,
+            np.nan if heart is None else np.log(heart.area / lungs_area),
+            np.sqrt(lungs_area / masks["right_lung"].size),
+        ]
+    )
+
+
+class _Box(NamedTuple):
+    """The smallest box around a mask, ends exclusive, and the mask's area, in pixels."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+    area: int
+
+    @property
+    def fill(self) -> float:
+        """Share of the box that the mask fills."""
+        return self.area / ((self.bottom - self.top) * (self.right - self.left))
+
+
+def _box(mask: np.ndarray) -> _Box | None:
+    rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
+    if not len(rows):
+        return None
+    return _Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1, int(mask.sum()))
