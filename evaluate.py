@@ -24,6 +24,7 @@ from db.scores import METRIC_COLUMNS, write_scores
 from db.selection import query_text, select_images
 from pipeline.comparison import compare_with, comparison_table
 from pipeline.evaluation import evaluate_films, summarise_results
+from pipeline.measuring import keep_measurements
 from pipeline.predictor import Predictor, find_checkpoints
 from report.evaluation import FilmResult, evaluation_page
 from report.page import Heading, write_page
@@ -72,6 +73,7 @@ def main(argv: list[str]) -> int:
         finish_run(connection, run_id, "failed")
         raise ValueError(f"none of the {len(failures)} films could be read; the first: {failures[0][1]}")
     write_scores(connection, run_id, [score for result in results for score in result.scores])
+    keep_measurements(connection, run_id, out, results)
     finish_run(connection, run_id)
     write_results(out, config, predictors, results, failures)
     return SOME_FAILED if failures else DONE

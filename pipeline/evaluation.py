@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from data.masks import encode_mask, load_masks
+from data.measurements import measure_masks
 from data.overlay import encode_picture, overlay
 from data.reading import read_image
 from data.writing import atomic_file
 from db.records import MASK_STRUCTURES, ImageRecord
 from db.scores import METRIC_COLUMNS
+from pipeline.measuring import measure_predicted
 from pipeline.predictor import Predictor
 from pipeline.scoring import score_film, with_lungs
 from report.evaluation import GOOD_DICE, FilmResult
@@ -39,7 +41,10 @@ def evaluate_films(
                 write_masks(mask_folder, Path(record.file).stem, with_lungs(masks_pred))
             shown = masks_true if "lungs" not in masks_true else {"lungs": masks_true["lungs"]}
             picture = encode_picture(overlay(image, masks_pred, shown), "JPEG")
-            yield record, FilmResult(record, score_film(record, masks_pred, masks_true), picture)
+            measured = measure_predicted(predictor, image, masks_pred, record)
+            measured_true = measure_masks(masks_true, record.spacing_mm)
+            scores = score_film(record, masks_pred, masks_true)
+            yield record, FilmResult(record, scores, picture, measured, measured_true)
 
 
 def write_masks(folder: Path, stem: str, masks: dict[str, np.ndarray]) -> None:

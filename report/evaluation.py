@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from data.measurements import Measurement
 from db.records import ImageRecord
 from report.page import Gallery, Heading, Page, Picture, Table, Text
 
@@ -16,11 +17,16 @@ DISTANCE_COLUMNS = ("hd95", "assd")
 
 @dataclass(frozen=True)
 class FilmResult:
-    """What came of one film: its score rows (one per structure) and its overlay (JPEG bytes)."""
+    """What came of one film: its score rows (one per structure), its overlay (JPEG bytes), what its masks measure.
+
+    measured, measured_true: of the predicted and of the reference masks (docs/measurements.md).
+    """
 
     record: ImageRecord
     scores: list[dict]
     picture: bytes
+    measured: tuple[Measurement, ...] = ()
+    measured_true: tuple[Measurement, ...] = ()
 
     @property
     def rank(self) -> float:

@@ -90,6 +90,32 @@ def test_the_summary_is_the_mean_of_the_rows_and_of_the_database(evaluated, phan
     assert stored.fetchone()[0] == pytest.approx(mean)
 
 
+def test_predicted_and_reference_masks_are_measured_and_kept_apart(evaluated, phantom_db):
+    connection = connect(phantom_db)
+    run = connection.execute(
+        "SELECT run_id FROM run WHERE command = 'evaluate' AND folder = ?", (str(evaluated),)
+    ).fetchone()
+    child = connection.execute(
+        "SELECT run_id FROM run WHERE command = 'measure' AND parent_id = ?", tuple(run)
+    ).fetchone()
+
+    def measured(run_id):
+        sql = "SELECT image_id, name, value, unit FROM measurement WHERE run_id = ?"
+        return {
+            (row["image_id"], row["name"]): (row["value"], row["unit"]) for row in connection.execute(sql, (run_id,))
+        }
+
+    predicted, reference = measured(run[0]), measured(child[0])
+    films = {row["image_id"] for row in scores(evaluated)}
+    assert {str(image_id) for image_id, _ in reference} == films
+    image_id = min(image_id for image_id, name in reference if name == "heart_width_mm")
+    exact = connection.execute(
+        "SELECT value FROM measurement WHERE run_id IS NULL AND image_id = ? AND name = 'heart_width_mm'", (image_id,)
+    ).fetchone()[0]
+    assert reference[image_id, "heart_width_mm"][0] == pytest.approx(exact, abs=10)  # pixels of about 4 mm
+    assert predicted[image_id, "cardiothoracic_ratio"][1] == "ratio" and predicted != reference
+
+
 class Links(html.parser.HTMLParser):
     def __init__(self):
         super().__init__()
@@ -192,7 +218,7 @@ def test_a_wrong_group_names_the_known_ones(phantom_db, tmp_path):
         analyze.main(["--db", str(phantom_db), "--by", "shoe", "--out", str(tmp_path / "a")])
 
 
-def test_two_evaluations_are_compared_on_the_films_both_have(trained, evaluated, tmp_path, capsys):
+def test_two_evaluations_are_compared_on_the_films_both_have(trained, evaluated, phantom_db, tmp_path, capsys):
     argv = [
         "--checkpoint",
         str(trained),
@@ -203,6 +229,9 @@ def test_two_evaluations_are_compared_on_the_films_both_have(trained, evaluated,
         "--test-time-views",
     ]
     assert evaluate.main([*argv, "--against", str(evaluated)]) == 0
+    spread = "SELECT count(*), count(spread) FROM measurement JOIN run USING (run_id) WHERE command = 'evaluate' AND folder = ?"
+    values, with_spread = connect(phantom_db).execute(spread, (str(tmp_path / "views"),)).fetchone()
+    assert 0 < with_spread <= values
     summary = json.loads((tmp_path / "views/summary.json").read_text())
     before = {(row["file"], row["structure"]): float(row["dice"]) for row in scores(evaluated)}
     pairs = [

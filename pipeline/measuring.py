@@ -1,0 +1,43 @@
+"""Clinical measurements of predicted and of reference masks, kept as rows with the run that took them."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from data.measurements import Measurement, measure_masks
+from data.resize import from_square
+from db.records import ImageRecord
+from db.runs import finish_run, start_run
+from db.scores import write_measurements
+from pipeline.predictor import NO_LUNG_LOGIT, Predictor
+from report.evaluation import FilmResult
+
+REFERENCE = "measure"
+"""The command under which an evaluation's reference masks are measured: a run of its own, whose parent is the evaluation."""
+
+
+def measure_predicted(
+    predictor: Predictor, image: np.ndarray, masks_pred: dict[str, np.ndarray], record: ImageRecord
+) -> tuple[Measurement, ...]:
+    """Measure the predicted masks of a film; with test-time views each value's spread is that over the views' own masks."""
+    if len(predictor.views) < 2:
+        return measure_masks(masks_pred, record.spacing_mm)
+    logits, box = predictor.logits(image)
+    views = [
+        predictor.binarise(from_square(view, box, fill=NO_LUNG_LOGIT).sigmoid().numpy()) for view in logits
+    ]  # one at a time: five films of logits at full size need not be held together
+    return measure_masks(masks_pred, record.spacing_mm, views)
+
+
+def keep_measurements(connection: sqlite3.Connection, run_id: int, folder: Path, results: Sequence[FilmResult]) -> None:
+    """Write the measurements of an evaluation: the predicted under its own run, the reference's under a child of it."""
+    write_measurements(connection, run_id, _rows((result.record, result.measured) for result in results))
+    reference = start_run(connection, REFERENCE, folder, {"masks": "reference"}, run_id)
+    write_measurements(connection, reference, _rows((result.record, result.measured_true) for result in results))
+    finish_run(connection, reference)
+
+
+def _rows(films: Iterable[tuple[ImageRecord, Sequence[Measurement]]]) -> list[tuple]:
+    return [(record.image_id, *measurement) for record, measured in films for measurement in measured]
