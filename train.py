@@ -3,6 +3,7 @@
     python train.py                                   # the embedded phantom films, made on first use
     python train.py --db films.sqlite --out runs/own  # films that `python -m data.ingest` has read
     python train.py --resume runs/own                 # go on where it stopped
+    torchrun --nproc-per-node 2 train.py ...          # the same training, shared by two processes or GPUs
 
 Writes to --out: config.json (before the first step), split.csv, metrics.csv, curves.png, best.pt, last.pt.
 """
@@ -18,12 +19,13 @@ from cli.progress import Progress
 from cli.settings import parse_settings, settings_as_dict
 from data.augment import AugmentConfig
 from db.records import MASK_STRUCTURES
-from db.runs import finish_run, log_epoch
+from db.runs import log_epoch
 from pipeline.fitting import fit_on_validation
-from pipeline.session import Session, open_session, save, warn
+from pipeline.session import Session, finish, open_session, save, warn
 from pipeline.train_settings import OVERFIT_DICE, OVERFIT_STEPS, TrainConfig, complete, stored_config
 from report.run_folder import write_config, write_curves, write_metrics
 from unet.device import keep_freed_memory
+from unet.distributed import from_first, is_first, join, shard
 from unet.trainer import Trainer, Validation
 
 
@@ -31,13 +33,15 @@ def main(argv: list[str]) -> int:
     """Train as the arguments say and return the exit status."""
     config = parse_settings(TrainConfig, argv, __doc__)
     keep_freed_memory()
+    join()
     if config.resume is not None:
         config = stored_config(config.resume)
     else:
-        config = complete(config)
+        config = from_first(lambda: complete(config))
     if not config.folds or config.fold:
         return train(config)
-    write_config(config.out, settings_as_dict(config), {})
+    if is_first():
+        write_config(config.out, settings_as_dict(config), {})
     for fold in range(1, config.folds + 1):
         status = train(replace(config, out=config.out / f"fold{fold}", fold=fold))
         if status != DONE:
@@ -54,23 +58,28 @@ def train(config: TrainConfig) -> int:
     if config.overfit_batch:
         return overfit(session)
     trainer = session.trainer
-    progress = Progress(trainer.settings.epochs * trainer.settings.steps_per_epoch, "step", done=trainer.step)
+    stream = sys.stderr if is_first() else sys.stdout  # the stdout of the other processes leads nowhere
+    progress = Progress(trainer.settings.epochs * trainer.settings.steps_per_epoch, "step", stream, done=trainer.step)
     try:
         while trainer.epoch < trainer.settings.epochs:
             train_one_epoch(session, progress)
-        fit_on_validation(config.out / "best.pt", session.dataset, session.val_rows, trainer.device, trainer.precision)
+        if is_first():
+            fit_on_validation(
+                config.out / "best.pt", session.dataset, session.val_rows, trainer.device, trainer.precision
+            )
     except KeyboardInterrupt:
         progress.close()
-        finish_run(session.connection, session.run_id, "interrupted")
+        finish(session, "interrupted")
         print(
             f"\nStopped after epoch {trainer.epoch}; go on with: python train.py --resume {config.out}", file=sys.stderr
         )
         return INTERRUPTED
     except BaseException:
-        finish_run(session.connection, session.run_id, "failed")
+        finish(session, "failed")
         raise
-    finish_run(session.connection, session.run_id)
-    write_curves(config.out, session.history)
+    finish(session)
+    if is_first():
+        write_curves(config.out, session.history)
     best = max(session.history, key=lambda row: (row["score"], -row["epoch"]))
     path = config.out / "best.pt"
     print(
@@ -85,7 +94,9 @@ def train_one_epoch(session: Session, progress: Progress) -> None:
     started, losses, films = time.monotonic(), 0.0, 0
     generator = torch.Generator().manual_seed(session.config.seed * 1_000_003 + trainer.epoch)
     augment = AugmentConfig() if session.config.augment else None
-    batches = session.dataset.augmented_batches(session.train_rows, session.config.batch_size, generator, augment)
+    batches = session.dataset.augmented_batches(
+        session.train_rows, session.config.batch_size, generator, augment, shard()
+    )
     for count, loss in trainer.train_epoch(batches):
         losses, films = losses + loss * count, films + count
         speed = films / (time.monotonic() - started)
@@ -96,7 +107,7 @@ def train_one_epoch(session: Session, progress: Progress) -> None:
         )
     films_per_second = films / (time.monotonic() - started)
     # evaluate
-    validation = trainer.validate(session.dataset.batches_of(session.val_rows, session.config.batch_size))
+    validation = trainer.validate(session.dataset.batches_of(session.val_rows[shard()], session.config.batch_size))
     row = {
         "epoch": trainer.epoch,
         "train_loss": losses / films,
@@ -116,8 +127,9 @@ def train_one_epoch(session: Session, progress: Progress) -> None:
         save(session, "best.pt", resumable=False)
     save(session, "last.pt", resumable=True)
     # log
-    log_epoch(session.connection, session.run_id, trainer.epoch, row)
-    write_metrics(session.config.out, session.history)
+    if is_first():
+        log_epoch(session.connection, session.run_id, trainer.epoch, row)
+        write_metrics(session.config.out, session.history)
     progress.close()
     print(epoch_line(row, settings.epochs, is_best), flush=True)
     warn_if_constant(validation, trainer)
@@ -127,7 +139,7 @@ def overfit(session: Session) -> int:
     """Train on one batch alone: a sound set-up learns it by heart; status 1 when it does not."""
     config, trainer = session.config, session.trainer
     rows = session.train_rows[: config.batch_size]
-    batch = session.dataset.batch(rows)
+    batch = session.dataset.batch(rows[shard()])
     for step in range(1, OVERFIT_STEPS + 1):
         loss = trainer.train_step(*batch)
         if step % 25 == 0:
@@ -136,7 +148,7 @@ def overfit(session: Session) -> int:
     learnt = result.score >= OVERFIT_DICE
     verdict = "the set-up is sound" if learnt else "something is wrong with the films, the masks or the settings"
     print(f"{len(rows)} films by heart: Dice {result.score:.4f}, wanted {OVERFIT_DICE}: {verdict}")
-    finish_run(session.connection, session.run_id, "finished" if learnt else "failed")
+    finish(session, "finished" if learnt else "failed")
     return DONE if learnt else SOME_FAILED
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.augment import AugmentConfig, apply, draw_parameters
+from data.augment import AugmentConfig, AugmentParameters, apply, draw_parameters
 from data.intensity import standardise
 from data.masks import load_masks
 from data.reading import read_image
@@ -109,14 +109,26 @@ class FilmDataset:
             yield self.batch(rows[start : start + size])
 
     def augmented_batches(
-        self, rows: Sequence[int], size: int, generator: torch.Generator, config: AugmentConfig | None
+        self,
+        rows: Sequence[int],
+        size: int,
+        generator: torch.Generator,
+        config: AugmentConfig | None,
+        shard: slice = slice(None),
     ) -> Iterator[Batch]:
-        """Yield the films of the rows once, in a random order and changed at random; config None leaves them as they are."""
+        """Yield the films of the rows once, in a random order and changed at random; config None leaves them as they are.
+
+        shard: which films of each batch to yield. The numbers are drawn for the whole batch, so the shards of several processes
+        are together the batch of one.
+        """
         order = torch.randperm(len(rows), generator=generator).tolist()
-        for batch in self.batches_of([rows[i] for i in order], size):
+        for start in range(0, len(rows), size):
+            chosen = [rows[i] for i in order[start : start + size]]
+            batch = self.batch(chosen[shard])
             if config is not None:
-                images, masks = apply(batch.images, batch.masks, draw_parameters(len(batch.images), config, generator))
-                batch = Batch(images, masks, batch.known)
+                drawn = draw_parameters(len(chosen), config, generator)
+                own = AugmentParameters(*(numbers[shard] for numbers in drawn))
+                batch = Batch(*apply(batch.images, batch.masks, own), batch.known)
             yield batch
 
     def faults(self) -> list[str]:

@@ -14,13 +14,14 @@ from cli.settings import settings_as_dict
 from data.dataset import FilmDataset, Preprocessing, cache_folder
 from data.writing import atomic_file
 from db.connection import connect
-from db.runs import find_run, resume_run, start_run
+from db.runs import find_run, finish_run, resume_run, start_run
 from db.selection import query_text, select_images
 from db.splits import draw
 from pipeline.train_settings import TrainConfig
 from report.run_folder import write_config, write_split
 from unet.checkpoint import load_checkpoint, save_checkpoint
 from unet.device import choose_device, choose_precision
+from unet.distributed import check_shares, first_then_others, from_first, is_first, size
 from unet.model import UNetConfig, count_parameters
 from unet.trainer import Hyperparameters, Trainer
 
@@ -48,7 +49,7 @@ def open_session(config: TrainConfig) -> Session:
     started = time.monotonic()
     config.out.mkdir(parents=True, exist_ok=True)
     connection = connect(config.db)
-    split_set = draw(connection, config.seed, config.fold, config.folds, config.leave_out)
+    split_set = from_first(lambda: draw(connection, config.seed, config.fold, config.folds, config.leave_out))
     parameters = {
         "convention": config.convention,
         "provenance": ",".join(config.provenance),
@@ -57,14 +58,16 @@ def open_session(config: TrainConfig) -> Session:
     records = select_images(connection, query_text(config.query), parameters, split_set)
     counts = Counter(record.split for record in records)
     check_counts(records, counts, config)
-    dataset = FilmDataset(records, Preprocessing(config.size, config.intensity), cache_folder(config.db))
+    preprocessing = Preprocessing(config.size, config.intensity)
+    dataset = first_then_others(lambda: FilmDataset(records, preprocessing, cache_folder(config.db)))
     for fault in dataset.faults():
         warn(fault)
     train_rows = [row for row, record in enumerate(records) if record.split == "train"]
     device = choose_device(config.device)
-    precision, reason = choose_precision(config.precision, device)
+    precision, reason = from_first(lambda: choose_precision(config.precision, device))
     config = replace(config, precision=precision)
     films = min(len(train_rows), config.batch_size) if config.overfit_batch else len(train_rows)
+    check_shares(films, config.batch_size)
     trainer = build_trainer(config, films, device)
     session = Session(
         config, split_set, dataset, train_rows, [row for row, record in enumerate(records) if record.split == "val"],
@@ -78,10 +81,12 @@ def open_session(config: TrainConfig) -> Session:
         "device": str(device),
         "precision": reason,
         "threads": torch.get_num_threads(),
+        "processes": size(),
         "torch": torch.__version__,
     }
-    begin_or_resume(session, facts)
-    write_split(config.out, records)
+    first_then_others(lambda: begin_or_resume(session, facts) if is_first() else follow(session))
+    if is_first():
+        write_split(config.out, records)
     print(
         f"{counts['train']} films to train on, {counts['val']} to choose by, {counts['test']} kept for testing "
         f"({facts['patients']} patients, {split_set}); {facts['parameters']:,} weights; {device}, {reason}; "
@@ -144,10 +149,7 @@ def begin_or_resume(session: Session, facts: dict) -> None:
         if not config.overfit_batch:
             save(session, "last.pt", resumable=True)
         return
-    checkpoint = load_checkpoint(last)
-    trainer.restore(checkpoint.weights, checkpoint.resume)
-    session.history = list(checkpoint.progress["history"])
-    session.best_score = checkpoint.progress["best_score"]
+    follow(session)
     stored = find_run(session.connection, "train", config.out)
     session.run_id = (
         stored["run_id"] if stored else start_run(session.connection, "train", config.out, settings_as_dict(config))
@@ -156,8 +158,26 @@ def begin_or_resume(session: Session, facts: dict) -> None:
     print(f"Going on after epoch {trainer.epoch} of {trainer.settings.epochs}")
 
 
+def follow(session: Session) -> None:
+    """Take up, in a process that writes nothing, what the first one has just written or found."""
+    last = session.config.out / "last.pt"
+    if last.exists():
+        checkpoint = load_checkpoint(last)
+        session.trainer.restore(checkpoint.weights, checkpoint.resume)
+        session.history = list(checkpoint.progress["history"])
+        session.best_score = checkpoint.progress["best_score"]
+
+
+def finish(session: Session, status: str = "finished") -> None:
+    """Write how the run ended; of several processes the first does."""
+    if is_first():
+        finish_run(session.connection, session.run_id, status)
+
+
 def save(session: Session, name: str, resumable: bool) -> None:
-    """Write a checkpoint atomically: a full disk or a kill leaves the one before."""
+    """Write a checkpoint atomically: a full disk or a kill leaves the one before. Of several processes the first writes."""
+    if not is_first():
+        return
     checkpoint = session.trainer.checkpoint(
         resumable,
         preprocessing=asdict(session.dataset.preprocessing),
@@ -169,5 +189,6 @@ def save(session: Session, name: str, resumable: bool) -> None:
 
 
 def warn(message: str) -> None:
-    """Print a warning to stderr."""
-    print(f"warning: {message}", file=sys.stderr, flush=True)
+    """Print a warning to stderr, once for all processes."""
+    if is_first():
+        print(f"warning: {message}", file=sys.stderr, flush=True)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from unet.checkpoint import Checkpoint
 from unet.device import autocast, prepare_model
+from unet.distributed import interleave, loss_share, share_norms, sum_gradients, sum_of
 from unet.ema import WeightAverage
 from unet.losses import dice_bce_loss
 from unet.model import UNet, UNetConfig, with_union
@@ -61,7 +62,7 @@ class Trainer:
     def __init__(self, config: UNetConfig, settings: Hyperparameters, device: torch.device, precision: str):
         torch.manual_seed(settings.seed)
         self.settings, self.device, self.precision = settings, device, precision
-        self.model = prepare_model(UNet(config), device)
+        self.model = prepare_model(share_norms(UNet(config)), device)
         self.average = WeightAverage(self.model, settings.average_decay)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(),
@@ -78,7 +79,7 @@ class Trainer:
         torch.manual_seed(self.settings.seed * 1_000_003 + self.epoch)  # for dropout
         self.model.train()
         for images, masks, known in batches:
-            yield len(images), self.train_step(images, masks, known)
+            yield int(sum_of(len(images))), self.train_step(images, masks, known)
         self.epoch += 1
 
     def train_step(self, images: Tensor, masks: Tensor, known: Tensor) -> float:
@@ -92,36 +93,36 @@ class Trainer:
         # forward
         with autocast(self.device, self.precision):
             logits = self.model(images)
-        loss = dice_bce_loss(with_union(logits.float()), masks, known, self.settings.dice_weight)
+        loss = dice_bce_loss(with_union(logits.float()), masks, known, self.settings.dice_weight) * loss_share(known)
         # backward, clip, step
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        sum_gradients(self.model)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.gradient_clip)
         self.optimizer.step()
         self.average.update(self.model)
         self.step += 1
-        return float(loss.detach())
+        return sum_of(float(loss.detach()))
 
     @torch.inference_mode()
     def validate(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Validation:
         """Score the averaged weights on batches of (images, masks, known): every film counts once."""
-        losses, dice, known_all, inside = [], [], [], []
+        rows = []  # per film: loss, then per structure Dice, whether it is known, share inside
         for images, masks, known in batches:
             images, masks, known = self._place(images, masks, known)
             with autocast(self.device, self.precision):
                 logits = self.average.model(images)
             logits = with_union(logits.float())
-            losses += [
-                float(dice_bce_loss(logits[i : i + 1], masks[i : i + 1], known[i : i + 1])) for i in range(len(images))
-            ]
+            losses = [dice_bce_loss(logits[i : i + 1], masks[i : i + 1], known[i : i + 1]) for i in range(len(images))]
             pred = logits > 0
-            dice.append(_hard_dice(pred, masks >= 0.5))
-            known_all.append(known)
-            inside.append(pred.float().mean(dim=(2, 3)))
-        dice, known, inside = torch.cat(dice), torch.cat(known_all) > 0, torch.cat(inside)
+            inside = pred.float().mean(dim=(2, 3))
+            rows.append(torch.cat([torch.stack(losses)[:, None], _hard_dice(pred, masks >= 0.5), known, inside], dim=1))
+        structures = len(STRUCTURES) + 1
+        loss, dice, known, inside = interleave(rows, 1 + 3 * structures).split([1, *3 * [structures]], dim=1)
+        known = known > 0
         constant = ((inside == 0) | (inside == 1)).all(dim=0)
         return Validation(
-            loss=sum(losses) / len(losses),
+            loss=float(loss.double().mean()),
             dice_lungs=_mean_where(dice[:, LUNGS], known[:, LUNGS]),
             dice_heart=_mean_where(dice[:, HEART], known[:, HEART]),
             constant=tuple(constant.nonzero()[:, 0].tolist()),

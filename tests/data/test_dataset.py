@@ -83,6 +83,19 @@ def test_every_film_comes_once_an_epoch_in_a_drawn_order(films, tmp_path):
     assert changed.images.shape == (5, 1, 24, 24) and not torch.equal(changed.images, data.batch(order(0)).images)
 
 
+def test_the_shards_of_two_processes_are_together_the_batch_of_one(films, tmp_path):
+    data = FilmDataset(films, SMALL, tmp_path / "cache")
+
+    def batches(shard):
+        return data.augmented_batches(range(5), 3, torch.Generator().manual_seed(4), AugmentConfig(), shard)
+
+    for whole, even, odd in zip(
+        batches(slice(None)), batches(slice(0, None, 2)), batches(slice(1, None, 2)), strict=True
+    ):
+        for planes, first, second in zip(whole, even, odd, strict=True):
+            assert torch.equal(planes[0::2], first) and torch.equal(planes[1::2], second)
+
+
 def test_faults_name_what_is_not_drawn_and_what_is_empty(films, tmp_path):
     faults = FilmDataset(films, SMALL, tmp_path / "cache").faults()
     assert faults == ["heart: no film has it drawn; that channel stays untrained"]

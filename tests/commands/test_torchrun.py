@@ -1,0 +1,66 @@
+"""Two processes that torchrun starts do the work of one, with the same results and everything written once."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from db.connection import connect
+from unet.checkpoint import load_checkpoint
+
+ROOT = Path(__file__).parent.parent.parent
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+SMALL = [
+    "--size", "32", "--base", "4", "--epochs", "2", "--precision", "float32", "--device", "cpu", "--batch-size", "13",
+    "--seed", "9", "--learning-rate", "1e-4",
+]  # fmt: skip
+# AdamW divides a gradient by its own size, so a weight whose gradient is as small as the rounding of sums (1e-8) moves by a share
+# of the learning rate that rounding decides; the small learning rate keeps that below the bound of the test. That the gradients
+# themselves are equal, tests/unet/test_distributed.py shows in float64.
+
+
+def call(*arguments):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def rows_of(path):
+    with open(path) as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def trained(phantom_db, tmp_path_factory):
+    """The same small training by one process and by two; the output of the second."""
+    folder = tmp_path_factory.mktemp("shared")
+    call("train.py", "--db", phantom_db, "--out", folder / "one", *SMALL)
+    output = call(*TORCHRUN, "train.py", "--db", phantom_db, "--out", folder / "two", *SMALL)
+    return folder, output
+
+
+def test_two_processes_train_the_weights_of_one(trained):
+    folder, _ = trained
+    one, two = load_checkpoint(folder / "one/last.pt"), load_checkpoint(folder / "two/last.pt")
+    for alone, shared in ((one.weights, two.weights), (one.resume["model"], two.resume["model"])):
+        for name, weight in alone.items():
+            torch.testing.assert_close(shared[name], weight, rtol=1e-5, atol=1e-5, msg=name)
+
+
+def test_what_is_written_is_written_once(trained, phantom_db):
+    folder, output = trained
+    assert {path.name for path in (folder / "two").iterdir()} == {path.name for path in (folder / "one").iterdir()}
+    assert output.count("films to train on") == 1 and output.count("epoch   2/2") == 1
+    one, two = (rows_of(folder / name / "metrics.csv") for name in ("one", "two"))
+    for alone, shared in zip(one, two, strict=True):
+        for column in ("train_loss", "val_loss", "val_dice_lungs", "val_dice_heart", "learning_rate"):
+            assert float(shared[column]) == pytest.approx(float(alone[column]), abs=1e-4), column
+    runs = connect(phantom_db).execute("SELECT * FROM run WHERE folder = ?", (str(folder / "two"),)).fetchall()
+    assert [run["status"] for run in runs] == ["finished"]

@@ -1,0 +1,38 @@
+"""Run by torchrun in two processes: the gradients and norm statistics of a batch, whole in one process and shared by both."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent.parent))
+
+import torch  # noqa: E402
+
+from unet.distributed import interleave, is_first, join, loss_share, shard, share_norms, sum_gradients  # noqa: E402
+from unet.losses import dice_bce_loss  # noqa: E402
+from unet.model import UNet, UNetConfig, with_union  # noqa: E402
+
+
+def step(films):
+    torch.manual_seed(0)
+    model = share_norms(UNet(UNetConfig(base=4, depth=2))).double()
+    loss = dice_bce_loss(with_union(model(images[films])), masks[films], known[films]) * loss_share(known[films])
+    loss.backward()
+    sum_gradients(model)
+    gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+    return {**gradients, **dict(model.named_buffers())}
+
+
+generator = torch.Generator().manual_seed(0)
+images = torch.rand(5, 1, 32, 40, generator=generator).double()
+masks = (torch.rand(5, 4, 32, 40, generator=generator) > 0.7).double()
+known = torch.ones(5, 4).double()
+known[0], known[1, 2] = 0, 0  # a film with nothing drawn, and one without a heart: the processes count differently
+
+alone = step(slice(None))
+join()
+together = step(shard())
+everything = interleave([images[shard()].flatten(1)], 32 * 40)
+if is_first():
+    print("statistics of the norms and gradients:", len(alone))
+    print("largest difference:", max(float((alone[name] - together[name]).abs().max()) for name in alone))
+    print("films in order:", bool(torch.equal(everything, images.flatten(1))))

@@ -1,0 +1,42 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from unet import distributed
+from unet.distributed import check_shares, first_then_others, from_first, interleave, is_first, loss_share, shard, size
+from unet.model import UNet, UNetConfig
+
+HERE = Path(__file__).parent
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
+def test_two_processes_make_the_gradients_and_statistics_of_one():
+    done = subprocess.run([*TORCHRUN, HERE / "shared_gradients.py"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "films in order: True" in done.stdout
+    assert float(re.search("largest difference: (.*)", done.stdout)[1]) < 1e-12  # float64: nothing but rounding
+
+
+def test_in_a_single_process_nothing_changes():
+    known = torch.tensor([[1.0, 0], [0, 0]])
+    model = distributed.share_norms(UNet(UNetConfig(base=4)))
+    assert type(model.first[1]) is torch.nn.BatchNorm2d
+    assert (size(), is_first(), loss_share(known), list(range(5))[shard()]) == (1, True, 1.0, [0, 1, 2, 3, 4])
+    assert from_first(lambda: 7) == first_then_others(lambda: 7) == 7
+    assert interleave([], 3).shape == (0, 3)
+
+
+def test_a_batch_that_leaves_a_process_without_a_film_is_refused(monkeypatch):
+    monkeypatch.setattr(distributed, "size", lambda: 3)
+    check_shares(24, 8)
+    check_shares(27, 8)
+    with pytest.raises(
+        ValueError, match="of 26 films the last batch has 2, fewer than the 3 processes; try --batch-size 9"
+    ):
+        check_shares(26, 8)
+    with pytest.raises(ValueError, match="the last batch has 2"):
+        check_shares(8, 2)

@@ -1,0 +1,178 @@
+"""One training or prediction shared by the processes that torchrun starts; in a single process everything here does nothing.
+
+Every process holds the whole network and takes each size-th film. What couples the films of a batch is made of all of them: the
+statistics of the batch norms, the weight of the loss, the gradient. So the weights are those of one process with the same batch,
+up to the rounding of sums. gloo carries tensors on processors, NCCL those on GPUs. Dropout is drawn by each process for itself.
+"""
+
+import atexit
+import os
+import sys
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+T = TypeVar("T")
+PATIENCE = timedelta(days=1)  # the first process may decode films for hours; torchrun notices a process that died
+
+
+def join() -> None:
+    """Join the other processes where torchrun has started several; only the first of them prints to stdout from now on."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or dist.is_initialized():
+        return
+    backend = "gloo"
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+        backend = "cpu:gloo,cuda:nccl"
+    dist.init_process_group(backend, timeout=PATIENCE)
+    atexit.register(dist.destroy_process_group)
+    if not is_first():
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  for the life of the process
+
+
+def size() -> int:
+    """Return the number of processes."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def is_first() -> bool:
+    """Tell whether this is the process that writes files and rows for all."""
+    return not dist.is_initialized() or dist.get_rank() == 0
+
+
+def shard() -> slice:
+    """Return which items of a list that all processes know are this one's: films[shard()]."""
+    return slice(dist.get_rank(), None, size()) if dist.is_initialized() else slice(None)
+
+
+def check_shares(films: int, batch_size: int) -> None:
+    """Raise ValueError where a batch of an epoch over the films would leave a process without one."""
+    smallest = films % batch_size or min(films, batch_size)
+    if smallest < size():
+        raise ValueError(
+            f"--batch-size {batch_size}: of {films} films the last batch has {smallest}, fewer than the {size()} processes; "
+            f"try --batch-size {batch_size + 1}, or fewer processes"
+        )
+
+
+def from_first(make: Callable[[], T]) -> T:
+    """Return in every process what the first one makes."""
+    made: list[Any] = [make() if is_first() else None]
+    if size() > 1:
+        dist.broadcast_object_list(made, device=torch.device("cpu"))
+    return made[0]
+
+
+def first_then_others(make: Callable[[], T]) -> T:
+    """Make the same in every process, in the first one before the others: what it writes they find."""
+    if size() == 1:
+        return make()
+    made = make() if is_first() else None
+    dist.barrier()
+    return made if is_first() else make()
+
+
+def sum_of(value: float) -> float:
+    """Return the sum of a number over the processes."""
+    if size() == 1:
+        return value
+    whole = torch.tensor(value, dtype=torch.float64)
+    dist.all_reduce(whole)
+    return float(whole)
+
+
+def interleave(rows: Sequence[Tensor], width: int) -> Tensor:
+    """Put the rows of all processes back into the order of the list that `shard` cut: parts (n, width) to (films, width)."""
+    own = torch.cat([part.cpu() for part in rows]) if rows else torch.empty(0, width)
+    if size() == 1:
+        return own
+    whole = torch.zeros(int(sum_of(len(own))), width, dtype=own.dtype)
+    whole[shard()] = own
+    dist.all_reduce(whole)  # every row is one process's, so the sum is exact
+    return whole
+
+
+def loss_share(known: Tensor) -> float:
+    """Return what this process's mean loss counts in the batch's mean: its share of the films with something drawn.
+
+    known: (B, C) of this process's films. The weighted losses of all processes sum up to the batch's loss, and so do the
+    gradients.
+    """
+    if size() == 1:
+        return 1.0
+    films = float((known.sum(dim=1) > 0).sum())
+    return films / max(sum_of(films), 1.0)
+
+
+def sum_gradients(model: nn.Module) -> None:
+    """Replace every gradient by its sum over the processes, in one message."""
+    if size() == 1:
+        return
+    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(flat)
+    for gradient, summed in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
+        gradient.copy_(summed.view_as(gradient))
+
+
+def share_norms(model: nn.Module) -> nn.Module:
+    """Let the batch norms of a model normalise over the films of all processes; names and weights stay as they are."""
+    if size() > 1:
+        for module in model.modules():
+            if type(module) is nn.BatchNorm2d:
+                module.__class__ = SharedBatchNorm
+    return model
+
+
+class SharedBatchNorm(nn.BatchNorm2d):
+    """Batch norm (Ioffe & Szegedy 2015) whose mean and variance in training are those of the films of all processes.
+
+    torch's own SyncBatchNorm runs on GPUs only.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(images)
+        x = images if images.dtype == torch.float64 else images.float()
+        count = x.numel() // x.shape[1]
+        if count:
+            own_var, own_mean = torch.var_mean(x, dim=(0, 2, 3), correction=0)
+        else:
+            own_var = own_mean = x.sum(
+                dim=(0, 2, 3)
+            )  # 0, and part of the graph, so that backward sends its messages too
+        counted = torch.cat([own_mean * count, own_mean.new_tensor([count])])
+        sums, whole = _Sum.apply(counted).split([self.num_features, 1])
+        mean = sums / whole
+        # the variance within every process and that of their means (Chan et al. 1983): no difference of large numbers
+        var = _Sum.apply((own_var + (own_mean - mean) ** 2) * count) / whole
+        self._follow(mean.detach(), var.detach() * whole.detach() / (whole.detach() - 1))
+        scale = self.weight * (var + self.eps).rsqrt()
+        shift = self.bias - mean * scale
+        return (x * scale[:, None, None] + shift[:, None, None]).to(images.dtype)
+
+    def _follow(self, mean: Tensor, unbiased_var: Tensor) -> None:
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(unbiased_var, self.momentum)
+        self.num_batches_tracked += 1
+
+
+class _Sum(torch.autograd.Function):
+    """The sum of a tensor over the processes. Each of them uses the sum, so its gradient is the sum of theirs."""
+
+    @staticmethod
+    def forward(ctx: Any, own: Tensor) -> Tensor:
+        whole = own.clone()
+        dist.all_reduce(whole)
+        return whole
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """Sum the gradients that the processes have for their common sum."""
+        whole = gradient.contiguous().clone()
+        dist.all_reduce(whole)
+        return whole
