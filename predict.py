@@ -2,6 +2,7 @@
 
     python predict.py film.png --out results
     python predict.py films/ --checkpoint runs/own/best.pt --out results
+    torchrun --nproc-per-node 2 predict.py films/ --out results     # shared by two processes or GPUs
 
 Writes to --out: masks/<structure>/<film>.png (0/255, the film's own size), overlays/<film>.jpg, predictions.csv,
 predictions.sqlite, failures.csv and report.html. Called again it goes on: a film whose bytes and network are the same as
@@ -37,7 +38,8 @@ from pipeline.predictor import Predictor, find_checkpoints
 from report.page import write_page
 from report.prediction import LISTED, prediction_page
 from report.run_folder import write_csv
-from unet.device import PRECISIONS, film_threads, keep_freed_memory
+from unet.device import PRECISIONS, choose_device, choose_precision, film_threads, keep_freed_memory
+from unet.distributed import first_then_others, from_first, gather, is_first, join, progress_stream, shard
 
 RUNS = Path("runs")
 EXPORT_SECONDS = 30.0  # how often predictions.csv is brought up to date while films are done
@@ -67,12 +69,14 @@ def main(argv: list[str]) -> int:
             "name films or a folder of them, and a folder for the results: python predict.py FILMS --out DIR"
         )
     keep_freed_memory()
+    join()
     path = find_checkpoints(config.checkpoint, RUNS)[0]
-    predictor = Predictor(path, config.device, config.precision, config.test_time_views)
+    precision = from_first(lambda: choose_precision(config.precision, choose_device(config.device))[0])
+    predictor = Predictor(path, config.device, precision, config.test_time_views)
     network = network_id(path, config)
     films = find_films(config.films)
     config.out.mkdir(parents=True, exist_ok=True)
-    with closing(connect(config.db or config.out / "predictions.sqlite")) as connection:
+    with closing(first_then_others(lambda: connect(config.db or config.out / "predictions.sqlite"))) as connection:
         return predict(films, predictor, network, config, connection)
 
 
@@ -80,15 +84,18 @@ def predict(
     films: Sequence[Path], predictor: Predictor, network: str, config: PredictConfig, connection: sqlite3.Connection
 ) -> int:
     """Predict the films, write every table and the page, and return the exit status."""
-    run_id = open_prediction_run(connection, config.out, network, settings_as_dict(config))
+    run_id = from_first(lambda: open_prediction_run(connection, config.out, network, settings_as_dict(config)))
     job = FilmJob(predictor, config.out, network, config.photometric, films_done(connection, run_id))
     try:
-        failures = predict_all(films, job, connection, run_id)
+        failures = gather(predict_all(films, job, connection, run_id))
     except BaseException:
         finish_run(connection, run_id, "interrupted")
         raise
     finally:
-        write_predictions(config.out, connection, run_id)
+        if is_first():
+            write_predictions(config.out, connection, run_id)
+    if not is_first():
+        return DONE
     write_csv(config.out / "failures.csv", ("file", "why"), failures)
     finish_run(connection, run_id)
     return report(config.out, connection, run_id, failures)
@@ -107,26 +114,27 @@ def predict_all(
 ) -> list[tuple[str, str]]:
     """Do every film and write its row as soon as its files are there; return the films that failed, with the reason."""
     failures, exported = [], time.monotonic()
-    for file, outcome in track(outcomes(films, job), len(films), "film"):
+    for file, outcome in track(outcomes(films, job), len(films[shard()]), "film", progress_stream()):
         if isinstance(outcome, FilmFailed):
             failures.append((file, outcome.why))
         elif isinstance(outcome, FilmDone):
             # row by row, so that a killed call has lost nothing; rows of earlier calls on other films stay
             write_prediction(connection, run_id, outcome.values, outcome.measurements)
-        if time.monotonic() - exported > EXPORT_SECONDS:
+        if is_first() and time.monotonic() - exported > EXPORT_SECONDS:
             write_predictions(job.out, connection, run_id)
             exported = time.monotonic()
     return failures
 
 
 def outcomes(films: Sequence[Path], job: FilmJob) -> Iterator[tuple[str, Outcome]]:
-    """Yield each film's file, as tables call it, and what came of it, in order."""
+    """Yield each film's file, as tables call it, and what came of it, in order; of several processes each does its share."""
     files = {film: printable(film) for film in films}
     known = {film: job.done[file].name for film, file in files.items() if file in job.done}
     names = names_for(films, known, [done.name for done in job.done.values()])
     with film_threads(job.predictor.device) as threads:
-        results = map_in_order(lambda film: job.run(film, files[film], names[film]), films, threads)
-        yield from zip(files.values(), results, strict=True)
+        own = films[shard()]
+        results = map_in_order(lambda film: job.run(film, files[film], names[film]), own, threads)
+        yield from zip((files[film] for film in own), results, strict=True)
 
 
 def write_predictions(out: Path, connection: sqlite3.Connection, run_id: int) -> None:

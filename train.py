@@ -25,7 +25,7 @@ from pipeline.session import Session, finish, open_session, save, warn
 from pipeline.train_settings import OVERFIT_DICE, OVERFIT_STEPS, TrainConfig, complete, stored_config
 from report.run_folder import write_config, write_curves, write_metrics
 from unet.device import keep_freed_memory
-from unet.distributed import from_first, is_first, join, shard
+from unet.distributed import from_first, is_first, join, progress_stream, shard
 from unet.trainer import Trainer, Validation
 
 
@@ -58,8 +58,8 @@ def train(config: TrainConfig) -> int:
     if config.overfit_batch:
         return overfit(session)
     trainer = session.trainer
-    stream = sys.stderr if is_first() else sys.stdout  # the stdout of the other processes leads nowhere
-    progress = Progress(trainer.settings.epochs * trainer.settings.steps_per_epoch, "step", stream, done=trainer.step)
+    steps = trainer.settings.epochs * trainer.settings.steps_per_epoch
+    progress = Progress(steps, "step", progress_stream(), done=trainer.step)
     try:
         while trainer.epoch < trainer.settings.epochs:
             train_one_epoch(session, progress)

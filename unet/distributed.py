@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -44,6 +44,11 @@ def is_first() -> bool:
     return not dist.is_initialized() or dist.get_rank() == 0
 
 
+def progress_stream() -> TextIO:
+    """Return where to show progress: stderr in the first process, in the others their stdout, which leads nowhere."""
+    return sys.stderr if is_first() else sys.stdout
+
+
 def shard() -> slice:
     """Return which items of a list that all processes know are this one's: films[shard()]."""
     return slice(dist.get_rank(), None, size()) if dist.is_initialized() else slice(None)
@@ -74,6 +79,15 @@ def first_then_others(make: Callable[[], T]) -> T:
     made = make() if is_first() else None
     dist.barrier()
     return made if is_first() else make()
+
+
+def gather(items: Sequence[T]) -> list[T]:
+    """Return the items of all processes, in every one of them, when the last one has come this far."""
+    if size() == 1:
+        return list(items)
+    parts: list[Any] = [None] * size()
+    dist.all_gather_object(parts, list(items))
+    return [item for part in parts for item in part]
 
 
 def sum_of(value: float) -> float:

@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from db.connection import connect
 from unet.checkpoint import load_checkpoint
@@ -64,3 +66,24 @@ def test_what_is_written_is_written_once(trained, phantom_db):
             assert float(shared[column]) == pytest.approx(float(alone[column]), abs=1e-4), column
     runs = connect(phantom_db).execute("SELECT * FROM run WHERE folder = ?", (str(folder / "two"),)).fetchall()
     assert [run["status"] for run in runs] == ["finished"]
+
+
+def test_two_processes_predict_what_one_does(trained, tmp_path):
+    folder, _ = trained
+    films = tmp_path / "films"
+    films.mkdir()
+    for number in range(5):
+        noise = np.random.default_rng(number).integers(0, 255, (90 + number, 80)).astype(np.uint8)
+        Image.fromarray(noise).save(films / f"film{number}.png")
+    checkpoint = ["--checkpoint", folder / "one/best.pt", "--precision", "float32", "--device", "cpu"]
+    call("predict.py", films, "--out", tmp_path / "one", *checkpoint)
+    output = call(*TORCHRUN, "predict.py", films, "--out", tmp_path / "two", *checkpoint)
+    assert output.count("5 films done") == 1
+    one, two = (
+        sorted(rows_of(tmp_path / name / "predictions.csv"), key=lambda row: row["file"]) for name in ("one", "two")
+    )
+    assert len(one) == 5 and one == two
+    masks = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one/masks").rglob("*.png"))
+    assert len(masks) == 20
+    for mask in masks:
+        assert (tmp_path / "one" / mask).read_bytes() == (tmp_path / "two" / mask).read_bytes(), mask
