@@ -11,6 +11,11 @@ COMPARISON_WORDS = re.compile(
     r"larger|smaller|progress(ed|ion|ive)|earlier|still|no longer|slightly (more|less))\b",
     re.IGNORECASE,
 )
+# That somebody was told says nothing of the film, and stands in findings where the note has no header of its own.
+NOTIFICATION_WORDS = re.compile(
+    r"\b(telephoned?|by (tele)?phone|paged|notified|communicated|discussed (with|by)|informed|Drs?\.)(?!\w)",
+    re.IGNORECASE,
+)
 
 
 def sentences(text: str) -> list[str]:
@@ -35,6 +40,11 @@ def comparison_rate(texts: list[str]) -> float:
 def drop_comparisons(text: str) -> str:
     """Return the text without the sentences that compare; whole sentences go, so that no clause loses its negation."""
     return " ".join(part for part in sentences(text) if not mentions_comparison(part))
+
+
+def drop_notifications(text: str) -> str:
+    """Return the text without the sentences that say who was told."""
+    return " ".join(part for part in sentences(text) if not NOTIFICATION_WORDS.search(part))
 
 
 def drop_deidentified(text: str) -> str:

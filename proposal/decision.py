@@ -31,8 +31,8 @@ SEES = (
     Rule(
         "image swap",
         "rise of the answer when the image alone is exchanged for one with the concept",
-        "real-minus-blank gaps of +0.89 and +0.90 look alike while following the swapped image differs: +0.70 and +0.05"
-        " (as reported by a pilot of n = 20)",
+        "reports dealt out to other films score .862, to their own .877 (Babar 2021); real-minus-blank gaps of +0.89 and +0.90"
+        " hide that one model follows the swapped image and one does not: +0.70 and +0.05 (as reported by a pilot of n = 20)",
     ),
     Rule(
         "occlusion",

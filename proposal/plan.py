@@ -28,6 +28,8 @@ def on_80gb(config: BudgetConfig, **changes) -> BudgetConfig:
     return replace(config, card="80GB", **changes)
 
 
+STAGE_B = on_80gb(MAIN, sequence=1792, images=3, batch=4, epochs=1)
+# Where a line holds several settings, the dearest stands for all.
 RUNS = (
     PlannedRun("pilot: projector only, 2 rates", 2, on_80gb(PILOT, method="projector")),
     PlannedRun("pilot: LoRA of rank 8, 16, 64, 2 rates each", 6, on_80gb(PILOT, rank=64)),
@@ -36,13 +38,13 @@ RUNS = (
         "pilot: full decoder on 8 cards, sharded, 2 rates", 2, on_80gb(PILOT, method="full", cards=8, shard=True)
     ),
     PlannedRun("pilot: blind twins of LoRA and full", 2, on_80gb(PILOT, method="full", cards=8, shard=True)),
+    PlannedRun("pilot: four crops of the frontal film added", 1, on_80gb(PILOT, sequence=2048, images=6, batch=4)),
     PlannedRun("main: LoRA on MedGemma 4B PT, 3 seeds", 3, on_80gb(MAIN)),
     PlannedRun("main: LoRA on Gemma 3 4B PT, 3 seeds", 3, on_80gb(MAIN)),
     PlannedRun("main: blind twins of both, 3 seeds", 6, on_80gb(MAIN)),
-    PlannedRun(
-        "stage B: prior film and report added, 3 seeds", 3, on_80gb(MAIN, sequence=1792, images=3, batch=4, epochs=1)
-    ),
-    PlannedRun("section 10: number taught, and its shuffled control, 3 seeds", 6, on_80gb(PILOT)),
+    PlannedRun("stage B: prior film and report added, 3 seeds", 3, STAGE_B),
+    PlannedRun("stage B: blind twins, 3 seeds", 3, STAGE_B),
+    PlannedRun("section 10: number taught, blind twin, shuffled control, 3 seeds", 9, on_80gb(PILOT)),
 )
 
 

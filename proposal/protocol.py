@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -63,7 +63,7 @@ def run_protocol(config: ProtocolConfig, say: Callable[[str], None]) -> dict:
     say(f"films drawn and base trained after {time.monotonic() - started:.0f} s")
     asked = base_scores(base, material)
     results: dict = {
-        "settings": settings_as_dict(config),
+        "settings": settings_as_dict(replace(config, out=None)),  # the same bytes wherever they are written
         "methods": {},
         "baselines": _baselines(base, asked, material),
     }

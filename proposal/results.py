@@ -62,11 +62,7 @@ def methods_table() -> list[str]:
     ]
     keys = [*(f"test {concept}" for concept in CONCEPTS), "external opacity", "word_f1", "ctr_error"]
     for name, method in stored()["methods"].items():
-        cells = []
-        for key in keys:
-            (mean, half), (blind, _) = method["real"][key], method["blind"][key]
-            digits = 3 if key == "ctr_error" else 2
-            cells.append(f"{mean:.{digits}f} ± {half:.{digits}f} ({blind:.{digits}f})")
+        cells = [_mean_half_blind(method, key, 3 if key == "ctr_error" else 2) for key in keys]
         lines.append(f"| {name} | {method['trained_share']:.1%} | " + " | ".join(cells) + " |")
     return lines
 
@@ -89,3 +85,34 @@ def verdicts_table() -> list[str]:
     for name, words in verdicts.items():
         lines.append(f"| {name} | " + " | ".join(words[concept] for concept in CONCEPTS) + " |")
     return lines
+
+
+def conditions_table(name: str) -> list[str]:
+    """Return one method's estimate [95 % interval] for every concept and condition."""
+    lines = [
+        f"| {name} | " + " | ".join(rule.name for rule in RULES) + " |",
+        "| --- |" + " ---: |" * len(RULES),
+    ]
+    for concept in CONCEPTS:
+        found = stored()["methods"][name]["findings"][concept]
+        cells = [f"{estimate:.2f} [{low:.2f}, {high:.2f}]" for estimate, low, high, _ in (found[r.name] for r in RULES)]
+        lines.append(f"| {concept} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def checks_table() -> list[str]:
+    """Return what is asked besides concepts: mirrored films, slope of the stated ratio, hearts redrawn (blind twin)."""
+    lines = [
+        "| adapted by training | side turns with the mirrored film | slope of stated on true ratio | stated change per true"
+        " change, heart alone redrawn |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    for name, method in stored()["methods"].items():
+        cells = [_mean_half_blind(method, key, 2) for key in ("mirror", "ctr_slope", "ctr_follow")]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _mean_half_blind(method: dict, key: str, digits: int) -> str:
+    (mean, half), (blind, _) = method["real"][key], method["blind"][key]
+    return f"{mean:.{digits}f} ± {half:.{digits}f} ({blind:.{digits}f})"

@@ -28,9 +28,11 @@ TITLE_WORDS = frozenset((
     "FILMS", "SINGLE", "ONE", "TWO", "THREE", "UPRIGHT", "SUPINE", "SEMI", "SEMIUPRIGHT", "ERECT", "AND", "OF", "THE",
 ))  # fmt: skip
 SPELLING = ("INDICATION", "INDICATIONS", "FINDINGS", "IMPRESSION", "COMPARISON", "TECHNIQUE", "EXAMINATION", "HISTORY")
-BEFORE_COLON = re.compile(r"^ {0,4}(?P<name>[A-Za-z][A-Za-z0-9 ,()/&.'-]{1,60}?)\s*:(?P<rest>.*)$")
+# The colon of a time of day, as in "AP CHEST, 8:35 A.M.", ends no header.
+BEFORE_COLON = re.compile(r"^ {0,4}(?P<name>[A-Za-z][A-Za-z0-9 ,()/&.'-]{1,60}?)\s*:(?!(?<=\d:)\d)(?P<rest>.*)$")
 ALONE = re.compile(r"^ {0,4}(?P<name>[A-Z][A-Za-z0-9 ,()/&-]{3,40}?)\s*$")
 CAPITALS_THEN_TEXT = re.compile(r"^ {0,4}(?P<name>[A-Z][A-Z /&]{6,30}[A-Z])\s+(?P<rest>\S.*)$")
+HOLD_TITLES = ("findings", "impression", "findings_and_impression")
 FINAL_REPORT = re.compile(r"^\s*FINAL REPORT\s*$")
 RULE = re.compile(r"^\s*_{10,}\s*$")
 
@@ -57,7 +59,8 @@ def parse_report(report: str) -> list[Section]:
     """Return the sections of a report in their order; text before the first header is a section called "preamble".
 
     Everything between WET READ or ADDENDUM and the next FINAL REPORT line belongs to that part, headers included, so that a
-    preliminary reading is never taken for the final one. An exam title is findings only where no FINDINGS header exists.
+    preliminary reading is never taken for the final one. An exam title is findings only where no FINDINGS header exists; inside
+    findings or an impression it is a subheading, and stays there.
     """
     blocks: list[tuple[str, str, int, list[str]]] = [("preamble", "", 1, [])]
     set_apart = False
@@ -68,7 +71,7 @@ def parse_report(report: str) -> list[Section]:
             set_apart = False
             continue
         found = None if set_apart else _header(line, lines[number - 1] if number else "")
-        if found is None:
+        if found is None or (found[0] == "title" and blocks[-1][0] in HOLD_TITLES):
             blocks[-1][3].append("" if RULE.match(line) else line)
             continue
         name, written, rest = found

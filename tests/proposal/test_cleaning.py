@@ -2,7 +2,14 @@
 
 import pytest
 
-from proposal.cleaning import comparison_rate, drop_comparisons, drop_deidentified, mentions_comparison, sentences
+from proposal.cleaning import (
+    comparison_rate,
+    drop_comparisons,
+    drop_deidentified,
+    drop_notifications,
+    mentions_comparison,
+    sentences,
+)
 
 
 def test_sentences_keep_decimal_numbers_together():
@@ -30,3 +37,9 @@ def test_rate_counts_texts_not_sentences():
 def test_whole_sentences_go():
     assert drop_comparisons("Clear. No new fluid. Heart normal.") == "Clear. Heart normal."
     assert drop_deidentified("Clear. Told to Dr. ___ at noon. Heart normal.") == "Clear. Heart normal."
+
+
+def test_who_was_told_is_no_finding():
+    told = "Clear. Findings were telephoned to the ward at 3:15 p.m. Discussed with Dr. ___ at once. Heart normal."
+    assert drop_notifications(told) == "Clear. Heart normal."
+    assert drop_notifications("The drain is in place.") == "The drain is in place."

@@ -80,6 +80,31 @@ def test_title_with_a_digit_holds_the_findings_only_where_no_findings_header_sta
     assert texts(both) == [("examination", "Made-up date."), ("findings", "Clear.")]
 
 
+def test_a_title_inside_findings_or_an_impression_is_a_subheading():
+    inside = " FINDINGS:\n PORTABLE CHEST: Clear.\n Heart small.\n IMPRESSION:\n AP CHEST: Fine.\n"
+    assert texts(inside) == [("findings", "PORTABLE CHEST: Clear. Heart small."), ("impression", "AP CHEST: Fine.")]
+    # and never makes an impression the target of a report that has no findings
+    assert findings_target(" IMPRESSION:\n AP CHEST:\n Clear.\n").exclusion == "no findings section"
+
+
+def test_a_time_of_day_makes_no_header():
+    report = " AP CHEST, 8:35 A.M. ON ___:\n \n HISTORY: Made-up cough.\n \n IMPRESSION:1. Fine.\n"
+    assert texts(report)[1:] == [("history", "Made-up cough."), ("impression", "1. Fine.")]
+    assert findings_target(report).exclusion == "no findings section"
+
+
+def test_two_titles_are_two_findings_blocks():
+    assert "two findings blocks" in findings_target(" PA CHEST: One film.\n AP CHEST: Another.\n").exclusion
+
+
+def test_who_was_told_at_what_time_opens_no_section():
+    report = " FINDINGS: Clear.\n Findings were told to the ward at 3:15.\n NOTIFICATION: Told again: at 4.\n"
+    assert texts(report) == [
+        ("findings", "Clear. Findings were told to the ward at 3:15."),
+        ("notification", "Told again: at 4."),
+    ]
+
+
 def test_empty_findings_do_not_swallow_the_impression():
     report = " FINDINGS:\n IMPRESSION: Fine.\n"
     assert texts(report) == [("findings", ""), ("impression", "Fine.")]
