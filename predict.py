@@ -56,6 +56,9 @@ class PredictConfig:
     photometric: str = setting(
         "MONOCHROME2", "how grey levels of non-DICOM files are stored", choices=("MONOCHROME1", "MONOCHROME2")
     )
+    fix_orientation: bool = setting(
+        False, "turn films that lie turned before the network sees them; masks lie as stored"
+    )
     test_time_views: bool = setting(False, "average over five slightly changed copies of each film")
     device: str = setting("auto", "auto, cpu, cuda or mps")
     precision: str = setting("auto", "number format of the convolutions", choices=PRECISIONS)
@@ -84,8 +87,13 @@ def predict(
     films: Sequence[Path], predictor: Predictor, network: str, config: PredictConfig, connection: sqlite3.Connection
 ) -> int:
     """Predict the films, write every table and the page, and return the exit status."""
+    if "precision" not in predictor.checkpoint.typical:
+        print(
+            f"{predictor.path} does not say what its films look like: films that are no chest films are not recognised"
+        )
     run_id = from_first(lambda: open_prediction_run(connection, config.out, network, settings_as_dict(config)))
-    job = FilmJob(predictor, config.out, network, config.photometric, films_done(connection, run_id))
+    done = films_done(connection, run_id)
+    job = FilmJob(predictor, config.out, network, config.photometric, config.fix_orientation, done)
     try:
         failures = gather(predict_all(films, job, connection, run_id))
     except BaseException:
@@ -105,6 +113,7 @@ def network_id(checkpoint: Path, config: PredictConfig) -> str:
     """Name what the masks depend on beside the film: the checkpoint's bytes and the settings that change results."""
     words = [hash_file(checkpoint)[:16]]
     words += ["views"] if config.test_time_views else []
+    words += ["upright"] if config.fix_orientation else []
     words += [config.photometric] if config.photometric != "MONOCHROME2" else []
     return "+".join(words)
 

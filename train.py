@@ -20,7 +20,7 @@ from cli.settings import parse_settings, settings_as_dict
 from data.augment import AugmentConfig
 from db.records import MASK_STRUCTURES
 from db.runs import log_epoch
-from pipeline.fitting import fit_on_validation
+from pipeline.fitting import fit_on_training, fit_on_validation
 from pipeline.session import Session, finish, open_session, save, warn
 from pipeline.train_settings import OVERFIT_DICE, OVERFIT_STEPS, TrainConfig, complete, stored_config
 from report.run_folder import write_config, write_curves, write_metrics
@@ -64,9 +64,9 @@ def train(config: TrainConfig) -> int:
         while trainer.epoch < trainer.settings.epochs:
             train_one_epoch(session, progress)
         if is_first():
-            fit_on_validation(
-                config.out / "best.pt", session.dataset, session.val_rows, trainer.device, trainer.precision
-            )
+            path, films = config.out / "best.pt", session.dataset
+            fit_on_validation(path, films, session.val_rows, trainer.device, trainer.precision)
+            fit_on_training(path, films, session.train_rows, session.val_rows, trainer.device, trainer.precision)
     except KeyboardInterrupt:
         progress.close()
         finish(session, "interrupted")

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data.loading import LoadedFilm, hash_file, load_film
-from data.measurements import Measurement, measure_masks
+from data.measurements import Measurement
 from data.overlay import encode_picture, overlay
 from data.writing import atomic_file
 from db.predictions import Done
 from db.records import MASK_STRUCTURES
-from pipeline.doubts import doubts
 from pipeline.evaluation import write_masks
+from pipeline.film_view import view_film
 from pipeline.predictor import Predictor
 from pipeline.scoring import with_lungs
 
@@ -45,13 +45,15 @@ Outcome = FilmDone | FilmKept | FilmFailed
 class FilmJob:
     """What is the same for all films of a call; `run` may be called from several threads at once.
 
-    photometric: how grey levels of non-DICOM files are stored. done: by file, what an earlier call of the same network left.
+    photometric: how grey levels of non-DICOM files are stored. fix_orientation: turn films that lie turned. done: by file, what
+    an earlier call of the same network left.
     """
 
     predictor: Predictor
     out: Path
     network: str
     photometric: str
+    fix_orientation: bool = False
     done: dict[str, Done] = field(default_factory=dict)
 
     def run(self, path: Path, file: str, name: str) -> Outcome:
@@ -79,20 +81,21 @@ class FilmJob:
 
     def predict(self, film: LoadedFilm, file: str, name: str) -> FilmDone:
         """Predict, measure and write one film that was read."""
-        masks = self.predictor.masks(film.image)
-        write_masks(self.out / "masks", name, with_lungs(masks))
+        view = view_film(self.predictor, film.image, film.spacing_mm, self.fix_orientation)
+        write_masks(self.out / "masks", name, with_lungs(view.stored))
         (self.out / "overlays").mkdir(exist_ok=True)
         with atomic_file(self.out / "overlays" / f"{name}.jpg") as target:
-            target.write(encode_picture(overlay(film.image, masks), "JPEG"))
+            target.write(encode_picture(overlay(view.image, view.masks), "JPEG"))
         row_mm, column_mm = film.spacing_mm or (None, None)
-        shares = (Measurement(f"{key}_share", float(mask.mean()), "share") for key, mask in masks.items())
+        shares = (Measurement(f"{key}_share", float(mask.mean()), "share") for key, mask in view.masks.items())
         values = {
             "file": file, "name": name, "input_sha256": film.sha256, "network": self.network,
             "height": film.image.shape[0], "width": film.image.shape[1],
             "row_spacing_mm": row_mm, "column_spacing_mm": column_mm,
-            "review": "; ".join(doubts(masks)), "remarks": "; ".join(film.remarks),
+            "review": "; ".join(view.review), "remarks": "; ".join((*film.remarks, *view.remarks)),
+            "predicted_dice": view.predicted_dice, "strangeness": view.strangeness,
         }  # fmt: skip
-        return FilmDone(values, (*shares, *measure_masks(masks, film.spacing_mm)))
+        return FilmDone(values, (*shares, *view.measurements))
 
 
 def results_exist(out: Path, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""What the validation films say once the weights are chosen: temperature, threshold and predicted quality, kept in best.pt.
+"""What the films say once the weights are chosen: temperature, threshold, predicted quality, usual shapes; kept in best.pt.
 
 All of it is read at the network's own size, in seconds; nothing of it changes a weight.
 """
@@ -24,9 +24,10 @@ from unet.model import with_union
 from unet.postprocess import binarise, clean
 from unet.quality import fit_quality
 from unet.thresholds import choose_threshold, dice_by_threshold
-from unet.traits import film_traits
+from unet.traits import film_shape, film_traits
+from unet.typical import fit_typical
 
-MOST_FILMS = 200  # of the validation split, taken evenly: more make the numbers hardly better
+MOST_FILMS = 200  # of a split, taken evenly: more make the numbers hardly better
 SPOILT_FILMS = 64  # how many of them are also spoilt
 SPOILING = (1.0, 1.6, 2.4)  # how strongly, in units of what training does; one copy of each film for each
 BATCH = 8
@@ -63,6 +64,30 @@ def fit_on_validation(
         truths.append({structure: dice(count(tidy[structure], mask)) for structure, mask in known.items()})
     checkpoint.quality = fit_quality(traits, truths, [*rows, *(spoilt * len(SPOILING))], plain=len(rows))
     checkpoint.validation = {"films": len(rows), "operating_point": points, "nll": losses}
+    with atomic_file(path) as file:
+        save_checkpoint(file, checkpoint)
+
+
+def fit_on_training(
+    path: Path,
+    dataset: FilmDataset,
+    train_rows: Sequence[int],
+    val_rows: Sequence[int],
+    device: torch.device,
+    precision: str,
+) -> None:
+    """Fit what films usually look like to this network and write it into the checkpoint at `path`, once."""
+    checkpoint = load_checkpoint(path)
+    if checkpoint.typical:
+        return
+    model = prepare_model(checkpoint.build(), device)
+    shapes = []
+    for rows in (_evenly(train_rows, MOST_FILMS), _evenly(val_rows, MOST_FILMS)):
+        films = (film for batch in dataset.batches_of(rows, BATCH) for film in predict_batch(model, batch, precision))
+        planes = (probabilities_of(logits, checkpoint.temperature) for logits, _ in films)
+        thresholds = {name: checkpoint.threshold.get(name, 0.5) for name in STRUCTURES}
+        shapes.append([film_shape(clean(binarise(film, thresholds))) for film in planes])
+    checkpoint.typical = fit_typical(*shapes)
     with atomic_file(path) as file:
         save_checkpoint(file, checkpoint)
 

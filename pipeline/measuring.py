@@ -5,13 +5,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
+from data.geometry import Spacing
 from data.measurements import Measurement, measure_masks
-from data.resize import from_square
+from data.resize import Letterbox
 from db.records import ImageRecord
 from db.runs import finish_run, start_run
 from db.scores import write_measurements
-from pipeline.predictor import NO_LUNG_LOGIT, Predictor
+from pipeline.predictor import Predictor
 from report.evaluation import FilmResult
 
 REFERENCE = "measure"
@@ -24,11 +26,18 @@ def measure_predicted(
     """Measure the predicted masks of a film; with test-time views each value's spread is that over the views' own masks."""
     if len(predictor.views) < 2:
         return measure_masks(masks_pred, record.spacing_mm)
-    logits, box = predictor.logits(image)
-    views = [
-        predictor.binarise(from_square(view, box, fill=NO_LUNG_LOGIT).sigmoid().numpy()) for view in logits
-    ]  # one at a time: five films of logits at full size need not be held together
-    return measure_masks(masks_pred, record.spacing_mm, views)
+    return measure_views(predictor, *predictor.logits(image), masks_pred, record.spacing_mm)
+
+
+def measure_views(
+    predictor: Predictor, logits: Tensor, box: Letterbox, masks_pred: dict[str, np.ndarray], spacing_mm: Spacing | None
+) -> tuple[Measurement, ...]:
+    """Do the same with what `predictor.logits` gave: (V, C, N, N) and where the film lies in it."""
+    if len(logits) < 2:
+        return measure_masks(masks_pred, spacing_mm)
+    # one at a time: five films of logits at full size need not be held together
+    views = [predictor.binarise(predictor.enlarge(view[None], box)) for view in logits]
+    return measure_masks(masks_pred, spacing_mm, views)
 
 
 def keep_measurements(connection: sqlite3.Connection, run_id: int, folder: Path, results: Sequence[FilmResult]) -> None:

@@ -12,7 +12,8 @@ from unet.device import choose_device, choose_precision, prepare_model
 from unet.inference import IDENTITY, TEST_TIME_VIEWS, predict_views
 from unet.postprocess import binarise, clean
 from unet.quality import Quality, check_fit, predict_quality
-from unet.traits import film_traits
+from unet.traits import FilmTraits, film_shape, film_traits
+from unet.typical import check_typical
 
 DEFAULT_THRESHOLD = 0.5
 NO_LUNG_LOGIT = -30.0  # outside of what the network has seen
@@ -28,6 +29,7 @@ class Predictor:
         self.path = path
         self.checkpoint: Checkpoint = load_checkpoint(path)
         check_fit(path, self.checkpoint.quality)
+        check_typical(path, self.checkpoint.typical)
         self.structures = tuple(self.checkpoint.structures)
         self.thresholds = {name: self.checkpoint.threshold.get(name, DEFAULT_THRESHOLD) for name in self.structures}
         self.preprocessing = Preprocessing(**self.checkpoint.preprocessing)
@@ -56,10 +58,21 @@ class Predictor:
 
     def quality(self, logits: torch.Tensor) -> dict[str, Quality]:
         """Return the predicted quality of each structure, from what `logits` gave; empty where the checkpoint has none."""
+        return predict_quality(self.checkpoint.quality, self.traits(logits))
+
+    def traits(self, logits: torch.Tensor) -> FilmTraits:
+        """Return what probabilities and masks look like at the network's own size, from what `logits` gave."""
+        probabilities, raw = self._small(logits)
+        return film_traits(probabilities, raw, clean(raw))
+
+    def shape(self, logits: torch.Tensor) -> np.ndarray:
+        """Return the part of `traits` that is the film's shape (SHAPES,), from what `logits` gave."""
+        return film_shape(clean(self._small(logits)[1]))
+
+    def _small(self, logits: torch.Tensor) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         planes = self.calibrated(logits.mean(dim=0)).sigmoid().numpy()
         probabilities = dict(zip(self.structures, planes, strict=True))
-        raw = binarise(probabilities, self.thresholds)
-        return predict_quality(self.checkpoint.quality, film_traits(probabilities, raw, clean(raw)))
+        return probabilities, binarise(probabilities, self.thresholds)
 
     def masks(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """Return the masks at the film's own size: structure to bool (H, W), each one piece without holes."""

@@ -25,6 +25,7 @@ class Checkpoint:
     as plain dicts. structures: names of the channels. progress: counters and history. resume: what only a
     continued training needs (raw weights, optimiser); empty in best.pt. temperature, threshold: how logits become probabilities
     and masks. quality: see `unet.quality`. validation: what these three were fitted on, and how well they did there.
+    typical: see `unet.typical`.
     """
 
     model: UNetConfig
@@ -38,6 +39,7 @@ class Checkpoint:
     threshold: dict[str, float] = field(default_factory=dict)
     quality: dict[str, Any] = field(default_factory=dict)
     validation: dict[str, Any] = field(default_factory=dict)
+    typical: dict[str, Any] = field(default_factory=dict)
 
     def build(self) -> UNet:
         """Return the network with its weights, in evaluation mode."""

@@ -1,0 +1,93 @@
+"""What the network makes of one film: placed as it should lie, its masks, measurements, and how far to trust them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from data.measurements import Measurement
+from pipeline.doubts import doubts
+from pipeline.measuring import measure_views
+from pipeline.orientation import AS_STORED, Placement, find_placement, place, turn_in_words, unplace
+from pipeline.predictor import Predictor
+from unet.quality import predict_quality
+from unet.typical import strangeness
+
+JUDGED = ("lungs", "heart")  # structures whose predicted Dice may call for a review
+
+UNLIKE = "unlike the chest films the network knows"
+
+
+class FilmView(NamedTuple):
+    """image, masks: the film as it was looked at, (H, W). stored: the same masks on the film as it is stored.
+
+    review: what makes the masks doubtful, in words; remarks: what else was seen or done. predicted_dice: of the lungs;
+    strangeness: above 1 the film is not like the training's; None where the checkpoint cannot say.
+    """
+
+    image: np.ndarray
+    masks: dict[str, np.ndarray]
+    stored: dict[str, np.ndarray]
+    measurements: tuple[Measurement, ...]
+    review: tuple[str, ...]
+    remarks: tuple[str, ...]
+    predicted_dice: float | None
+    strangeness: float | None
+
+
+def view_film(
+    predictor: Predictor, image: np.ndarray, spacing_mm: tuple[float, float] | None, fix_orientation: bool
+) -> FilmView:
+    """Predict one film (H, W) in [0, 1]. Inverted grey levels are corrected; a turn only with `fix_orientation`."""
+    logits, box = predictor.logits(image)
+    traits = predictor.traits(logits)
+    found, applied, fit = AS_STORED, AS_STORED, predictor.checkpoint.typical
+    strange = strangeness(fit, traits.shape)
+    if strange is not None:
+        found = find_placement(strange, lambda tried: _judge(predictor, image, tried))
+        applied = Placement(found.inverted, False, found.quarter_turns if fix_orientation else 0)
+    if applied != AS_STORED:
+        image = place(image, applied)
+        logits, box = predictor.logits(image)
+        traits = predictor.traits(logits)
+        strange = strangeness(fit, traits.shape)
+        spacing_mm = spacing_mm[::-1] if spacing_mm and applied.quarter_turns % 2 else spacing_mm
+    masks = predictor.binarise(predictor.enlarge(logits, box))
+    quality = predict_quality(predictor.checkpoint.quality, traits)
+    poor = [
+        f"predicted Dice of the {name} {quality[name].predicted_dice:.2f}"
+        for name in JUDGED
+        if name in quality and quality[name].doubtful
+    ]
+    known_why = found.quarter_turns != applied.quarter_turns
+    unlike = strange is not None and strange > 1 and not known_why
+    return FilmView(
+        image,
+        masks,
+        {name: unplace(mask, applied) for name, mask in masks.items()},
+        measure_views(predictor, logits, box, masks, spacing_mm),
+        (*_lies(found, applied), *([UNLIKE] if unlike else []), *doubts(masks), *poor),
+        tuple(_done(applied)),
+        quality["lungs"].predicted_dice if "lungs" in quality else None,
+        strange,
+    )
+
+
+def _judge(predictor: Predictor, image: np.ndarray, tried: Sequence[Placement]) -> list[float]:
+    logits = (predictor.logits(place(image, placement))[0] for placement in tried)
+    return [strangeness(predictor.checkpoint.typical, predictor.shape(own)) for own in logits]
+
+
+def _lies(found: Placement, applied: Placement) -> list[str]:
+    """Say how the film lies where nothing was done about it."""
+    words = ["perhaps mirrored: the heart lies on the wrong side"] if found.mirrored else []
+    if found.quarter_turns != applied.quarter_turns:
+        words.append(f"lies turned by {turn_in_words(found)}; --fix-orientation turns it back")
+    return words
+
+
+def _done(applied: Placement) -> list[str]:
+    words = ["grey levels are stored inverted: corrected"] if applied.inverted else []
+    if applied.quarter_turns:
+        words.append(f"lies turned by {turn_in_words(applied)}: turned back for the network, the masks lie as stored")
+    return words

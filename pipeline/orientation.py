@@ -1,0 +1,59 @@
+"""How a film lies: as a chest film should, inverted in grey levels, turned, mirrored, or like no chest film at all."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from unet.typical import USUAL
+
+CLEARLY = 0.75  # strangeness from which all placements are tried; between usual and this only the mirror image
+LESS_STRANGE = 0.8  # another placement must be at most this part as strange as the film as it is stored
+
+
+class Placement(NamedTuple):
+    """What turns the stored film into an upright one: invert its grey levels, mirror it, turn it counter-clockwise."""
+
+    inverted: bool = False
+    mirrored: bool = False
+    quarter_turns: int = 0
+
+
+AS_STORED = Placement()
+MIRROR = Placement(mirrored=True)
+OTHERS = tuple(Placement(inverted, False, turns) for inverted in (False, True) for turns in range(4))[1:]
+
+Judge = Callable[[Sequence[Placement]], Sequence[float]]
+"""Gives the strangeness of the film in each of some placements."""
+
+
+def find_placement(stored: float, judge: Judge) -> Placement:
+    """Return the placement in which the film is like a chest film, or AS_STORED where none is clearly more so.
+
+    stored: strangeness of the film as it is stored. A film that is usual is not looked at again: most films cost nothing.
+    """
+    if stored <= USUAL:
+        return AS_STORED
+    tried = [MIRROR] if stored <= CLEARLY else [MIRROR, *OTHERS]
+    least, best = min(zip(judge(tried), tried, strict=True))
+    return best if least <= LESS_STRANGE * stored and least <= 1 else AS_STORED
+
+
+def place(image: np.ndarray, placement: Placement) -> np.ndarray:
+    """Return the film (H, W) in [0, 1] in a placement; an odd number of quarter turns gives (W, H)."""
+    if placement.inverted:
+        image = 1 - image
+    if placement.mirrored:
+        image = image[:, ::-1]
+    return np.ascontiguousarray(np.rot90(image, placement.quarter_turns))
+
+
+def unplace(mask: np.ndarray, placement: Placement) -> np.ndarray:
+    """Return a mask of the placed film on the film as it is stored: the inverse of `place`, but for grey levels."""
+    mask = np.rot90(mask, -placement.quarter_turns)
+    return np.ascontiguousarray(mask[:, ::-1] if placement.mirrored else mask)
+
+
+def turn_in_words(placement: Placement) -> str:
+    """Say how the stored film lies: what was turned counter-clockwise to be upright lies turned clockwise."""
+    return {1: "90 degrees clockwise", 2: "180 degrees", 3: "90 degrees counter-clockwise"}[placement.quarter_turns]

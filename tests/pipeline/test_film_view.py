@@ -1,0 +1,98 @@
+"""One film through a network that knows what a chest looks like: here one that simply reads the masks off the picture."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from data.resize import letterbox_of, to_square
+from pipeline.film_view import UNLIKE, view_film
+from pipeline.predictor import Predictor
+from unet.traits import film_shape
+from unet.typical import fit_typical
+
+THRESHOLDS = {"right_lung": 0.5, "left_lung": 0.5, "heart": 0.5}
+GREY = {"right_lung": 0.3, "left_lung": 0.4, "heart": 0.5}
+
+
+def draw(rng, size=(96, 64)):
+    """A chest of rectangles: right lung, left lung, and a heart that reaches to the left, each of its own grey."""
+    picture = np.full(size, 0.9, np.float32)
+    picture[0, :] = 0.95
+    top, bottom = 16 + rng.integers(0, 6), 76 + rng.integers(0, 6)
+    for name, left, right, low in (("right_lung", 8, 26, top), ("left_lung", 38, 56, top + 2), ("heart", 26, 44, 52)):
+        picture[low + rng.integers(0, 3) : bottom, left + rng.integers(0, 3) : right - rng.integers(0, 3)] = GREY[name]
+    return picture
+
+
+class Reader(Predictor):
+    """Says lung where a pixel has the lung's grey; of the rest of a Predictor only the parts are there that need no network."""
+
+    def __init__(self):
+        self.structures, self.thresholds, self.views = tuple(GREY), THRESHOLDS, ((0.0, 1.0),)
+        self.checkpoint = SimpleNamespace(temperature={}, quality={}, typical={})
+
+    def logits(self, image):
+        image = torch.from_numpy(np.ascontiguousarray(image))
+        box = letterbox_of(image, 96, crop=False)
+        small = to_square(image[None], box)[0]
+        return torch.stack([20 * ((small - grey).abs() < 0.04).float() - 10 for grey in GREY.values()])[None], box
+
+
+@pytest.fixture(scope="module")
+def reader():
+    rng, reader = np.random.default_rng(0), Reader()
+    shapes = [reader.shape(reader.logits(draw(rng))[0]) for _ in range(80)]
+    assert not np.isnan(shapes).any()
+    reader.checkpoint.typical = fit_typical(shapes[:60], shapes[60:])
+    return reader
+
+
+@pytest.fixture
+def film():
+    return draw(np.random.default_rng(7))
+
+
+def test_a_film_like_those_of_the_training_is_left_alone(reader, film):
+    view = view_film(reader, film, (0.2, 0.1), fix_orientation=True)
+    assert view.review == view.remarks == () and view.strangeness < 0.7
+    assert np.array_equal(view.stored["heart"], np.abs(film - 0.5) < 0.04)
+    assert film_shape(view.masks).shape == (13,)
+
+
+def test_inverted_grey_levels_are_corrected_and_said(reader, film):
+    view = view_film(reader, 1 - film, None, fix_orientation=False)
+    assert view.remarks == ("grey levels are stored inverted: corrected",) and view.review == ()
+    assert np.array_equal(view.stored["right_lung"], np.abs(film - 0.3) < 0.04)
+
+
+def test_a_turned_film_is_said_to_be_and_turned_only_when_asked(reader, film):
+    stored = np.ascontiguousarray(np.rot90(film, -1))
+    said = view_film(reader, stored, (0.1, 0.2), fix_orientation=False)
+    assert "lies turned by 90 degrees clockwise; --fix-orientation turns it back" in said.review
+    fixed = view_film(reader, stored, (0.1, 0.2), fix_orientation=True)
+    assert fixed.review == () and "turned back" in fixed.remarks[0]
+    assert np.array_equal(fixed.stored["left_lung"], np.abs(stored - 0.4) < 0.04)
+    widths = {m.name: m.value for m in fixed.measurements}
+    upright = {m.name: m.value for m in view_film(reader, film, (0.2, 0.1), True).measurements}
+    assert widths["heart_width_mm"] == upright["heart_width_mm"]
+
+
+def test_a_mirrored_film_is_said_to_be_and_left_as_it_is(reader, film):
+    stored = np.ascontiguousarray(film[:, ::-1])
+    swapped = np.where(np.abs(stored - 0.3) < 0.04, 0.4, np.where(np.abs(stored - 0.4) < 0.04, 0.3, stored))
+    view = view_film(reader, swapped.astype(np.float32), None, fix_orientation=True)
+    assert view.remarks == () and view.strangeness > 0.5
+
+
+def test_what_is_no_chest_film_is_called_so_never_silently_done(reader):
+    noise = np.random.default_rng(0).random((80, 70)).astype(np.float32)
+    view = view_film(reader, noise, None, fix_orientation=True)
+    assert view.strangeness > 1 and UNLIKE in view.review
+
+
+def test_without_the_trainings_shapes_nothing_is_claimed(reader, film):
+    plain = Reader()
+    view = view_film(plain, np.ascontiguousarray(np.rot90(film)), None, fix_orientation=True)
+    assert view.strangeness is None and view.remarks == ()

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from pipeline.orientation import AS_STORED, MIRROR, OTHERS, Placement, find_placement, place, unplace
+
+IMAGE = np.arange(12, dtype=np.float32).reshape(3, 4) / 12
+
+
+@pytest.mark.parametrize("placement", [AS_STORED, MIRROR, *OTHERS, Placement(True, True, 3)])
+def test_a_mask_of_the_placed_film_comes_back_to_the_same_pixels(placement):
+    upright = Placement(False, *placement[1:])
+    assert np.array_equal(unplace(place(IMAGE, upright), placement), IMAGE)
+    assert place(IMAGE, placement).shape == ((4, 3) if placement.quarter_turns % 2 else (3, 4))
+
+
+def test_placing_inverts_mirrors_and_turns_counter_clockwise():
+    assert np.allclose(place(IMAGE, Placement(inverted=True)), 1 - IMAGE)
+    assert place(IMAGE, MIRROR)[0, 0] == IMAGE[0, 3]
+    assert place(IMAGE, Placement(quarter_turns=1))[0, 0] == IMAGE[0, 3]
+
+
+def judge_of(values, asked):
+    def judge(tried):
+        asked.extend(tried)
+        return [values.get(placement, 3.0) for placement in tried]
+
+    return judge
+
+
+def test_a_usual_film_is_not_looked_at_again_and_one_little_off_only_mirrored():
+    asked = []
+    assert find_placement(0.5, judge_of({}, asked)) == AS_STORED and asked == []
+    assert find_placement(0.7, judge_of({MIRROR: 0.3}, asked)) == MIRROR and asked == [MIRROR]
+
+
+def test_the_least_strange_placement_wins_where_it_is_clearly_less_and_itself_not_strange():
+    inverted, turned = Placement(inverted=True), Placement(quarter_turns=2)
+    assert find_placement(2.0, judge_of({inverted: 0.4, turned: 0.3}, [])) == turned
+    assert find_placement(2.0, judge_of({inverted: 1.2}, [])) == AS_STORED
+    assert find_placement(0.9, judge_of({inverted: 0.8}, [])) == AS_STORED

@@ -1,0 +1,64 @@
+"""How far a film's masks are from those of the training: the sign of a film that is no chest film, or not as it should lie.
+
+The Mahalanobis distance (1936) of the film's shape, the few numbers of `unet.traits.film_shape`, from the training films' mean.
+It depends on no layer of the network. The fit is a dict of plain numbers and goes into the checkpoint.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from unet.traits import SHAPES
+
+LEAST_FILMS = 20  # with fewer training films nothing is fitted
+LEAST_VALIDATION = 10  # with fewer validation films the training films serve for the limit as well
+USUAL_SHARE = 0.97  # of the validation films are usual
+MARGIN = 2.0  # how many times as far as usual a film may be: films of other hospitals lie farther, docs/results.md
+SHRINKAGE = 0.3  # of the covariance towards a multiple of the identity: few films, many numbers
+ODDEST = 8.0  # standard deviations; beyond, and where a mask is missing, a number is as odd as this
+
+USUAL = 1 / MARGIN
+"""Strangeness that USUAL_SHARE of the validation films stay below."""
+
+
+def fit_typical(train: Sequence[np.ndarray], val: Sequence[np.ndarray]) -> dict:
+    """Return what `strangeness` needs, or, where there are too few films, only how many there are.
+
+    train, val: shapes (SHAPES,) of the films the network was trained and chosen on, NaN where a mask is missing.
+    """
+    shapes = np.array([shape for shape in train if not np.isnan(shape).any()])
+    if len(shapes) < LEAST_FILMS:
+        return {"shapes": list(SHAPES), "films": len(shapes)}
+    middle, spread = np.median(shapes, axis=0), np.maximum(shapes.std(axis=0), 1e-3)
+    z = np.clip((shapes - middle) / spread, -ODDEST, ODDEST)
+    covariance = np.cov(z.T)
+    level = np.trace(covariance) / len(covariance)
+    precision = np.linalg.inv((1 - SHRINKAGE) * covariance + SHRINKAGE * level * np.eye(len(covariance)))
+    fit = {
+        "shapes": list(SHAPES), "films": len(shapes), "middle": middle.tolist(), "spread": spread.tolist(),
+        "mean": z.mean(axis=0).tolist(), "precision": precision.tolist(), "limit": 1.0,
+    }  # fmt: skip
+    judges = [*val, *(train if len(val) < LEAST_VALIDATION else ())]
+    usual = float(np.quantile([strangeness(fit, shape) for shape in judges], USUAL_SHARE))
+    return {**fit, "limit": MARGIN * usual}
+
+
+def strangeness(fit: Mapping, shape: np.ndarray) -> float | None:
+    """Return how strange a film's shape (SHAPES,) is: 0 is the training's mean, above 1 the film is called strange.
+
+    None where nothing was fitted.
+    """
+    if "precision" not in fit:
+        return None
+    z = (shape - np.array(fit["middle"])) / np.array(fit["spread"])
+    z = np.nan_to_num(np.clip(z, -ODDEST, ODDEST), nan=ODDEST) - np.array(fit["mean"])
+    return float(np.sqrt(z @ np.array(fit["precision"]) @ z / len(z)) / fit["limit"])
+
+
+def check_typical(path: Path, fit: Mapping) -> None:
+    """Raise ValueError where the fit in a checkpoint was made from other numbers than this release computes."""
+    if fit and fit.get("shapes") != list(SHAPES):
+        raise ValueError(
+            f"checkpoint {path}: its training's shapes were fitted by another release; train it anew, or use the release it is of"
+        )
