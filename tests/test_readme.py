@@ -12,6 +12,7 @@ import predict
 import train
 from data import ingest
 from data.sources import READERS
+from unet import export
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -21,8 +22,11 @@ SETTINGS = {
     "analyze.py": analyze.AnalyzeConfig,
     "predict.py": predict.PredictConfig,
     "data.ingest": ingest.IngestConfig,
+    "unet.export": export.ExportConfig,
 }
-COMMANDS = re.findall(r"python (?:-m )?(train\.py|evaluate\.py|analyze\.py|predict\.py|data\.ingest)([^#\n`]*)", README)
+COMMANDS = re.findall(
+    r"python (?:-m )?(train\.py|evaluate\.py|analyze\.py|predict\.py|data\.ingest|unet\.export)([^#\n`]*)", README
+)
 
 
 def flags_of(config_class):
@@ -43,7 +47,7 @@ def test_every_flag_in_the_readme_exists(command, rest):
     assert used <= flags_of(SETTINGS[command]), f"{command}{rest}"
 
 
-@pytest.mark.parametrize("main", [train.main, evaluate.main, analyze.main, predict.main, ingest.main])
+@pytest.mark.parametrize("main", [train.main, evaluate.main, analyze.main, predict.main, ingest.main, export.main])
 def test_every_command_explains_itself(main, capsys):
     with pytest.raises(SystemExit) as stop:
         main(["--help"])

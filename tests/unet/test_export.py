@@ -1,0 +1,87 @@
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+
+from data.dataset import Preprocessing
+from pipeline.predictor import Predictor
+from unet import export
+from unet.checkpoint import Checkpoint, save_checkpoint
+from unet.model import UNet, UNetConfig
+
+
+def write_checkpoint(path, **preparation):
+    torch.manual_seed(0)
+    config = UNetConfig(base=4, depth=2)
+    model = UNet(config)
+    for module in model.modules():
+        if isinstance(
+            module, torch.nn.BatchNorm2d
+        ):  # statistics that no film has moved would hide a mistake in the scale
+            module.running_mean.normal_()
+    names = ["right_lung", "left_lung", "heart"]
+    checkpoint = Checkpoint(
+        model=config, weights=model.state_dict(), preprocessing=asdict(Preprocessing(size=48, **preparation)), training={},
+        structures=names, temperature={"heart": 1.7}, threshold={"heart": 0.4},
+    )  # fmt: skip
+    with open(path, "wb") as file:
+        save_checkpoint(file, checkpoint)
+    return path
+
+
+def films():
+    rng = np.random.default_rng(3)
+    yield rng.random((130, 40)).astype(np.float32)
+    bordered = np.zeros((77, 210), np.float32)
+    bordered[5:60, 100:180] = 0.2 + 0.5 * rng.random((55, 80))
+    yield bordered
+
+
+@pytest.mark.parametrize("preparation", [{}, {"crop": False}, {"intensity": "none"}])
+def test_the_chain_of_tensor_operations_says_what_the_library_says(tmp_path, preparation):
+    predictor = Predictor(write_checkpoint(tmp_path / "best.pt", **preparation), "cpu", "float32")
+    module = export.film_module(predictor)
+    for film in [*films(), *export.check_films()]:
+        assert export.largest_difference(module, predictor, film) < export.TOLERANCE
+    probabilities = predictor.probabilities(next(films()))
+    assert probabilities.std() > 0.01  # something to differ in
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_what_is_written_is_read_back_and_says_the_same_on_films_of_other_sizes(tmp_path, capsys):
+    path = write_checkpoint(tmp_path / "best.pt")
+    out = tmp_path / "out"
+    assert export.main(["--checkpoint", str(path), "--out", str(out), "--formats", "torch-export,torchscript"]) == 0
+    assert {file.name for file in out.iterdir()} == {"network.pt2", "network.ts", "network.json"}
+    assert "differs from the library by" in capsys.readouterr().out
+    predictor = Predictor(path, "cpu", "float32")
+    for loaded in (torch.export.load(out / "network.pt2").module(), torch.jit.load(str(out / "network.ts"))):
+        for film in films():
+            assert export.largest_difference(loaded, predictor, film) < export.TOLERANCE
+
+
+def test_onnx_says_the_same(tmp_path):
+    pytest.importorskip("onnxscript")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    path = write_checkpoint(tmp_path / "best.pt")
+    assert export.main(["--checkpoint", str(path), "--out", str(tmp_path), "--formats", "onnx"]) == 0
+    session = onnxruntime.InferenceSession((tmp_path / "network.onnx").read_bytes())
+    predictor = Predictor(path, "cpu", "float32")
+    for film in films():
+        assert np.abs(session.run(None, {"film": film})[0] - predictor.probabilities(film)).max() < export.TOLERANCE
+
+
+def test_what_cannot_be_exported_is_said_in_one_line(tmp_path, monkeypatch):
+    path = write_checkpoint(tmp_path / "clahe.pt", intensity="clahe")
+    with pytest.raises(ValueError, match="prepared by --intensity clahe, .* cannot be exported; train with percentile"):
+        export.main(["--checkpoint", str(path), "--out", str(tmp_path / "out")])
+    with pytest.raises(ValueError, match="'tflite': wanted some of torch-export, torchscript, onnx"):
+        export.main(["--checkpoint", str(path), "--out", str(tmp_path / "out"), "--formats", "tflite"])
+    monkeypatch.setattr(export, "TOLERANCE", 0.0)
+    path = write_checkpoint(tmp_path / "best.pt")
+    with pytest.raises(
+        ValueError, match="torchscript: probabilities differ from the library's by .*; nothing was written"
+    ):
+        export.main(["--checkpoint", str(path), "--out", str(tmp_path / "out"), "--formats", "torchscript"])
+    assert not list((tmp_path / "out").iterdir())

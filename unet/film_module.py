@@ -1,0 +1,100 @@
+"""A network with its preparation of films inside: a chain of tensor operations that torch.export, TorchScript and ONNX can hold.
+
+The black border, and with it the scale, differs from film to film, so cutting and resizing are written as products with matrices
+whose shape is known and whose entries are computed from the film: a row or column that is cut has weight 0.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class FilmModule(nn.Module):
+    """The whole way from a film to its probabilities: film (H, W) float32 in [0, 1], 0 black -> (C, H, W) float32 in [0, 1].
+
+    model: logits from (1, 1, size, size). size: side of its square. temperature: one for each structure. percentiles: (low, high)
+    that are stretched to 0..1, None: grey levels as they are. black: grey level below which a border counts as black, and
+    bright_share: share of a row or column that must be brighter for it to belong to the film; None: no border is cut. fill: logit
+    in the border that was cut.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        size: int,
+        temperature: Sequence[float],
+        percentiles: tuple[float, float] | None,
+        black: float | None,
+        bright_share: float,
+        fill: float,
+    ):
+        super().__init__()
+        self.model = model
+        self.size, self.percentiles = size, percentiles
+        self.black, self.bright_share, self.fill = black, bright_share, fill
+        self.register_buffer("temperature", torch.tensor(list(temperature))[:, None, None])
+
+    def forward(self, film: Tensor) -> Tensor:
+        top, crop_height, left, crop_width = self._content(film)
+        scale = self.size / torch.maximum(crop_height, crop_width)
+        inner_height, inner_width = (
+            (crop_height * scale).round().clamp(min=1),
+            (crop_width * scale).round().clamp(min=1),
+        )
+        square_top, square_left = ((self.size - inner_height) / 2).floor(), ((self.size - inner_width) / 2).floor()
+        square, rows, columns = (_positions(film, count) for count in (self.size, film.shape[0], film.shape[1]))
+        down = _resampling(square - square_top, inner_height, rows - top, crop_height)  # (size, H)
+        across = _resampling(square - square_left, inner_width, columns - left, crop_width)  # (size, W)
+        small = self._standardise(down @ film @ across.T, down.sum(1) > 0, across.sum(1) > 0)
+        logits = self.model(small[None, None])[0] / self.temperature
+        up = _resampling(rows - top, crop_height, square - square_top, inner_height)  # (H, size)
+        along = _resampling(columns - left, crop_width, square - square_left, inner_width)  # (W, size)
+        inside = (up.sum(1) > 0)[:, None] & (along.sum(1) > 0)[None, :]
+        return torch.where(inside, up @ logits @ along.T, self.fill).sigmoid()
+
+    def _content(self, film: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return first row, rows, first column, columns of what is not black border, float64; all of a film that is black."""
+        if self.black is None:
+            bright = torch.ones_like(film)
+        else:
+            bright = (film > self.black).float()
+        rows, columns = bright.mean(dim=1) > self.bright_share, bright.mean(dim=0) > self.bright_share
+        whole = ~(rows.any() & columns.any())
+        return (*_extent(rows | whole), *_extent(columns | whole))
+
+    def _standardise(self, small: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        """Stretch the grey levels between the percentiles of what lies inside; outside stays 0."""
+        inside = rows[:, None] & columns[None, :]
+        if self.percentiles is None:
+            return torch.where(inside, small, 0.0)
+        ordered = torch.where(inside, small, torch.inf).flatten().sort().values  # what is outside comes last
+        last = (rows.sum() * columns.sum() - 1).double()
+        low, high = (ordered[(share / 100 * last).round().long()] for share in self.percentiles)
+        stretched = ((small - low) / torch.where(high > low, high - low, 1.0)).clamp(0, 1)
+        return torch.where(inside & (high > low), stretched, 0.0)
+
+
+def _positions(film: Tensor, count: int) -> Tensor:
+    return torch.arange(count, device=film.device, dtype=torch.float64)
+
+
+def _extent(inside: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the first true position of a line and the number from there to the last one."""
+    positions = torch.arange(inside.shape[0], device=inside.device)
+    first = torch.where(inside, positions, inside.shape[0]).min()
+    last = torch.where(inside, positions, -1).max()
+    return first.double(), (last - first + 1).double()
+
+
+def _resampling(to: Tensor, to_size: Tensor, source: Tensor, source_size: Tensor) -> Tensor:
+    """Return the (len(to), len(source)) weights of a resize from source_size to to_size pixels along one axis.
+
+    to, source: positions counted from the first pixel of each; those outside 0..size - 1 have weight 0. Area-weighted when
+    shrinking, bilinear when growing: the triangle of torch's antialiased interpolation.
+    """
+    step = source_size / to_size
+    centre = (to[:, None] + 0.5) * step
+    weights = (1 - (source[None, :] + 0.5 - centre).abs() / step.clamp(min=1)).clamp(min=0)
+    weights = weights * ((source >= 0) & (source < source_size))[None, :] * ((to >= 0) & (to < to_size))[:, None]
+    return (weights / weights.sum(dim=1, keepdim=True).clamp(min=1e-12)).float()
