@@ -20,6 +20,7 @@ from cli.settings import parse_settings, settings_as_dict
 from data.augment import AugmentConfig
 from db.records import MASK_STRUCTURES
 from db.runs import log_epoch
+from pipeline.curriculum import best_epoch, stage_at
 from pipeline.fitting import fit_on_training, fit_on_validation
 from pipeline.session import Session, finish, open_session, save, warn
 from pipeline.train_settings import OVERFIT_DICE, OVERFIT_STEPS, TrainConfig, complete, stored_config
@@ -58,8 +59,7 @@ def train(config: TrainConfig) -> int:
     if config.overfit_batch:
         return overfit(session)
     trainer = session.trainer
-    steps = trainer.settings.epochs * trainer.settings.steps_per_epoch
-    progress = Progress(steps, "step", progress_stream(), done=trainer.step)
+    progress = Progress(trainer.settings.total_steps, "step", progress_stream(), done=trainer.step)
     try:
         while trainer.epoch < trainer.settings.epochs:
             train_one_epoch(session, progress)
@@ -80,7 +80,7 @@ def train(config: TrainConfig) -> int:
     finish(session)
     if is_first():
         write_curves(config.out, session.history)
-    best = max(session.history, key=lambda row: (row["score"], -row["epoch"]))
+    best = best_epoch(session.history)
     path = config.out / "best.pt"
     print(
         f"Best epoch {best['epoch']}, kept in {path}. Score it on the test films: python evaluate.py --checkpoint {path}"
@@ -91,25 +91,27 @@ def train(config: TrainConfig) -> int:
 def train_one_epoch(session: Session, progress: Progress) -> None:
     """Train, validate, keep the best, log."""
     trainer, settings = session.trainer, session.trainer.settings
+    stage = stage_at(session.stages, trainer.epoch)
+    batch_size, steps, before = session.config.batch_size, stage.steps(session.config.batch_size), trainer.step
     started, losses, films = time.monotonic(), 0.0, 0
     generator = torch.Generator().manual_seed(session.config.seed * 1_000_003 + trainer.epoch)
     augment = AugmentConfig() if session.config.augment else None
-    batches = session.dataset.augmented_batches(
-        session.train_rows, session.config.batch_size, generator, augment, shard()
-    )
+    batches = stage.dataset.augmented_batches(stage.rows, batch_size, generator, augment, shard(), stage.size)
     for count, loss in trainer.train_epoch(batches):
         losses, films = losses + loss * count, films + count
         speed = films / (time.monotonic() - started)
-        step = (trainer.step - 1) % settings.steps_per_epoch + 1
         progress.update(
-            text=f"epoch {trainer.epoch + 1}/{settings.epochs} step {step}/{settings.steps_per_epoch} "
+            text=f"epoch {trainer.epoch + 1}/{settings.epochs} step {trainer.step - before}/{steps} "
             f"loss {losses / films:.4f} {speed:.0f} films/s"
         )
     films_per_second = films / (time.monotonic() - started)
     # evaluate
-    validation = trainer.validate(session.dataset.batches_of(session.val_rows[shard()], session.config.batch_size))
+    held_out = session.dataset.batches_of(session.val_rows[shard()], batch_size)
+    validation = trainer.validate(batch.resized(stage.size) for batch in held_out)
     row = {
         "epoch": trainer.epoch,
+        "films": stage.films,
+        "size": stage.size,
         "train_loss": losses / films,
         "val_loss": validation.loss,
         "val_dice_lungs": validation.dice_lungs,
@@ -119,11 +121,10 @@ def train_one_epoch(session: Session, progress: Progress) -> None:
         "films_per_second": films_per_second,
         "seconds": time.monotonic() - started,
     }
-    is_best = validation.score > session.best_score
     # checkpoint: best first, so that a process killed between the two does this epoch again and writes the same
     session.history.append(row)
+    is_best = best_epoch(session.history) is row
     if is_best:
-        session.best_score = validation.score
         save(session, "best.pt", resumable=False)
     save(session, "last.pt", resumable=True)
     # log
@@ -160,8 +161,8 @@ def epoch_line(row: dict, epochs: int, is_best: bool) -> str:
         if row[column] is not None
     )
     return (
-        f"epoch {row['epoch']:3d}/{epochs}  loss {row['train_loss']:.4f}  val loss {row['val_loss']:.4f}  {dice}  "
-        f"{row['films_per_second']:.0f} films/s{'  best' if is_best else ''}"
+        f"epoch {row['epoch']:3d}/{epochs}  {row['films']} {row['size']} px  loss {row['train_loss']:.4f}  "
+        f"val loss {row['val_loss']:.4f}  {dice}  {row['films_per_second']:.0f} films/s{'  best' if is_best else ''}"
     )
 
 

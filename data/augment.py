@@ -88,22 +88,30 @@ def draw_parameters(batch: int, config: AugmentConfig, generator: torch.Generato
     )
 
 
-def apply(images: Tensor, masks: Tensor, parameters: AugmentParameters) -> tuple[Tensor, Tensor]:
+def apply(
+    images: Tensor, masks: Tensor, parameters: AugmentParameters, size: tuple[int, int] | None = None
+) -> tuple[Tensor, Tensor]:
     """Return the changed images (B, 1, H, W) and masks (B, C, H, W), both in [0, 1]; the inputs are not touched.
 
     masks: channel 0 the right lung, 1 the left lung (exchanged where the film is mirrored), the others sideless.
-    Outside the film both are 0.
+    size: height and width of the result; None: as the input. Outside the film both are 0.
     """
-    images, masks = warp(images, masks, parameters)
+    images, masks = warp(images, masks, parameters, size)
     images = change_grey_levels(images, parameters)
     inside = _window_mask(images.shape[-2:], parameters.window)
     return images * inside, masks * inside
 
 
-def warp(images: Tensor, masks: Tensor, parameters: AugmentParameters) -> tuple[Tensor, Tensor]:
-    """Rotate, zoom, stretch, shift, shear, bend and mirror images and masks by one and the same grid."""
-    grid = F.affine_grid(parameters.affine, list(images.shape), align_corners=False)
-    bend = F.interpolate(parameters.bend, size=images.shape[-2:], mode="bicubic", align_corners=True)
+def warp(
+    images: Tensor, masks: Tensor, parameters: AugmentParameters, size: tuple[int, int] | None = None
+) -> tuple[Tensor, Tensor]:
+    """Rotate, zoom, stretch, shift, shear, bend and mirror images and masks by one and the same grid, also to another size.
+
+    A much smaller size would need smoothing first: each output pixel is read between its four nearest input pixels.
+    """
+    size = size or tuple(images.shape[-2:])
+    grid = F.affine_grid(parameters.affine, [len(images), 1, *size], align_corners=False)
+    bend = F.interpolate(parameters.bend, size=size, mode="bicubic", align_corners=True)
     grid = grid + bend.permute(0, 2, 3, 1)
     mirror = parameters.mirror.view(-1, 1, 1)
     grid = torch.stack([torch.where(mirror, -grid[..., 0], grid[..., 0]), grid[..., 1]], dim=-1)

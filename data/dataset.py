@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from data.augment import AugmentConfig, AugmentParameters, apply, draw_parameters
 from data.intensity import standardise
@@ -42,6 +43,14 @@ class Batch(NamedTuple):
     images: Tensor
     masks: Tensor
     known: Tensor
+
+    def resized(self, side: int) -> "Batch":
+        """Return the batch in squares of `side` pixels; the masks stay covered shares."""
+        if self.images.shape[-1] == side:
+            return self
+        planes = torch.cat([self.images, self.masks], dim=1)
+        small = F.interpolate(planes, size=(side, side), mode="bilinear", align_corners=False, antialias=True)
+        return Batch(small[:, :1], small[:, 1:], self.known)
 
 
 def prepare(image: Tensor, preprocessing: Preprocessing) -> tuple[Tensor, Letterbox]:
@@ -115,12 +124,14 @@ class FilmDataset:
         generator: torch.Generator,
         config: AugmentConfig | None,
         shard: slice = slice(None),
+        side: int | None = None,
     ) -> Iterator[Batch]:
         """Yield the films of the rows once, in a random order and changed at random; config None leaves them as they are.
 
         shard: which films of each batch to yield. The numbers are drawn for the whole batch, so the shards of several processes
-        are together the batch of one.
+        are together the batch of one. side: of the squares to yield, pixels; None: as they are kept.
         """
+        side = side or self.preprocessing.size
         order = torch.randperm(len(rows), generator=generator).tolist()
         for start in range(0, len(rows), size):
             chosen = [rows[i] for i in order[start : start + size]]
@@ -128,8 +139,8 @@ class FilmDataset:
             if config is not None:
                 drawn = draw_parameters(len(chosen), config, generator)
                 own = AugmentParameters(*(numbers[shard] for numbers in drawn))
-                batch = Batch(*apply(batch.images, batch.masks, own), batch.known)
-            yield batch
+                batch = Batch(*apply(batch.images, batch.masks, own, (side, side)), batch.known)
+            yield batch.resized(side)
 
     def faults(self) -> list[str]:
         """Say which structures no film has drawn, or only with empty masks; an empty list is good news."""

@@ -1,10 +1,10 @@
 """A training under way: its films, its network, its folder and its rows in the database."""
 
-import math
 import sqlite3
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 import torch
@@ -17,6 +17,7 @@ from db.connection import connect
 from db.runs import find_run, finish_run, resume_run, start_run
 from db.selection import query_text, select_images
 from db.splits import draw
+from pipeline.curriculum import Stage, plan_stages
 from pipeline.train_settings import TrainConfig
 from report.run_folder import write_config, write_split
 from unet.checkpoint import load_checkpoint, save_checkpoint
@@ -37,10 +38,10 @@ class Session:
     dataset: FilmDataset
     train_rows: list[int]
     val_rows: list[int]
+    stages: list[Stage]
     trainer: Trainer
     connection: sqlite3.Connection
     run_id: int
-    best_score: float = -math.inf
     history: list[dict] = field(default_factory=list)
 
 
@@ -66,17 +67,20 @@ def open_session(config: TrainConfig) -> Session:
     device = choose_device(config.device)
     precision, reason = from_first(lambda: choose_precision(config.precision, device))
     config = replace(config, precision=precision)
-    films = min(len(train_rows), config.batch_size) if config.overfit_batch else len(train_rows)
-    check_shares(films, config.batch_size)
-    trainer = build_trainer(config, films, device)
+    trained_rows = train_rows[: config.batch_size] if config.overfit_batch else train_rows
+    stages = first_then_others(lambda: plan_stages(config, dataset, trained_rows))
+    for stage in stages:
+        check_shares(len(stage.rows), config.batch_size)
+    trainer = build_trainer(config, stages, device)
     session = Session(
         config, split_set, dataset, train_rows, [row for row, record in enumerate(records) if record.split == "val"],
-        trainer, connection, run_id=0,
+        stages, trainer, connection, run_id=0,
     )  # fmt: skip
     facts = {
         "split_set": split_set,
         "films": {split: counts[split] for split in ("train", "val", "test")},
         "patients": len({record.patient_id for record in records}),
+        "stages": [{"films": s.films, "count": len(s.rows), "epochs": s.epochs, "size": s.size} for s in stages],
         "parameters": count_parameters(trainer.model),
         "device": str(device),
         "precision": reason,
@@ -113,16 +117,15 @@ def check_counts(records: list, counts: Counter, config: TrainConfig) -> None:
         warn("no film fell into the test split: there will be nothing to report on")
 
 
-def build_trainer(config: TrainConfig, films: int, device: torch.device) -> Trainer:
-    """Build the network and optimiser for a number of training films."""
-    steps_per_epoch = math.ceil(films / config.batch_size)
+def build_trainer(config: TrainConfig, stages: Sequence[Stage], device: torch.device) -> Trainer:
+    """Build the network and optimiser for the stages of a training."""
     settings = Hyperparameters(
         seed=config.seed,
-        epochs=config.epochs,
-        steps_per_epoch=steps_per_epoch,
+        epochs=sum(stage.epochs for stage in stages),
+        total_steps=sum(stage.epochs * stage.steps(config.batch_size) for stage in stages),
         learning_rate=config.learning_rate,
         weight_decay=config.weight_decay,
-        warmup_steps=min(WARMUP_EPOCHS, config.epochs) * steps_per_epoch,
+        warmup_steps=min(WARMUP_EPOCHS, stages[0].epochs) * stages[0].steps(config.batch_size),
         average_decay=config.average_decay,
         dice_weight=config.dice_weight,
     )
@@ -165,7 +168,6 @@ def follow(session: Session) -> None:
         checkpoint = load_checkpoint(last)
         session.trainer.restore(checkpoint.weights, checkpoint.resume)
         session.history = list(checkpoint.progress["history"])
-        session.best_score = checkpoint.progress["best_score"]
 
 
 def finish(session: Session, status: str = "finished") -> None:
@@ -182,7 +184,7 @@ def save(session: Session, name: str, resumable: bool) -> None:
         resumable,
         preprocessing=asdict(session.dataset.preprocessing),
         training={**settings_as_dict(session.config), "split_set": session.split_set},
-        progress={"epoch": session.trainer.epoch, "best_score": session.best_score, "history": session.history},
+        progress={"epoch": session.trainer.epoch, "history": session.history},
     )
     with atomic_file(session.config.out / name) as file:
         save_checkpoint(file, checkpoint)

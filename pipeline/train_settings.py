@@ -12,8 +12,8 @@ from db.records import CONVENTIONS
 from unet.device import PRECISIONS
 
 PRESETS = {
-    "fast": {"epochs": 30, "size": 256, "base": 32},
-    "accurate": {"epochs": 120, "size": 256, "base": 32},
+    "fast": {"epochs": 24, "phantom_epochs": 0, "size": 256, "base": 32},
+    "accurate": {"epochs": 80, "phantom_epochs": 12, "size": 256, "base": 32},
 }
 OVERFIT_STEPS, OVERFIT_DICE = 150, 0.95
 
@@ -31,9 +31,11 @@ class TrainConfig:
     source: tuple[str, ...] = setting(("all",), "names of the sources to use")
     seed: int = setting(0, "seed of the split, the start weights, the order and the augmentation")
     epochs: int | None = setting(None, "times every film is seen (set by --preset)")
+    phantom_epochs: int | None = setting(None, "epochs on the embedded phantom films before that (set by --preset)")
+    small_share: float = setting(0.65, "share of the epochs in squares of 9/16 of --size, before those of --size")
     size: int | None = setting(None, "side of the network's square, pixels (set by --preset)")
     base: int | None = setting(None, "channels of the network's first level (set by --preset)")
-    batch_size: int = setting(8, "films per optimiser step")
+    batch_size: int = setting(4, "films per optimiser step")
     learning_rate: float = setting(2e-3, "peak learning rate of AdamW")
     weight_decay: float = setting(1e-2, "weight decay of AdamW")
     average_decay: float = setting(0.995, "decay of the moving average of the weights, per step")
@@ -70,6 +72,10 @@ def complete(config: TrainConfig) -> TrainConfig:
     for name in ("epochs", "size", "base", "batch_size"):
         if getattr(config, name) < 1:
             raise ValueError(f"--{name.replace('_', '-')} {getattr(config, name)}: wanted 1 or more")
+    if config.phantom_epochs < 0:
+        raise ValueError(f"--phantom-epochs {config.phantom_epochs}: wanted 0 or more")
+    if not 0 <= config.small_share <= 1:
+        raise ValueError(f"--small-share {config.small_share}: wanted 0 to 1")
     return replace(config, db=config.db or ensure_phantom())
 
 

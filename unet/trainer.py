@@ -28,7 +28,7 @@ class Hyperparameters:
 
     seed: int
     epochs: int
-    steps_per_epoch: int
+    total_steps: int
     learning_rate: float
     weight_decay: float
     warmup_steps: int
@@ -86,8 +86,8 @@ class Trainer:
         """Make one optimiser step and return its loss."""
         images, masks, known = self._place(images, masks, known)
         # learning rate
-        total = self.settings.epochs * self.settings.steps_per_epoch
-        self.rate = learning_rate(self.step, total, self.settings.learning_rate, self.settings.warmup_steps)
+        settings = self.settings
+        self.rate = learning_rate(self.step, settings.total_steps, settings.learning_rate, settings.warmup_steps)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate
         # forward

@@ -88,3 +88,14 @@ def test_clouds_brighten_dark_ground_and_leave_the_masks_alone():
     new_images, new_masks = apply(images, masks, draw(dataclasses.replace(OFF, opacity=1.0), seed=5))
     assert (new_images >= images - 1e-5).all() and new_images.max() > 0.25
     assert torch.allclose(new_masks, masks, atol=1e-5)
+
+
+def test_another_size_shows_the_same_film():
+    images, masks = film(height=48, width=48)
+    parameters = draw(dataclasses.replace(AugmentConfig(), noise=0.0, blur=0.0, collimation=0.0), seed=3)
+    full, full_masks = apply(images, masks, parameters)
+    small, small_masks = apply(images, masks, parameters, (24, 24))
+    assert small.shape == (2, 1, 24, 24) and small_masks.shape == (2, 2, 24, 24)
+    shrunk = torch.nn.functional.avg_pool2d(full_masks, 2)
+    assert (small_masks - shrunk).abs().mean() < 0.01
+    assert (small - torch.nn.functional.avg_pool2d(full, 2)).abs().mean() < 0.02

@@ -11,7 +11,7 @@ CPU = torch.device("cpu")
 
 def settings(**changes):
     values = {
-        "seed": 1, "epochs": 4, "steps_per_epoch": 3, "learning_rate": 3e-3, "weight_decay": 0.01,
+        "seed": 1, "epochs": 4, "total_steps": 12, "learning_rate": 3e-3, "weight_decay": 0.01,
         "warmup_steps": 2, "average_decay": 0.9, "dice_weight": 1.0,
     }  # fmt: skip
     return Hyperparameters(**{**values, **changes})
@@ -37,7 +37,7 @@ def run_epochs(trainer, epochs):
 
 
 def test_a_small_network_learns_discs_by_heart():
-    trainer = make(UNetConfig(base=8, depth=2), epochs=30, learning_rate=0.1)
+    trainer = make(UNetConfig(base=8, depth=2), epochs=30, total_steps=90, learning_rate=0.1)
     losses = run_epochs(trainer, 30)
     result = trainer.validate(batches(1))
     assert losses[-1] < 0.3 * losses[0]

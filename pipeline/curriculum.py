@@ -1,0 +1,84 @@
+"""The stages of a training: which films, how often, and at which size.
+
+Small squares first: a step at 9/16 of the side costs a third, and what is learnt there (where lungs are, what grey levels mean)
+need not be learnt again; the last stage draws the border at the full size. Phantom films come before the first real one: their
+shapes and exposures vary more than those of one hospital.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from data.dataset import FilmDataset, Preprocessing, cache_folder
+from data.ingest import ensure_phantom
+from db.connection import connect
+from db.records import ImageRecord
+from db.selection import query_text, select_images
+from pipeline.train_settings import TrainConfig
+
+SMALL_SIDE = 9 / 16  # of the network's square
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Epochs that are alike. films: 'phantom' or 'selected'; size: side of the square in training and validation, pixels."""
+
+    films: str
+    dataset: FilmDataset
+    rows: Sequence[int]
+    epochs: int
+    size: int
+
+    def steps(self, batch_size: int) -> int:
+        """Return the optimiser steps of one epoch."""
+        return math.ceil(len(self.rows) / batch_size)
+
+
+def plan_stages(config: TrainConfig, dataset: FilmDataset, rows: Sequence[int]) -> list[Stage]:
+    """Return the stages in order, those without epochs left out. rows: of the training films in `dataset`."""
+    small = max(1, round(SMALL_SIDE * config.size))
+    at_first = round(config.small_share * config.epochs)
+    stages = [
+        Stage("selected", dataset, rows, at_first, small),
+        Stage("selected", dataset, rows, config.epochs - at_first, config.size),
+    ]
+    if config.phantom_epochs and needs_phantom(config, [dataset.records[row] for row in rows]):
+        phantom = phantom_films(config, dataset.preprocessing)
+        if phantom is not None:
+            stages.insert(0, Stage("phantom", phantom, range(len(phantom)), config.phantom_epochs, small))
+    return [stage for stage in stages if stage.epochs]
+
+
+def needs_phantom(config: TrainConfig, records: Sequence[ImageRecord]) -> bool:
+    """Tell whether phantom films would teach anything: not where the films are phantoms, or the weights have been trained."""
+    drawn = all(mask.provenance == "phantom" for record in records for mask in record.masks)
+    return not drawn and config.init is None and not config.overfit_batch
+
+
+def phantom_films(config: TrainConfig, preprocessing: Preprocessing) -> FilmDataset | None:
+    """Return the embedded films, drawing them first where they are not there yet; None for a convention they do not have."""
+    database = ensure_phantom()
+    parameters = {"convention": config.convention, "provenance": "phantom", "source": "all"}
+    connection = connect(database)
+    try:
+        records = select_images(connection, query_text("segmentation_images"), parameters)
+    finally:
+        connection.close()
+    return FilmDataset(records, preprocessing, cache_folder(database)) if records else None
+
+
+def stage_at(stages: Sequence[Stage], epoch: int) -> Stage:
+    """Return the stage that epoch number `epoch` (from 0) belongs to; past the end, the last one."""
+    for stage in stages:
+        if epoch < stage.epochs:
+            return stage
+        epoch -= stage.epochs
+    return stages[-1]
+
+
+def best_epoch(history: Sequence[dict]) -> dict | None:
+    """Return the row of the best epoch so far: only those of the latest size compete; of equal scores the first."""
+    if not history:
+        return None
+    rivals = [row for row in history if row["size"] == history[-1]["size"]]
+    return max(rivals, key=lambda row: (row["score"], -row["epoch"]))
