@@ -5,7 +5,19 @@ from dataclasses import fields
 
 import pytest
 
-from proposal.numbers import MARK, TABLE, TEXT, all_numbers, all_tables, differences, filled, main
+from proposal.numbers import (
+    MARK,
+    TABLE,
+    TEXT,
+    all_numbers,
+    all_tables,
+    budget_numbers,
+    dataset_numbers,
+    differences,
+    filled,
+    main,
+    study_numbers,
+)
 from proposal.protocol import ProtocolConfig
 from proposal.results import stored
 
@@ -26,6 +38,11 @@ def test_no_mark_is_overlooked(text):
     """Every comment of the text is a mark with a value before it, or a table's begin or end: a typing mistake hides nothing."""
     marks = len(MARK.findall(text)) + 2 * len(TABLE.findall(text))
     assert text.count("<!--") == marks
+
+
+def test_nothing_is_computed_that_the_text_does_not_say(text):
+    said = {found["name"] for found in MARK.finditer(text)}
+    assert {*dataset_numbers(), *budget_numbers(), *study_numbers()} <= said
 
 
 @pytest.mark.parametrize(
