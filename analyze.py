@@ -2,36 +2,38 @@
 
     python analyze.py                            # the database of the newest training, or the embedded phantom films
     python analyze.py --db films.sqlite --by source
-    python analyze.py --run runs/own/evaluate-test   # with the scores of that evaluation, by group
+    python analyze.py --run runs/own/evaluate-test   # with the scores of that evaluation, and its measurements' agreement
+    python analyze.py --db films.sqlite --measure    # with what the stored masks measure
 
-Writes to --out: report.html and report.md with figures beside it, and one CSV per table.
+Writes to --out: report.html and report.md (or report.json), a CSV for each table and figure, and
+rows_to_look_at.csv. Identifiers of
+patients and names of files stay out unless --show-ids.
 """
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cli.command import DONE, run
+from cli.progress import track
 from cli.settings import parse_settings, setting, settings_as_dict
 from data.ingest import ensure_phantom
 from db.connection import connect
-from db.records import CONVENTIONS
+from db.records import CONVENTIONS, ImageRecord
 from db.runs import find_run, finish_run, start_run
-from db.selection import query_text, run_query
-from report.cohort import finding_table, measurement_table, missing_table, odd_rows, table_one
-from report.cohort_figures import (
-    age_figure,
-    finding_figure,
-    flow_figure,
-    measurement_figure,
-    missing_figure,
-    view_figure,
-)
-from report.figures import figure_bytes
-from report.page import Heading, Page, Picture, Table, Text, write_page
+from db.scores import write_measurements
+from db.selection import query_text, select_images
+from pipeline.analysis import Analysis, runs_of
+from pipeline.likeness import find_likenesses
+from pipeline.measuring import measure_references
+from report.page import Picture, Table, write_page
 from report.run_folder import write_csv
-from report.scores import score_table
+
+FORMATS = ("html", "md", "json")
+ODD_COLUMNS = ("image_id", "source", "fact", "value", "why")
+ID_COLUMNS = ("patient_id", "file")
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class AnalyzeConfig:
     source: tuple[str, ...] = setting(("all",), "names of the sources to describe")
     convention: str = setting("clear_field", "masks that make a film usable, for the flow", choices=CONVENTIONS)
     provenance: tuple[str, ...] = setting(("manual", "landmark", "phantom"), "whose masks count, for the flow")
+    split_set: str = setting("seed0", "name of the draw whose splits --by split shows")
+    measure: bool = setting(False, "measure the stored masks of the films that the flow keeps, and keep the values")
+    likenesses: bool = setting(False, "open every film and look for the same picture in another file")
+    format: str = setting("html", "html (with its Markdown twin), md or json", choices=FORMATS)
+    show_ids: bool = setting(False, "name patients and files in the list of rows to look at")
     out: Path | None = setting(None, "folder for the results; without it runs/analyze-NAME_OF_DATABASE")
 
 
@@ -53,19 +60,44 @@ def main(argv: list[str]) -> int:
     db = config.db or database_of(config.run)
     out = config.out or Path("runs") / f"analyze-{db.stem}"
     connection = connect(db)
-    parameters = {
-        "convention": config.convention,
-        "provenance": ",".join(config.provenance),
-        "source": ",".join(config.source),
-    }
-    page = build_page(connection, config, parameters)
+    analysis = Analysis(connection, query_parameters(config), config.by, config.show_ids)
+    rows = analysis.rows_of("cohort_images")
+    if not rows:
+        raise ValueError(
+            f"no image of source {', '.join(config.source)} in the database; see `python -m data.ingest --help`"
+        )
+    evaluation = None if config.run is None else evaluation_of(connection, config.run)
     out.mkdir(parents=True, exist_ok=True)
     run_id = start_run(connection, "analyze", out, settings_as_dict(config))
-    path = write_page(page, out)
-    write_tables(page, out)
+    if config.measure:
+        write_measurements(connection, run_id, measure_references(selected(connection, analysis.parameters)))
+    analysis.add_cohort(rows)
+    if config.likenesses:
+        add_likenesses(analysis, connection)
+    runs = [run_id] if config.measure else []
+    analysis.add_measurements(runs + (runs_of(connection, evaluation) if evaluation is not None else []))
+    if evaluation is not None:
+        analysis.add_evaluation(evaluation)
+    path = write_results(analysis, out, config)
     finish_run(connection, run_id)
     print(f"Report: {path}")
     return DONE
+
+
+def query_parameters(config: AnalyzeConfig) -> dict[str, str]:
+    """Return the named parameters that the queries use."""
+    return {
+        "convention": config.convention,
+        "provenance": ",".join(config.provenance),
+        "source": ",".join(config.source),
+        "split_set": config.split_set,
+    }
+
+
+def selected(connection: sqlite3.Connection, parameters: dict[str, str]) -> Sequence[ImageRecord]:
+    """Return the films that the flow keeps, shown with progress."""
+    records = select_images(connection, query_text("segmentation_images"), parameters)
+    return track(records, len(records), "measuring film")
 
 
 def database_of(run_folder: Path | None) -> Path:
@@ -78,77 +110,35 @@ def database_of(run_folder: Path | None) -> Path:
     return Path(json.loads(path.read_text(encoding="utf-8"))["db"])
 
 
-def build_page(connection: sqlite3.Connection, config: AnalyzeConfig, parameters: dict[str, str]) -> Page:
-    """Compose the report from the queries."""
-
-    def rows_of(query: str) -> list[dict]:
-        return [dict(row) for row in run_query(connection, query_text(query), parameters)]
-
-    rows = rows_of("cohort_images")
-    if not rows:
-        raise ValueError(
-            f"no image of source {', '.join(config.source)} in the database; see `python -m data.ingest --help`"
-        )
-    page = Page("Who is in the data")
-    add_flow(page, rows, rows_of("cohort_flow"), rows_of("refusals"))
-    page.add(Heading("Patients and films"), table_one(rows, config.by))
-    page.add(picture("ages", age_figure(rows), "Age and sex, every patient once."))
-    page.add(picture("views", view_figure(rows), "Modality and view position (DICOM codes)."))
-    page.add(Heading("Findings"), finding_table(rows))
-    page.add(picture("findings", finding_figure(rows), "Findings as the sources state them."))
-    page.add(Heading("What is missing"), missing_table(rows))
-    page.add(picture("missing", missing_figure(rows), "Facts that are not stated."))
-    odd = odd_rows(rows)
-    if odd.rows:
-        page.add(Heading("Rows to look at"), odd)
-    values = rows_of("measurement_values")
-    if values:
-        page.add(Heading("Clinical measurements"), measurement_table(values))
-        page.add(picture("measurements", measurement_figure(values), "The four most frequent measurements."))
-    if config.run is not None:
-        add_scores(page, connection, config)
-    return page
-
-
-def add_flow(page: Page, rows: list[dict], flow: list[dict], refusals: list[dict]) -> None:
-    """Say how many images there are, how many are used, and what each condition removes."""
-    patients, used = len({row["patient_id"] for row in rows}), flow[-1]["remaining"]
-    page.add(
-        Text(
-            f"{len(rows)} images of {patients} patients. {used} of them are frontal chest films with a usable mask. "
-            "An empty fact means 'not stated', never 'no'. For research use; not a medical device."
-        ),
-        Heading("From all rows to the films used"),
-        picture("flow", flow_figure(flow), "Each condition and what it removes."),
-    )
-    lines = [(row["label"], row["removed"], row["remaining"]) for row in flow]
-    page.add(Table(("condition", "removed", "remaining"), lines, source="db/queries/cohort_flow.sql"))
-    if refusals:
-        lines = [tuple(row.values()) for row in refusals]
-        page.add(Table(tuple(refusals[0]), lines, "Refused at ingest.", source="db/queries/refusals.sql"))
-
-
-def add_scores(page: Page, connection: sqlite3.Connection, config: AnalyzeConfig) -> None:
-    """Show the scores of the evaluation in --run by group."""
-    evaluation = find_run(connection, "evaluate", config.run)
+def evaluation_of(connection: sqlite3.Connection, folder: Path) -> int:
+    """Return the number of the evaluation whose results lie in a folder."""
+    evaluation = find_run(connection, "evaluate", folder)
     if evaluation is None:
         raise ValueError(
-            f"--run {config.run}: the database has no evaluation with this folder; run evaluate.py with this --db"
+            f"--run {folder}: the database has no evaluation with this folder; run evaluate.py with this --db"
         )
-    scores = run_query(connection, query_text("scores_by_film"), {"run_id": evaluation["run_id"]})
-    page.add(Heading("How well the masks agree, by group"), score_table([dict(row) for row in scores], config.by))
+    return evaluation["run_id"]
 
 
-def picture(name: str, figure, caption: str) -> Picture:
-    """Render a figure for the page."""
-    return Picture(name, figure_bytes(figure), caption)
+def add_likenesses(analysis: Analysis, connection: sqlite3.Connection) -> None:
+    """Open every film and note those that show the same picture."""
+    records = select_images(connection, query_text("every_image"), analysis.parameters)
+    table, notes = find_likenesses(track(records, len(records), "comparing film"))
+    analysis.page.add(table)
+    for note in notes:
+        analysis.note(*note)
 
 
-def write_tables(page: Page, folder: Path) -> None:
-    """Write every table of the page as CSV, numbered in reading order."""
-    tables = [block for block in page.blocks if isinstance(block, Table)]
+def write_results(analysis: Analysis, out: Path, config: AnalyzeConfig) -> Path:
+    """Write the report in the asked format, every table and every figure's numbers as CSV, and the rows to look at."""
+    columns = (*ODD_COLUMNS, *(ID_COLUMNS if config.show_ids else ()))
+    write_csv(out / "rows_to_look_at.csv", columns, [[row[column] for column in columns] for row in analysis.odd])
+    tables = [block for block in analysis.page.blocks if isinstance(block, Table)]
     for number, table in enumerate(tables, start=1):
-        write_csv(folder / f"table{number}.csv", table.columns, table.rows)
+        write_csv(out / f"table{number}.csv", table.columns, table.rows)
+    for picture in (block for block in analysis.page.blocks if isinstance(block, Picture)):
+        write_csv(out / f"figure-{picture.name}.csv", picture.columns, picture.rows)
+    return write_page(analysis.page, out, formats=("html", "md") if config.format == "html" else (config.format,))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """Clinical measurements of predicted and of reference masks, kept as rows with the run that took them."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
 from data.geometry import Spacing
+from data.masks import load_masks
 from data.measurements import Measurement, measure_masks
 from data.resize import Letterbox
 from db.records import ImageRecord
@@ -46,6 +47,15 @@ def keep_measurements(connection: sqlite3.Connection, run_id: int, folder: Path,
     reference = start_run(connection, REFERENCE, folder, {"masks": "reference"}, run_id)
     write_measurements(connection, reference, _rows((result.record, result.measured_true) for result in results))
     finish_run(connection, reference)
+
+
+def measure_references(records: Iterable[ImageRecord]) -> Iterator[tuple]:
+    """Yield (image_id, name, value, unit, spread) of every value that the films' stored masks allow.
+
+    Raises ValueError or OSError where a mask cannot be read: a cohort that is silently smaller would mislead.
+    """
+    for record in records:
+        yield from _rows([(record, measure_masks(load_masks(record), record.spacing_mm))])
 
 
 def _rows(films: Iterable[tuple[ImageRecord, Sequence[Measurement]]]) -> list[tuple]:

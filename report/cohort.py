@@ -2,11 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import combinations
 
 import numpy as np
 
 from report.page import Table
+from unet.association import smd, smd_shares
 
+MOST_FINDINGS = 25
+FEWEST_PATIENTS = 3
 SMALLEST_GROUP = 10  # patients; of fewer no share is shown, it would say more about persons than about groups
 NOT_STATED = "not stated"
 FACTS = (
@@ -26,75 +30,145 @@ Rows = Sequence[dict]
 
 
 def table_one(rows: Rows, by: str) -> Table:
-    """Return the usual first table: images, patients, age, sex, view, modality for each group and for all."""
-    groups = {"all": list(rows), **group_rows(rows, by)}
-    lines: list[list] = [["images", *(len(group) for group in groups.values())]]
-    lines.append(["patients", *(count_patients(group) for group in groups.values())])
-    lines.append(["age, years: median (quartiles)", *(_age(group) for group in groups.values())])
+    """Return the usual first table: images, patients, age, sex, view, modality for all and for each group, and
+    how far groups differ.
+
+    The last column is the standardised mean difference of every patient's first film, the largest of any two groups.
+    """
+    groups = group_rows(rows, by)
+    people = {name: first_films(group) for name, group in groups.items()}
+    columns = {"all": list(rows), **groups}
+    lines: list[list] = [["images", *(len(group) for group in columns.values()), None]]
+    lines.append(["patients", *(count_patients(group) for group in columns.values()), None])
+    ages = [[row["age_years"] for row in group if row["age_years"] is not None] for group in people.values()]
+    lines.append(["age, years: median (quartiles)", *(_age(group) for group in columns.values()), _largest(smd, ages)])
     for column, title in CATEGORIES:
-        for level in sorted({_level(row[column]) for row in rows}):
-            lines.append([f"{title}: {level}", *(_share(group, column, level) for group in groups.values())])
-    caption = f"By {by}. Counts are images; shares only for groups of {SMALLEST_GROUP} patients or more."
-    return Table(("", *groups), lines, caption, source="db/queries/cohort_images.sql")
-
-
-def missing_table(rows: Rows) -> Table:
-    """Return, for each fact, how many images do not state it."""
-    lines = [(title, missing, missing / len(rows)) for _, title, missing in missing_counts(rows)]
-    return Table(
-        ("fact", "not stated", "share"), lines, f"Of {len(rows)} images.", source="db/queries/cohort_images.sql"
+        if column == by:
+            continue
+        levels = sorted({_level(row[column]) for row in rows})
+        counts = [[sum(_level(row[column]) == level for row in group) for level in levels] for group in people.values()]
+        difference = _largest(smd_shares, counts)
+        for level in levels:
+            shares = (_share(group, column, level) for group in columns.values())
+            lines.append([f"{title}: {level}", *shares, difference if level == levels[0] else None])
+    caption = (
+        f"By {by}. Counts are images; shares only for groups of {SMALLEST_GROUP} patients or more. SMD: "
+        "standardised mean difference "
+        "between groups, each patient's first film, the largest of any two groups of that many patients; above "
+        "0.1 is usually called unbalanced."
     )
+    return Table(("", *columns, "SMD"), lines, caption, source="db/queries/cohort_images.sql")
 
 
-def missing_counts(rows: Rows) -> list[tuple[str, str, int]]:
-    """Return (column, title, images without it) for every fact."""
-    return [(column, title, sum(row[column] is None for row in rows)) for column, title in FACTS]
+def _largest(measure: Callable, groups: Sequence[Sequence[float]]) -> float | None:
+    """The largest difference of two groups that are large enough; None where there are no two."""
+    large = [group for group in groups if (len(group) if measure is smd else sum(group)) >= SMALLEST_GROUP]
+    found = [measure(one, other) for one, other in combinations(large, 2)]
+    return max((value for value in found if value == value), default=None)
 
 
 def finding_table(rows: Rows) -> Table:
-    """Return how often each finding is stated, in images and patients."""
-    images, patients = Counter(), {}
-    for row in rows:
-        for finding in split_findings(row):
-            images[finding] += 1
-            patients.setdefault(finding, set()).add(row["patient_id"])
-    lines = [(finding, count, len(patients[finding])) for finding, count in images.most_common(25)]
-    return Table(("finding", "images", "patients"), lines, "Findings as the sources state them, the 25 most frequent.",
-                 source="db/queries/cohort_images.sql")  # fmt: skip
+    """Return how often each finding is stated, in images and patients.
 
-
-def measurement_table(values: Rows) -> Table:
-    """Return the clinical measurements: number, median and quartiles, smallest and largest, by who took them."""
-    lines = []
-    for (name, unit, by), group in _grouped(values, lambda row: (row["name"], row["unit"], row["measured_by"])).items():
-        numbers = np.array([row["value"] for row in group])
-        low, median, high = np.percentile(numbers, [25, 50, 75])
-        lines.append((name, unit, by, len(group), count_patients(group), float(median), float(low), float(high),
-                      float(numbers.min()), float(numbers.max())))  # fmt: skip
-    columns = (
-        "measurement",
-        "unit",
-        "taken by",
-        "films",
-        "patients",
-        "median",
-        "1st quartile",
-        "3rd quartile",
-        "least",
-        "most",
+    Findings of fewer than three patients are counted together: a radiologist's own words about one person are not for a report.
+    """
+    images, patients = _count_findings(rows)
+    shown = frequent_findings(rows, MOST_FINDINGS)
+    lines: list[tuple] = [(name, images[name], len(patients[name])) for name in shown]
+    rest = [name for name in images if name not in shown]
+    if rest:
+        people = set().union(*(patients[name] for name in rest))
+        lines.append((f"{len(rest)} other findings", sum(images[name] for name in rest), len(people)))
+    caption = (
+        f"Findings as the sources state them, the {MOST_FINDINGS} most frequent of {FEWEST_PATIENTS} patients or more."
     )
-    return Table(columns, lines, "Clinical measurements.", source="db/queries/measurement_values.sql")
+    return Table(("finding", "images", "patients"), lines, caption, source="db/queries/cohort_images.sql")
 
 
-def odd_rows(rows: Rows) -> Table:
-    """Return the images whose facts cannot be or are unlikely, for somebody to look at; identifiers are database numbers."""
-    lines = []
-    for row in rows:
-        age = row["age_years"]
-        if age is not None and (age <= 0 or age > 110):
-            lines.append((row["image_id"], row["source"], f"age {age:g} years"))
-    return Table(("image_id", "source", "what is odd"), lines, f"{len(lines)} images with impossible or unlikely facts.",
+def frequent_findings(rows: Rows, most: int) -> list[str]:
+    """Return the most frequent findings, only such as three patients or more have."""
+    images, patients = _count_findings(rows)
+    return [name for name, _ in images.most_common() if len(patients[name]) >= FEWEST_PATIENTS][:most]
+
+
+def cohort_sentence(rows: Rows) -> str:
+    """Say in words who the patients are: sex, age, films each. Every patient counts once, with the first film."""
+    people = first_films(rows)
+    sexes = Counter(row["sex"] for row in people)
+    ages = [row["age_years"] for row in people if row["age_years"] is not None]
+    films = Counter(row["patient_id"] for row in rows)
+    several = sum(count > 1 for count in films.values())
+    unknown = len(people) - sexes["F"] - sexes["M"]
+    sentences = [f"{sexes['F']} women and {sexes['M']} men; for {unknown} patients the sex is not stated or another."]
+    if ages:
+        low, median, high = np.percentile(ages, [25, 50, 75])
+        sentences.append(
+            f"Half of them are between {low:.0f} and {high:.0f} years old (median {median:.0f}; "
+            f"{len(people) - len(ages)} ages not stated)."
+        )
+    sentences.append(f"{several} patients have more than one image, at most {max(films.values())}.")
+    return " ".join(sentences)
+
+
+def view_table(rows: Rows) -> Table:
+    """Return modality against view position, in images."""
+    counts = Counter((_level(row["modality"]), _level(row["view"])) for row in rows)
+    modalities, views = sorted({key[0] for key in counts}), sorted({key[1] for key in counts})
+    lines = [(modality, *(counts[modality, view] for view in views)) for modality in modalities]
+    return Table(("modality", *views), lines, "Modality against view position (DICOM codes), in images.",
                  source="db/queries/cohort_images.sql")  # fmt: skip
+
+
+def acquisition_table(rows: Rows) -> Table:
+    """Return how the films of each source were taken: sizes, spacing, photometric interpretation."""
+    lines = []
+    for source, group in group_rows(rows, "source").items():
+        sizes = np.array([(row["rows"], row["columns"]) for row in group])
+        spacings = [row["row_spacing_mm"] for row in group if row["row_spacing_mm"] is not None]
+        unequal = sum(
+            row["row_spacing_mm"] is not None and row["row_spacing_mm"] != row["column_spacing_mm"] for row in group
+        )
+        inverted = Counter(_level(row["photometric"]) for row in group)
+        least, most = sizes.min(axis=0), sizes.max(axis=0)
+        lines.append((
+            source, len(group), len({tuple(size) for size in sizes.tolist()}), f"{least[0]} to {most[0]}",
+            f"{least[1]} to {most[1]}", f"{min(spacings):.3g} to {max(spacings):.3g}" if spacings else None, unequal,
+            ", ".join(f"{name} {count}" for name, count in sorted(inverted.items())),
+        ))  # fmt: skip
+    columns = (
+        "source",
+        "images",
+        "sizes",
+        "rows",
+        "columns",
+        "spacing, mm",
+        "row and column spacing differ",
+        "photometric",
+    )
+    return Table(columns, lines, "How the films are stored.", source="db/queries/cohort_images.sql")
+
+
+def odd_table(odd: Rows, show_ids: bool) -> Table:
+    """Return what cannot be, counted by kind, or film by film with identifiers where asked for."""
+    if show_ids:
+        lines = [
+            tuple(row[key] for key in ("image_id", "source", "patient_id", "file", "fact", "value", "why"))
+            for row in odd
+        ]
+        columns = ("image_id", "source", "patient_id", "file", "fact", "value", "why")
+    else:
+        counts = Counter((row["source"], row["fact"], row["why"]) for row in odd)
+        lines = [(*key, count) for key, count in sorted(counts.items())]
+        columns = ("source", "fact", "why", "rows")
+    return Table(columns, lines, "Every row is in rows_to_look_at.csv.", source="db/queries/odd_values.sql")
+
+
+def first_films(rows: Rows) -> list[dict]:
+    """Return every patient's first row."""
+    first: dict = {}
+    for row in rows:
+        first.setdefault(row["patient_id"], row)
+    return list(first.values())
 
 
 def group_rows(rows: Rows, by: str) -> dict[str, list[dict]]:
@@ -104,7 +178,7 @@ def group_rows(rows: Rows, by: str) -> dict[str, list[dict]]:
         raise ValueError(f"--by {by}: no such column; known are {known}")
     if by != "finding":
         return {str(key): group for key, group in sorted(_grouped(rows, lambda row: _level(row[by])).items())}
-    frequent = [finding for finding, _ in Counter(f for row in rows for f in split_findings(row)).most_common(6)]
+    frequent = frequent_findings(rows, 6)
     return {finding: [row for row in rows if finding in split_findings(row)] for finding in frequent}
 
 
@@ -116,6 +190,16 @@ def split_findings(row: dict) -> list[str]:
 def count_patients(rows: Rows) -> int:
     """Return the number of persons behind some rows."""
     return len({row["patient_id"] for row in rows})
+
+
+def _count_findings(rows: Rows) -> tuple[Counter, dict[str, set]]:
+    """Images of each finding, and the patients behind them."""
+    images, patients = Counter(), {}
+    for row in rows:
+        for finding in split_findings(row):
+            images[finding] += 1
+            patients.setdefault(finding, set()).add(row["patient_id"])
+    return images, patients
 
 
 def _grouped(rows: Rows, key: Callable) -> dict:

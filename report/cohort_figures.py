@@ -1,18 +1,20 @@
-"""Figures of the cohort: flow, ages, views, findings, gaps, measurements."""
+"""Figures of the cohort, each with its numbers: flow, ages, views, findings, gaps, visits."""
 
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from report.cohort import NOT_STATED, Rows, missing_counts, split_findings
-from report.figures import BLUE, GREY, ORANGE, RED, new_figure
+from report.cohort import NOT_STATED, Rows, first_films, frequent_findings, split_findings
+from report.figures import BLUE, ORANGE, Chart, new_figure
+from report.gaps import missing_shares
 
-SEX_NAMES = (("F", "women", ORANGE), ("M", "men", BLUE), (None, NOT_STATED, GREY))
+BAND = 10  # years
+OLDEST = 110
+SHOWN_FINDINGS = 8
 
 
-def flow_figure(flow: Sequence[dict]) -> Figure:
+def flow_figure(flow: Sequence[dict]) -> Chart:
     """Draw from all rows down to the films used: one bar a condition, with what it removes."""
     first = flow[0]["remaining"] + flow[0]["removed"]
     labels = ["rows in the sources", *(f"- {row['label']}" for row in flow)]
@@ -23,91 +25,108 @@ def flow_figure(flow: Sequence[dict]) -> Figure:
     axis.barh(places, left, color=BLUE, height=0.6)
     axis.barh(places, removed, left=left, color=ORANGE, height=0.6)
     for place, rest, gone in zip(places, left, removed, strict=True):
-        axis.text(
-            rest + gone + 0.01 * first,
-            place,
-            f"{rest}" + (f"  ({gone} removed)" if gone else ""),
-            va="center",
-            fontsize=9,
-        )
+        words = f"{rest}" + (f"  ({gone} removed)" if gone else "")
+        axis.text(rest + gone + 0.01 * first, place, words, va="center", fontsize=9)
     axis.set_yticks(places, labels)
     axis.set(xlabel="images", xlim=(0, 1.25 * max(first, 1)))
     axis.grid(visible=False)
-    return figure
+    return Chart(figure, ("condition", "removed", "remaining"), list(zip(labels, removed, left, strict=True)))
 
 
-def age_figure(rows: Rows) -> Figure:
-    """Draw the ages of patients, once each, by sex."""
-    figure, axis = new_figure()
-    seen, ages = set(), {sex: [] for sex, _, _ in SEX_NAMES}
-    for row in rows:
-        if row["patient_id"] not in seen and row["age_years"] is not None and 0 < row["age_years"] <= 110:
-            seen.add(row["patient_id"])
-            ages[row["sex"] if row["sex"] in ("F", "M") else None].append(row["age_years"])
-    series = [(ages[sex], f"{name} (n = {len(ages[sex])})", colour) for sex, name, colour in SEX_NAMES if ages[sex]]
-    if series:
-        axis.hist(
-            [s[0] for s in series],
-            bins=range(0, 111, 10),
-            stacked=True,
-            label=[s[1] for s in series],
-            color=[s[2] for s in series],
-        )
-        axis.legend(frameon=False)
-    axis.set(xlabel="age at the first film, years", ylabel="patients")
-    return figure
+def age_figure(rows: Rows) -> Chart:
+    """Draw the age pyramid: women to the left, men to the right, every patient once, at the first film."""
+    people = [row for row in first_films(rows) if row["age_years"] is not None and 0 < row["age_years"] <= OLDEST]
+    edges = np.arange(0, OLDEST + BAND, BAND)
+    counts = {
+        sex: np.histogram([row["age_years"] for row in people if row["sex"] == sex], edges)[0] for sex in ("F", "M")
+    }
+    others = sum(row["sex"] not in ("F", "M") for row in people)
+    figure, axis = new_figure(6.4, 3.8)
+    axis.barh(
+        edges[:-1] + BAND / 2, -counts["F"], height=0.86 * BAND, color=ORANGE, label=f"women (n = {counts['F'].sum()})"
+    )
+    axis.barh(
+        edges[:-1] + BAND / 2, counts["M"], height=0.86 * BAND, color=BLUE, label=f"men (n = {counts['M'].sum()})"
+    )
+    most = max(1, *counts["F"], *counts["M"])
+    axis.set(xlim=(-1.1 * most, 1.1 * most), xlabel=f"patients ({others} more with an age but no sex stated)")
+    axis.set(ylabel="age at the first film, years", ylim=(0, OLDEST))
+    axis.xaxis.set_major_formatter(lambda value, _: f"{abs(value):.0f}")
+    axis.axvline(0, color="black", linewidth=0.6)
+    axis.legend(frameon=False, loc="upper right", fontsize=8)
+    lines = [
+        (int(low), int(low + BAND), int(f), int(m)) for low, f, m in zip(edges, counts["F"], counts["M"], strict=False)
+    ]
+    return Chart(figure, ("age_from", "age_below", "women", "men"), lines)
 
 
-def counts_figure(counts: Counter, xlabel: str) -> Figure:
-    """Draw counts as horizontal bars, the most frequent on top."""
+def view_figure(rows: Rows) -> Chart:
+    """Draw how many images of each modality and view there are."""
+    counts = Counter(f"{row['modality'] or NOT_STATED}, {row['view'] or NOT_STATED}" for row in rows)
     items = counts.most_common(15)[::-1]
     figure, axis = new_figure(7.0, 0.32 * len(items) + 0.9)
-    axis.barh([str(name)[:48] for name, _ in items], [count for _, count in items], color=BLUE, height=0.65)
+    axis.barh([name[:48] for name, _ in items], [count for _, count in items], color=BLUE, height=0.65)
     for place, (_, count) in enumerate(items):
         axis.text(count, place, f" {count}", va="center", fontsize=9)
-    axis.set(xlabel=xlabel)
+    axis.set(xlabel="images")
     axis.grid(visible=False)
-    return figure
+    return Chart(figure, ("modality_and_view", "images"), counts.most_common())
 
 
-def view_figure(rows: Rows) -> Figure:
-    """Draw how many images of each modality and view there are."""
-    return counts_figure(
-        Counter(f"{row['modality'] or NOT_STATED}, {row['view'] or NOT_STATED}" for row in rows), "images"
-    )
+def finding_figure(rows: Rows) -> Chart:
+    """Draw which findings are stated together: images with both; on the diagonal those with the finding at all."""
+    lists = [split_findings(row) for row in rows]
+    names = frequent_findings(rows, SHOWN_FINDINGS)
+    place = {name: index for index, name in enumerate(names)}
+    table = np.zeros((len(names), len(names)), int)
+    for found in lists:
+        known = [place[name] for name in found if name in place]
+        for one in known:
+            for other in known:
+                table[one, other] += 1
+    lines = [(a, b, int(table[place[a], place[b]])) for a in names for b in names]
+    return Chart(_grid(table, names, names, "d", f"images, of {len(rows)}"), ("finding", "and", "images"), lines)
 
 
-def finding_figure(rows: Rows) -> Figure:
-    """Draw how many images state each finding."""
-    return counts_figure(Counter(finding for row in rows for finding in split_findings(row)), "images")
+def missing_figure(rows: Rows) -> Chart:
+    """Draw the share of images that do not state each fact, source by source."""
+    titles, sources, shares = missing_shares(rows)
+    figure = _grid(100 * shares, titles, sources, ".0f", "not stated, % of the source's images")
+    lines = [(title, source, float(shares[i, j])) for i, title in enumerate(titles) for j, source in enumerate(sources)]
+    return Chart(figure, ("fact", "source", "share_not_stated"), lines)
 
 
-def missing_figure(rows: Rows) -> Figure:
-    """Draw the share of images that do not state each fact."""
-    counts = sorted(missing_counts(rows), key=lambda item: item[2])
-    figure, axis = new_figure(7.0, 0.32 * len(counts) + 0.9)
-    axis.barh(
-        [title for _, title, _ in counts],
-        [100 * missing / len(rows) for _, _, missing in counts],
-        color=RED,
-        height=0.65,
-    )
-    axis.set(xlabel=f"not stated, % of {len(rows)} images", xlim=(0, 100))
+def visit_figure(studies: Sequence[int], days: Sequence[float]) -> Chart:
+    """Draw how many studies the patients have, and how many days lie between one and the next."""
+    figure, (left, right) = new_figure(8.5, 3.0, columns=2)
+    counts = Counter(min(count, 10) for count in studies)
+    left.bar(range(1, 11), [counts[k] for k in range(1, 11)], color=BLUE)
+    left.set(xlabel="studies (10: ten or more)", ylabel=f"patients, of {len(studies)}", xticks=range(1, 11))
+    bins = [0, 1, 2, 4, 8, 15, 31, 91, 366, 1e9]
+    labels = ["<1", "1", "2-3", "4-7", "8-14", "15-30", "31-90", "91-365", ">365"]
+    between = np.histogram(days, bins)[0]
+    right.set_visible(bool(days))
+    right.bar(range(len(labels)), between, color=BLUE)
+    right.set_xticks(range(len(labels)), labels, rotation=45, fontsize=8)
+    right.set(xlabel="days to the next study", ylabel=f"pairs of studies, of {len(days)}")
+    lines = [("studies of a patient", str(k), counts[k]) for k in range(1, 11)]
+    lines += [("days to the next study", label, int(n)) for label, n in zip(labels, between, strict=True)]
+    return Chart(figure, ("what", "value", "count"), lines)
+
+
+def _grid(values: np.ndarray, rows: Sequence[str], columns: Sequence[str], form: str, label: str):
+    """A table of numbers as a heat map with each number in its cell."""
+    figure, axis = new_figure(2.6 + 0.62 * len(columns), 1.5 + 0.3 * len(rows))
+    if values.size:
+        image = axis.imshow(values, cmap="Blues", vmin=0, vmax=max(float(values.max()), 1e-9), aspect="auto")
+        figure.colorbar(image, ax=axis, label=label)
+    for i, line in enumerate(values):
+        for j, value in enumerate(line):
+            dark = value > 0.6 * values.max()
+            axis.text(
+                j, i, format(value, form), ha="center", va="center", fontsize=8, color="white" if dark else "black"
+            )
+    axis.set_xticks(range(len(columns)), [name[:22] for name in columns], rotation=35, ha="right", fontsize=8)
+    axis.set_yticks(range(len(rows)), [name[:34] for name in rows], fontsize=8)
     axis.grid(visible=False)
-    return figure
-
-
-def measurement_figure(values: Rows) -> Figure | None:
-    """Draw the distribution of the four most frequent measurements, with unit and n; None where there are none."""
-    names = [
-        name for name, _ in Counter((row["name"], row["unit"], row["measured_by"]) for row in values).most_common(4)
-    ]
-    if not names:
-        return None
-    figure, axes = new_figure(9.0, 2.6, columns=len(names))
-    for axis, (name, unit, by) in zip(np.atleast_1d(axes), names, strict=True):
-        numbers = [row["value"] for row in values if (row["name"], row["unit"], row["measured_by"]) == (name, unit, by)]
-        axis.hist(numbers, bins=20, color=BLUE)
-        axis.set_title(f"{name.replace('_', ' ')}\nn = {len(numbers)}, by {by}", fontsize=8)
-        axis.set_xlabel(unit)
     return figure

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib
 
@@ -13,6 +14,14 @@ from data.writing import atomic_file
 
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#666666"  # Okabe & Ito 2008
 DPI = 110
+
+
+class Chart(NamedTuple):
+    """A figure with the numbers it shows, as the columns and rows of a CSV file."""
+
+    figure: Figure
+    columns: Sequence[str]
+    rows: Sequence[Sequence]
 
 
 def new_figure(width: float = 6.4, height: float = 3.6, columns: int = 1, rows: int = 1):

@@ -2,6 +2,8 @@
 
 import base64
 import html
+import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +12,9 @@ from data.writing import atomic_file
 
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
+
+LONG = 50  # letters; longer cells are broken into lines
+DRAWN = ("data", "format", "links")  # of a block, what only a page that is looked at needs
 
 
 @dataclass(frozen=True)
@@ -43,12 +48,18 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """An image file's bytes with its caption; `name` is its anchor and, in the Markdown twin, its file name."""
+    """An image file's bytes with its caption; `name` is its anchor and, in the Markdown twin, its file name.
+
+    columns, rows: the numbers that a figure shows, written beside it as CSV; none for a photograph. source: the SQL query.
+    """
 
     name: str
     data: bytes
     caption: str
     format: str = "png"
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence] = ()
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,19 +84,42 @@ class Page:
         self.blocks.extend(blocks)
 
 
-def write_page(page: Page, folder: Path, name: str = "report") -> Path:
-    """Write NAME.html, and NAME.md with its pictures in NAME_files/; return the path of the HTML page."""
-    path = folder / f"{name}.html"
-    with atomic_file(path) as file:
-        file.write(render_html(page).encode("utf-8"))
-    pictures = folder / f"{name}_files"
-    for picture in _pictures(page):
-        pictures.mkdir(exist_ok=True)
-        with atomic_file(pictures / f"{picture.name}.{picture.format}") as file:
-            file.write(picture.data)
-    with atomic_file(folder / f"{name}.md") as file:
-        file.write(render_markdown(page, pictures.name).encode("utf-8"))
-    return path
+def write_page(page: Page, folder: Path, name: str = "report", formats: Sequence[str] = ("html", "md")) -> Path:
+    """Write the page as NAME.html, NAME.md (with its pictures in NAME_files/) or NAME.json, and return the path of the first."""
+    texts = {"html": render_html, "md": lambda page: render_markdown(page, f"{name}_files"), "json": render_json}
+    for format in formats:
+        with atomic_file(folder / f"{name}.{format}") as file:
+            file.write(texts[format](page).encode("utf-8"))
+    if "md" in formats:
+        pictures = folder / f"{name}_files"
+        for picture in _pictures(page):
+            pictures.mkdir(exist_ok=True)
+            with atomic_file(pictures / f"{picture.name}.{picture.format}") as file:
+                file.write(picture.data)
+    return folder / f"{name}.{formats[0]}"
+
+
+def render_json(page: Page) -> str:
+    """Return the page as JSON: title and blocks in reading order, figures as the numbers they show; NaN is null."""
+    blocks = [
+        {
+            "kind": type(block).__name__.lower(),
+            **{key: _plain(value) for key, value in vars(block).items() if key not in DRAWN},
+        }
+        for block in page.blocks
+    ]
+    return json.dumps({"title": page.title, "blocks": blocks}, indent=1, allow_nan=False) + "\n"
+
+
+def _plain(value):
+    """A value as JSON knows it."""
+    if isinstance(value, Picture):
+        return {key: _plain(part) for key, part in vars(value).items() if key not in DRAWN}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def render_html(page: Page) -> str:
@@ -108,6 +142,8 @@ def format_value(value) -> str:
     """Write a cell: four significant decimals for numbers below 10, fewer above, a dash for nothing."""
     if value is None or value != value:
         return "–"
+    if isinstance(value, float) and 0 < abs(value) < 0.00005:
+        return f"{value:.0e}"
     if isinstance(value, float):
         return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
     return str(value)
@@ -134,8 +170,12 @@ def _html_table(table: Table) -> str:
     links = list(table.links) or [None] * len(table.rows)
     rows = "\n".join(_html_row(row, link) for row, link in zip(table.rows, links, strict=True))
     caption = f"<caption>{html.escape(table.caption)}</caption>" if table.caption else ""
-    source = f'<p class="source">Query: <code>{html.escape(table.source)}</code></p>' if table.source else ""
+    source = _html_source(table.source)
     return f'<div class="table"><table>{caption}<thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table></div>{source}'
+
+
+def _html_source(source: str) -> str:
+    return f'<span class="source"> Query: <code>{html.escape(source)}</code></span>' if source else ""
 
 
 def _html_row(row: Sequence, link: str | None) -> str:
@@ -146,7 +186,8 @@ def _html_row(row: Sequence, link: str | None) -> str:
         if index == 0 and link is not None:
             text = f'<a href="#{html.escape(link)}">{text}</a>'
         key = f' data-value="{value}"' if number else ""
-        cells.append(f"<td{' class=number' if number else ''}{key}>{text}</td>")
+        kind = " class=number" if number else " class=long" if len(text) > LONG else ""
+        cells.append(f"<td{kind}{key}>{text}</td>")
     return "<tr>" + "".join(cells) + "</tr>"
 
 
@@ -156,7 +197,7 @@ def _html_picture(picture: Picture) -> str:
     caption = html.escape(picture.caption)
     return (
         f'<figure id="{html.escape(picture.name)}"><img src="data:image/{kind};base64,{data}" alt="{caption}">'
-        f"<figcaption>{caption}</figcaption></figure>"
+        f"<figcaption>{caption}{_html_source(picture.source)}</figcaption></figure>"
     )
 
 
@@ -169,7 +210,8 @@ def _markdown_block(block: Block, folder: str) -> str:
         case Table():
             return _markdown_table(block)
         case Picture():
-            return f"![{block.caption}]({folder}/{block.name}.{block.format})\n\n{block.caption}"
+            source = f" Query: `{block.source}`" if block.source else ""
+            return f"![{block.caption}]({folder}/{block.name}.{block.format})\n\n{block.caption}{source}"
         case Gallery():
             return "\n\n".join(_markdown_block(picture, folder) for picture in block.pictures)
 

@@ -1,10 +1,13 @@
--- One row per image, films listed again left out: who, how, and what was found. Parameters: :source.
+-- One row per image, films listed again left out: who, how, and what was found. Parameters: :source, :split_set.
 SELECT image.image_id,
        source.name AS source,
        study.patient_id,
        image.study_id,
        patient.patient_sex AS sex,
        study.patient_age_years AS age_years,
+       CASE WHEN study.patient_age_years < 18 THEN 'under 18' WHEN study.patient_age_years < 40 THEN '18 to 39'
+            WHEN study.patient_age_years < 60 THEN '40 to 59' WHEN study.patient_age_years < 80 THEN '60 to 79'
+            WHEN study.patient_age_years >= 80 THEN '80 and over' END AS age_group,
        study.study_date,
        study.offset_days,
        image.modality,
@@ -15,12 +18,15 @@ SELECT image.image_id,
        image.rows,
        image.columns,
        image.row_spacing_mm,
+       image.column_spacing_mm,
+       split.split,
        (SELECT group_concat(finding, '|') FROM finding WHERE finding.image_id = image.image_id) AS findings,
        (SELECT count(*) FROM mask WHERE mask.image_id = image.image_id) AS masks
 FROM image
 JOIN source USING (source_id)
 JOIN study USING (study_id)
 JOIN patient ON patient.patient_id = study.patient_id
+LEFT JOIN split ON split.patient_id = study.patient_id AND split.split_set = :split_set
 WHERE image.duplicate_of IS NULL
   AND (:source = 'all' OR instr(',' || :source || ',', ',' || source.name || ',') > 0)
 ORDER BY source.name, study.patient_id, study.offset_days, image.image_id

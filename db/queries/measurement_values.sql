@@ -1,11 +1,11 @@
--- Every clinical measurement with the film it was taken on and who took it ('source' or the run's number). Parameters: :source.
-SELECT measurement.name,
-       measurement.unit,
-       measurement.value,
-       coalesce('run ' || measurement.run_id, 'source') AS measured_by,
+-- One measurement by one measurer, with what is known of each film. Parameters: :source, :name, :run_id (NULL: the source's own).
+SELECT measurement.value,
        image.image_id,
        image.view_position AS view,
        patient.patient_sex AS sex,
+       study.patient_age_years AS age_years,
+       source.name AS source,
+       (SELECT group_concat(finding, '|') FROM finding WHERE finding.image_id = image.image_id) AS findings,
        study.patient_id
 FROM measurement
 JOIN image USING (image_id)
@@ -13,5 +13,6 @@ JOIN source USING (source_id)
 JOIN study USING (study_id)
 JOIN patient ON patient.patient_id = study.patient_id
 WHERE image.duplicate_of IS NULL
+  AND measurement.name = :name AND measurement.run_id IS :run_id
   AND (:source = 'all' OR instr(',' || :source || ',', ',' || source.name || ',') > 0)
-ORDER BY measurement.name, image.image_id
+ORDER BY study.patient_id, study.offset_days, image.image_id

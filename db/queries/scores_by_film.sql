@@ -6,6 +6,9 @@ SELECT score.structure,
        study.patient_id,
        patient.patient_sex AS sex,
        study.patient_age_years AS age_years,
+       CASE WHEN study.patient_age_years < 18 THEN 'under 18' WHEN study.patient_age_years < 40 THEN '18 to 39'
+            WHEN study.patient_age_years < 60 THEN '40 to 59' WHEN study.patient_age_years < 80 THEN '60 to 79'
+            WHEN study.patient_age_years >= 80 THEN '80 and over' END AS age_group,
        image.modality,
        image.view_position AS view,
        image.patient_position,

@@ -3,6 +3,7 @@
 import csv
 import html.parser
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import train
 from db.connection import connect
 from unet.metrics import count, dice
 
+ROOT = Path(__file__).parent.parent.parent
 SMALL = [
     "--size", "48", "--base", "8", "--epochs", "8", "--precision", "float32", "--device", "cpu", "--batch-size", "4",
     "--learning-rate", "0.01", "--seed", "9",
@@ -206,11 +208,77 @@ def test_analysis_tells_the_cohort_and_the_scores_by_group(evaluated, phantom_db
     assert list(first[0]) == ["condition", "removed", "remaining"] and len(first) == 8
 
 
-def test_no_identifier_of_a_patient_is_in_the_cohort_report(phantom_db, tmp_path):
-    analyze.main(["--db", str(phantom_db), "--out", str(tmp_path / "a")])
-    text = (tmp_path / "a/report.html").read_text()
+def test_a_run_has_its_measurements_held_against_reference_and_exact_values(evaluated, tmp_path):
+    assert analyze.main(["--run", str(evaluated), "--out", str(tmp_path / "a")]) == 0
+    text = (tmp_path / "a/report.md").read_text()
+    for words in (
+        "against the reference masks",
+        "against the values the source states",
+        "Cohen's kappa",
+        "heart makes up",
+        "ICC(2,1)",
+    ):
+        assert words in text, words
+    pairs = read_csv(tmp_path / "a/figure-agreement-stated.csv")
+    assert {row["measurement"] for row in pairs} == {"cardiothoracic_ratio", "heart_width_mm", "thorax_width_mm"}
+
+
+def test_stored_masks_are_measured_where_asked(phantom_db, tmp_path):
+    assert analyze.main(["--db", str(phantom_db), "--measure", "--likenesses", "--out", str(tmp_path / "a")]) == 0
+    connection = connect(phantom_db)
+    run = connection.execute("SELECT run_id FROM run WHERE folder = ?", (str(tmp_path / "a"),)).fetchone()[0]
+    rows = connection.execute(
+        "SELECT own.value, exact.value FROM measurement AS own JOIN measurement AS exact USING (image_id, name) "
+        "WHERE own.run_id = ? AND exact.run_id IS NULL AND name = 'cardiothoracic_ratio'", (run,)
+    ).fetchall()  # fmt: skip
+    assert len(rows) > 25 and np.median([abs(a - b) for a, b in rows]) < 0.02
+    text = (tmp_path / "a/report.md").read_text()
+    assert f"analyze run {run}" in text and "films compared" in text
+
+
+def test_every_table_and_figure_has_its_numbers_and_its_query_beside_it(phantom_db, tmp_path):
+    analyze.main(["--db", str(phantom_db), "--by", "age_group", "--out", str(tmp_path / "a"), "--format", "json"])
+    page = json.loads((tmp_path / "a/report.json").read_text())
+    queries = {path.stem for path in (ROOT / "db/queries").glob("*.sql")}
+    tables = [block for block in page["blocks"] if block["kind"] == "table"]
+    pictures = [block for block in page["blocks"] if block["kind"] == "picture"]
+    assert len(tables) > 8 and len(pictures) > 5 and not (tmp_path / "a/report.html").exists()
+    for block in (*tables, *pictures):
+        assert block["source"].removeprefix("db/queries/").removesuffix(".sql") in queries, block["source"]
+    for number, block in enumerate(tables, start=1):
+        assert len(read_csv(tmp_path / f"a/table{number}.csv")) == len(block["rows"])
+    for block in pictures:
+        assert len(read_csv(tmp_path / f"a/figure-{block['name']}.csv")) == len(block["rows"]) and "data" not in block
+
+
+def test_what_cannot_be_is_listed_for_machines(phantom_db, tmp_path):
+    analyze.main(["--db", str(phantom_db), "--out", str(tmp_path / "a"), "--format", "md"])
+    rows = read_csv(tmp_path / "a/rows_to_look_at.csv")
+    assert {"age_years"} <= {row["fact"] for row in rows} and list(rows[0]) == [
+        "image_id",
+        "source",
+        "fact",
+        "value",
+        "why",
+    ]
+    ages = connect(phantom_db).execute(
+        "SELECT count(*) FROM image JOIN study USING (study_id) WHERE patient_age_years NOT BETWEEN 0.1 AND 110"
+    )
+    assert sum(row["fact"] == "age_years" for row in rows) == ages.fetchone()[0]
+    assert (tmp_path / "a/report.md").exists() and not (tmp_path / "a/report.html").exists()
+
+
+def test_no_identifier_of_a_patient_is_in_the_cohort_report_unless_asked_for(phantom_db, tmp_path):
     ids = [row["patient_id"] for row in connect(phantom_db).execute("SELECT patient_id FROM patient")]
-    assert not [name for name in ids if name in text or name.split(":")[1] in text]
+
+    def named(folder):
+        texts = [path.read_text() for path in folder.iterdir() if path.suffix in (".html", ".md", ".csv")]
+        return [name for name in ids if any(name in text or name.split(":")[1] in text for text in texts)]
+
+    analyze.main(["--db", str(phantom_db), "--out", str(tmp_path / "a")])
+    assert named(tmp_path / "a") == []
+    analyze.main(["--db", str(phantom_db), "--out", str(tmp_path / "b"), "--show-ids"])
+    assert named(tmp_path / "b")
 
 
 def test_a_wrong_group_names_the_known_ones(phantom_db, tmp_path):

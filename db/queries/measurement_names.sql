@@ -1,0 +1,14 @@
+-- Which measurements there are, who took them, on how many films. Parameters: :source.
+SELECT measurement.name,
+       measurement.unit,
+       measurement.run_id,
+       coalesce(run.command || ' run ' || run.run_id, 'source') AS measured_by,
+       count(*) AS films
+FROM measurement
+JOIN image USING (image_id)
+JOIN source USING (source_id)
+LEFT JOIN run USING (run_id)
+WHERE image.duplicate_of IS NULL
+  AND (:source = 'all' OR instr(',' || :source || ',', ',' || source.name || ',') > 0)
+GROUP BY measurement.name, measurement.unit, measurement.run_id
+ORDER BY measurement.name, measurement.run_id

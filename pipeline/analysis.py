@@ -1,0 +1,195 @@
+"""The report of `analyze.py`: which query feeds which table and figure, in reading order."""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from db.selection import query_text, run_query
+from report.agreement import (
+    REFERENCES,
+    agreement_figure,
+    agreement_table,
+    enlarged_sentence,
+    spread_sentence,
+)
+from report.cohort import (
+    acquisition_table,
+    cohort_sentence,
+    count_patients,
+    finding_table,
+    odd_table,
+    table_one,
+    view_table,
+)
+from report.cohort_figures import age_figure, finding_figure, flow_figure, missing_figure, view_figure, visit_figure
+from report.figures import Chart, figure_bytes
+from report.gaps import dependence_table, missing_table
+from report.measured import measurement_figure, measurement_table
+from report.page import Heading, Page, Picture, Table, Text
+from report.relations import gap_table, model_table, ratio_figure, relation_table
+from report.scores import score_table
+from report.visits import visit_table, visits
+
+COHORT = "db/queries/cohort_images.sql"
+
+
+@dataclass
+class Analysis:
+    """A report under way: the database, what is asked of it, and the rows to look at that were found on the way."""
+
+    connection: sqlite3.Connection
+    parameters: Mapping[str, str]
+    by: str
+    show_ids: bool
+    page: Page = field(default_factory=lambda: Page("Who is in the data"))
+    odd: list[dict] = field(default_factory=list)
+
+    def rows_of(self, query: str, **more: object) -> list[dict]:
+        """Run a named query of db/queries and return its rows."""
+        return [dict(row) for row in run_query(self.connection, query_text(query), {**self.parameters, **more})]
+
+    def draw(self, name: str, chart: Chart | None, caption: str, source: str) -> None:
+        """Add a figure with its numbers, unless there is nothing to draw."""
+        if chart is not None:
+            data = figure_bytes(chart.figure)
+            self.page.add(Picture(name, data, caption, columns=chart.columns, rows=chart.rows, source=source))
+
+    def add_cohort(self, rows: list[dict]) -> None:
+        """Say who is in the data, how the films were taken, what is missing, and what cannot be."""
+        self._add_flow(rows)
+        add, draw = self.page.add, self.draw
+        add(Heading("Patients and films"), table_one(rows, self.by))
+        draw("ages", age_figure(rows), "Age and sex, every patient once.", COHORT)
+        studies, days = visits(rows)
+        add(Heading("Visits", 3), visit_table(studies, days))
+        draw("visits", visit_figure(studies, days), "Studies of a patient, and days from one to the next.", COHORT)
+        add(Heading("How the films were taken"), acquisition_table(rows), view_table(rows))
+        draw("views", view_figure(rows), "Modality and view position (DICOM codes).", COHORT)
+        add(Heading("Findings"), finding_table(rows))
+        draw(
+            "findings",
+            finding_figure(rows),
+            "Findings as the sources state them, and which are stated together.",
+            COHORT,
+        )
+        add(Heading("What is missing"), missing_table(rows))
+        draw("missing", missing_figure(rows), "Facts that are not stated, by source.", COHORT)
+        dependence = dependence_table(rows)
+        if dependence is not None:
+            add(Heading("Is what is missing missing by chance?", 3), dependence)
+        self._add_odd()
+
+    def _add_flow(self, rows: list[dict]) -> None:
+        flow, refusals = self.rows_of("cohort_flow"), self.rows_of("refusals")
+        self.page.add(
+            Text(
+                f"{len(rows)} images of {count_patients(rows)} patients. {flow[-1]['remaining']} of them are "
+                f"frontal chest films with a "
+                "usable mask. An empty fact means 'not stated', never 'no'. For research use; not a medical device."
+            ),
+            Text(cohort_sentence(rows)),
+            Heading("From all rows to the films used"),
+        )
+        self.draw("flow", flow_figure(flow), "Each condition and what it removes.", "db/queries/cohort_flow.sql")
+        lines = [(row["label"], row["removed"], row["remaining"]) for row in flow]
+        self.page.add(Table(("condition", "removed", "remaining"), lines, source="db/queries/cohort_flow.sql"))
+        if refusals:
+            lines = [tuple(row.values()) for row in refusals]
+            self.page.add(Table(tuple(refusals[0]), lines, "Refused at ingest.", source="db/queries/refusals.sql"))
+
+    def _add_odd(self) -> None:
+        odd, doubled = self.rows_of("odd_values"), self.rows_of("duplicates")
+        self.odd += [
+            {key: row[key] for key in ("image_id", "source", "patient_id", "file", "fact", "value", "why")}
+            for row in odd
+        ]
+        for row in doubled:
+            person = "the same person" if row["same_person"] else "ANOTHER person"
+            why = f"same bytes as image {row['first_image_id']} of {person}" + (", left out" if row["left_out"] else "")
+            self.note(row["image_id"], row["source"], row["file"], "duplicate", None, why)
+        if odd:
+            self.page.add(Heading("Rows to look at"), odd_table(odd, self.show_ids))
+        kept, others = sum(not row["left_out"] for row in doubled), sum(not row["same_person"] for row in doubled)
+        self.page.add(
+            Heading("Films that are there twice", 3),
+            Text(
+                f"{len(doubled)} images have the same bytes as another one; {len(doubled) - kept} of them were "
+                f"recognised at ingest and are "
+                f"left out, {kept} are still counted; {others} are listed under another person. Query: db/queries/duplicates.sql."
+            ),
+        )
+
+    def note(self, image_id: int, source: str, file: str, fact: str, value: float | None, why: str) -> None:
+        """Add a row for somebody to look at."""
+        keys = ("image_id", "source", "patient_id", "file", "fact", "value", "why")
+        self.odd.append(dict(zip(keys, (image_id, source, None, file, fact, value, why), strict=True)))
+
+    def add_measurements(self, runs: Sequence[int]) -> None:
+        """Describe the clinical measurements, and how they go along with sex, age, view and findings.
+
+        runs: those whose measurements are shown beside the sources' own values; none: the newest that measured.
+        """
+        names = self.rows_of("measurement_names")
+        shown = {None, *(runs or [max((row["run_id"] for row in names if row["run_id"] is not None), default=None)])}
+        names = [row for row in names if row["run_id"] in shown]
+        if not names:
+            return
+        chosen = [(row, self.rows_of("measurement_values", name=row["name"], run_id=row["run_id"])) for row in names]
+        self.page.add(Heading("Clinical measurements"), measurement_table(chosen))
+        self.draw(
+            "measurements",
+            measurement_figure(chosen),
+            "The most frequent measurements.",
+            "db/queries/measurement_values.sql",
+        )
+        by = one_measurer(names)
+        own = [(row["name"], row["unit"], values) for row, values in chosen if row["run_id"] == by]
+        self.page.add(Heading("Measurements and who the patients are", 3))
+        relations = relation_table(own)
+        self.page.add(relations or Text("No two groups of ten patients or more to compare."))
+        for name, unit, values in own:
+            if name == "cardiothoracic_ratio":
+                caption = (
+                    "Cardiothoracic ratio by group, one value per patient: median, quartiles, 1.5 quartile distances."
+                )
+                self.draw("ratio", ratio_figure(values, name, unit), caption, "db/queries/measurement_values.sql")
+                model = model_table(values)
+                if model is not None:
+                    self.page.add(model)
+
+    def add_evaluation(self, run_id: int) -> None:
+        """Describe an evaluation by group, and hold its measurements against the references."""
+        scores = self.rows_of("scores_by_film", run_id=run_id)
+        self.page.add(Heading("How well the masks agree, by group"), score_table(scores, self.by))
+        gaps = gap_table(scores)
+        if gaps is not None:
+            self.page.add(gaps)
+        pairs = self.rows_of("measurement_pairs", run_id=run_id)
+        for against, words in REFERENCES:
+            table = agreement_table(pairs, against, words)
+            if table is None:
+                continue
+            self.page.add(Heading(f"Measurements against {words}"))
+            sentences = [
+                enlarged_sentence(pairs, against, words),
+                spread_sentence(pairs) if against == "reference" else None,
+            ]
+            self.page.add(*(Text(sentence) for sentence in sentences if sentence), table)
+            caption = "Difference against mean of both; red: bias, grey: limits of agreement, bands: 95 % intervals."
+            self.draw(
+                f"agreement-{against}", agreement_figure(pairs, against), caption, "db/queries/measurement_pairs.sql"
+            )
+
+
+def runs_of(connection: sqlite3.Connection, evaluation: int) -> list[int]:
+    """Return an evaluation and the run that measured its reference masks."""
+    children = connection.execute("SELECT run_id FROM run WHERE parent_id = ? AND command = 'measure'", (evaluation,))
+    return [evaluation, *(row["run_id"] for row in children)]
+
+
+def one_measurer(names: list[dict]) -> int | None:
+    """Return the run (None: the source) that measured most films: values of two measurers are never mixed in one comparison."""
+    films: dict[int | None, int] = {}
+    for row in names:
+        films[row["run_id"]] = max(films.get(row["run_id"], 0), row["films"])
+    return max(films, key=lambda run: (films[run], run is None, run or 0))

@@ -1,0 +1,43 @@
+"""Films that show the same picture as another, found by opening each of them."""
+
+from collections.abc import Iterable
+
+from data.near_duplicates import film_print, near_pairs
+from data.reading import read_image
+from db.records import ImageRecord
+from report.page import Table
+
+Note = tuple[int, str, str, str, float, str]
+
+
+def find_likenesses(records: Iterable[ImageRecord]) -> tuple[Table, list[Note]]:
+    """Return a table of what was found, counted, and a note (image_id, source, file, fact, correlation, why) for each pair.
+
+    Pairs of identical bytes are left out: the database knows them without opening a file.
+    """
+    films, prints, unreadable = [], [], 0
+    for record in records:
+        try:
+            prints.append(film_print(read_image(record.path, record.photometric_interpretation)))
+            films.append(record)
+        except (ValueError, OSError):
+            unreadable += 1
+    notes, same, other = [], 0, 0
+    for i, j, correlation in near_pairs(prints):
+        first, second = films[i], films[j]
+        if first.content_sha256 == second.content_sha256:
+            continue
+        person = first.patient_id == second.patient_id
+        same, other = same + person, other + (not person)
+        why = f"looks like image {first.image_id} of {'the same' if person else 'ANOTHER'} person"
+        notes.append((second.image_id, second.source, second.file, "likeness", round(correlation, 4), why))
+    lines = [
+        ("same person", same),
+        ("two persons", other),
+        ("films compared", len(films)),
+        ("films not readable", unreadable),
+    ]
+    caption = (
+        "Pairs of films that show nearly the same picture although their bytes differ; each is in rows_to_look_at.csv."
+    )
+    return Table(("pairs", "number"), lines, caption, source="db/queries/every_image.sql"), notes

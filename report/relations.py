@@ -1,0 +1,161 @@
+"""How measurements and scores differ between groups of patients. Associations in one sample: they say nothing about causes."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from report.agreement import interval
+from report.cohort import SMALLEST_GROUP, Rows, count_patients, frequent_findings, split_findings
+from report.figures import BLUE, Chart, new_figure
+from report.page import Table
+from unet.association import benjamini_hochberg, compare_groups, linear_model
+from unet.summary import gap
+
+OLD = 60  # years
+MOST_FINDINGS = 5
+COMPARED = (
+    "cardiothoracic_ratio", "heart_width", "thorax_width", "right_lung_height", "right_lung_area", "left_lung_area",
+    "lung_area_ratio", "mediastinal_width", "right_costophrenic_angle", "left_costophrenic_angle",
+)  # fmt: skip
+"""Of what masks measure, what groups are compared in: a few, because every further comparison makes all of them weaker."""
+QUERY = "db/queries/measurement_values.sql"
+
+
+class Contrast(NamedTuple):
+    """Two groups of films that are compared; a film of neither has None."""
+
+    title: str
+    groups: list[bool | None]
+
+
+def contrasts(rows: Rows) -> list[Contrast]:
+    """Return the comparisons that a set of films allows: men/women, AP/PA, old/young, with/without each frequent finding."""
+    found = [
+        Contrast("men - women", [{"M": True, "F": False}.get(row["sex"]) for row in rows]),
+        Contrast("AP - PA", [{"AP": True, "PA": False}.get(row["view"]) for row in rows]),
+        Contrast(
+            f"{OLD} years and older - younger",
+            [None if row["age_years"] is None else row["age_years"] >= OLD for row in rows],
+        ),
+    ]
+    for finding in frequent_findings(rows, MOST_FINDINGS):
+        with_finding = [None if row["findings"] is None else finding in split_findings(row) for row in rows]
+        found.append(Contrast(f"{finding} - other findings", with_finding))
+    return found
+
+
+def relation_table(measurements: Sequence[tuple[str, str, Rows]]) -> Table | None:
+    """Compare groups in each measurement, one value per patient; None where no comparison has enough patients.
+
+    measurements: (name, unit, rows of measurement_values.sql). A patient with films in both groups counts in
+    that of the first film.
+    """
+    tests = []
+    few = [one for one in measurements if one[0].startswith(COMPARED)]
+    for name, unit, rows in few or measurements:
+        for contrast in contrasts(rows):
+            a, b = (list(side.values()) for side in per_patient(rows, contrast.groups))
+            if min(len(a), len(b)) >= SMALLEST_GROUP:
+                tests.append((name, unit, contrast.title, compare_groups(a, b)))
+    if not tests:
+        return None
+    corrected = benjamini_hochberg([test[-1].p for test in tests])
+    lines = [
+        (name, unit, title, t.n_a, t.n_b, interval(t.difference), interval(t.effect), t.p, float(q))
+        for (name, unit, title, t), q in zip(tests, corrected, strict=True)
+    ]
+    lines.sort(key=lambda line: line[-1])
+    columns = ("measurement", "unit", "groups", "patients", "and", "difference [95 %]", "Hedges' g [95 %]", "p", "q")
+    caption = (
+        f"Means of patients, groups of {SMALLEST_GROUP} patients or more. p by 2,000 regroupings; q is p "
+        f"corrected for the {len(tests)} "
+        "comparisons (Benjamini-Hochberg). Associations: groups may differ in other ways too."
+    )
+    return Table(columns, lines, caption, source=QUERY)
+
+
+def per_patient(rows: Rows, groups: Sequence[bool | None]) -> tuple[dict[str, float], dict[str, float]]:
+    """Return (patient to mean value) of the two groups; a patient in both belongs to that of the first film, with its films."""
+    first: dict[str, bool] = {}
+    values: dict[str, list[float]] = {}
+    for row, group in zip(rows, groups, strict=True):
+        if group is not None and first.setdefault(row["patient_id"], group) == group:
+            values.setdefault(row["patient_id"], []).append(row["value"])
+    means = {patient: float(np.mean(own)) for patient, own in values.items()}
+    return tuple({p: mean for p, mean in means.items() if first[p] is side} for side in (True, False))
+
+
+def model_table(rows: Rows) -> Table | None:
+    """Return a linear model of the cardiothoracic ratio on age, sex and view; None where too little is known.
+
+    Covariates with fewer than ten patients on a side are left out. Intervals allow for several films of a patient.
+    """
+    kept = [row for row in rows if row["age_years"] is not None and 0 < row["age_years"] <= 110]
+    columns = {"age, per 10 years": [row["age_years"] / 10 if row["age_years"] is not None else None for row in kept]}
+    for title, column, one, other in (("man, not woman", "sex", "M", "F"), ("AP, not PA", "view", "AP", "PA")):
+        sides = [sum(1 for _ in {row["patient_id"] for row in kept if row[column] == level}) for level in (one, other)]
+        if min(sides) >= SMALLEST_GROUP:
+            known = [row[column] in (one, other) for row in kept]
+            kept = [row for row, keep in zip(kept, known, strict=True) if keep]
+            columns = {t: [v for v, keep in zip(c, known, strict=True) if keep] for t, c in columns.items()}
+            columns[title] = [float(row[column] == one) for row in kept]
+    if count_patients(kept) < SMALLEST_GROUP * (1 + len(columns)):
+        return None
+    try:
+        fit = linear_model([row["value"] for row in kept], columns, [row["patient_id"] for row in kept])
+    except ValueError:  # everybody of one age, or sex and view the same split
+        return None
+    caption = (
+        f"Least squares over {len(kept)} films of {count_patients(kept)} patients; intervals by patient. Each "
+        f"line says how the ratio "
+        "differs with that fact while the other lines' facts are the same; it does not say that the fact is the cause."
+    )
+    lines = [(c.name, interval(c.estimate), c.p) for c in fit]
+    return Table(("", "cardiothoracic ratio [95 %]", "p"), lines, caption, source=QUERY)
+
+
+def ratio_figure(rows: Rows, name: str, unit: str) -> Chart | None:
+    """Draw a measurement by sex, view and age group, one box a group with n patients; None where nothing is known."""
+    groups = {}
+    for title, contrast in (("sex", contrasts(rows)[0]), ("view", contrasts(rows)[1]), ("age", contrasts(rows)[2])):
+        names = {"sex": ("men", "women"), "view": ("AP", "PA"), "age": (f"{OLD}+", f"<{OLD}")}[title]
+        for label, side in zip(names, per_patient(rows, contrast.groups), strict=True):
+            if len(side) >= SMALLEST_GROUP:
+                groups[f"{label}\nn = {len(side)}"] = list(side.values())
+    if not groups:
+        return None
+    figure, axis = new_figure(1.6 + 0.95 * len(groups), 3.4)
+    box = axis.boxplot(list(groups.values()), tick_labels=list(groups), widths=0.55, patch_artist=True, sym="")
+    for patch in box["boxes"]:
+        patch.set(facecolor=BLUE, alpha=0.35)
+    for line in box["medians"]:
+        line.set(color="black")
+    axis.set(ylabel=f"{name.replace('_', ' ')}, {unit}")
+    lines = [(label.split("\n")[0], value) for label, values in groups.items() for value in values]
+    return Chart(figure, ("group", name), lines)
+
+
+def gap_table(scores: Rows) -> Table | None:
+    """Return how the Dice differs between groups, with intervals over patients; None where no group is large enough.
+
+    scores: rows of db/queries/scores_by_film.sql.
+    """
+    lines = []
+    for structure in ("lungs", "heart"):
+        own = [row for row in scores if row["structure"] == structure]
+        for contrast in contrasts(own):
+            sides = [[row for row, g in zip(own, contrast.groups, strict=True) if g is side] for side in (True, False)]
+            if min(count_patients(side) for side in sides) < SMALLEST_GROUP:
+                continue
+            values = [part for side in sides for part in ([r["dice"] for r in side], [r["patient_id"] for r in side])]
+            difference = gap(*values)
+            lines.append((structure, contrast.title, len(sides[0]), len(sides[1]), interval(difference)))
+    if not lines:
+        return None
+    caption = (
+        f"Differences of mean Dice, groups of {SMALLEST_GROUP} patients or more, intervals resample patients. Not corrected "
+        "for their number."
+    )
+    columns = ("structure", "groups", "films", "and", "Dice difference [95 %]")
+    return Table(columns, lines, caption, source="db/queries/scores_by_film.sql")

@@ -1,0 +1,50 @@
+"""How often patients come back, and after how many days; dates leave this file only as differences."""
+
+from collections.abc import Iterable
+from datetime import date
+
+import numpy as np
+
+from report.cohort import Rows
+from report.page import Table
+
+
+def visits(rows: Rows) -> tuple[list[int], list[float]]:
+    """Return the number of studies of every patient, and the days from each study to the patient's next one where known.
+
+    Days come from the source's own offsets, else from dates that are stated to the day.
+    """
+    studies: dict[str, dict[str, float | None]] = {}
+    for row in rows:
+        studies.setdefault(row["patient_id"], {}).setdefault(row["study_id"], study_day(row))
+    days: list[float] = []
+    for own in studies.values():
+        known = sorted(day for day in own.values() if day is not None)
+        days += [later - earlier for earlier, later in zip(known, known[1:], strict=False)]
+    return [len(own) for own in studies.values()], days
+
+
+def study_day(row: dict) -> float | None:
+    """Return a day's number that can be subtracted from another of the same patient; None where not known to the day."""
+    if row["offset_days"] is not None:
+        return row["offset_days"]
+    try:
+        return float(date.fromisoformat(row["study_date"] or "").toordinal())
+    except ValueError:
+        return None
+
+
+def visit_table(studies: list[int], days: list[float]) -> Table:
+    """Return studies per patient and days between studies: number, median, quartiles, most."""
+    lines = [_line("studies per patient", studies), _line("days to the next study", days)]
+    return Table(
+        ("", "n", "median", "1st quartile", "3rd quartile", "most"), lines, source="db/queries/cohort_images.sql"
+    )
+
+
+def _line(title: str, values: Iterable[float]) -> tuple:
+    numbers = np.array(list(values), np.float64)
+    if not len(numbers):
+        return (title, 0, None, None, None, None)
+    low, median, high = np.percentile(numbers, [25, 50, 75])
+    return (title, len(numbers), float(median), float(low), float(high), float(numbers.max()))

@@ -1,0 +1,218 @@
+"""Who is in the data: tables worked by hand on a few invented rows."""
+
+import math
+
+import numpy as np
+import pytest
+
+from report.agreement import (
+    agreement_figure,
+    agreement_table,
+    enlarged_sentence,
+    heart_share,
+    interval,
+    spread_sentence,
+)
+from report.cohort import cohort_sentence, finding_table, group_rows, table_one
+from report.cohort_figures import age_figure, finding_figure, missing_figure
+from report.gaps import dependence_table, missing_table
+from report.relations import contrasts, gap_table, model_table, per_patient, ratio_figure, relation_table
+from report.visits import study_day, visit_table, visits
+from unet.summary import Interval
+
+RNG = np.random.default_rng(3)
+
+
+def film(patient="p1", **facts):
+    known = {
+        "image_id": 1, "source": "a", "patient_id": patient, "study_id": f"s {patient}", "sex": "F", "age_years": 50.0,
+        "age_group": "40 to 59", "study_date": None, "offset_days": None, "modality": "CR", "view": "PA",
+        "patient_position": None,
+        "body_part": None, "photometric": "MONOCHROME2", "rows": 100, "columns": 90,
+        "row_spacing_mm": None, "column_spacing_mm": None,
+        "split": None, "findings": None, "masks": 0,
+    }  # fmt: skip
+    return {**known, **facts}
+
+
+def people(count, sex, age, **facts):
+    return [film(f"{sex}{i}", sex=sex, age_years=age + i, **facts) for i in range(count)]
+
+
+def cells(table, first):
+    return next(row for row in table.rows if row[0] == first)
+
+
+def test_table_one_counts_images_and_shows_no_share_of_few_patients():
+    rows = [*people(12, "F", 40), *people(9, "M", 60), film("F0", sex="F", age_years=40, view="AP")]
+    table = table_one(rows, "sex")
+    assert table.columns == ("", "all", "F", "M", "SMD")
+    assert list(cells(table, "images")) == ["images", 22, 13, 9, None]
+    assert list(cells(table, "patients")) == ["patients", 21, 12, 9, None]
+    assert cells(table, "view position: AP")[1:4] == ["1 (5 %)", "1 (8 %)", "0"]
+
+
+def test_the_smd_is_that_of_first_films_of_groups_that_are_large_enough():
+    rows = [*people(10, "F", 40), *people(10, "M", 60), *people(3, "O", 0)]
+    expected = 20 / np.std(np.arange(10), ddof=1)
+    assert cells(table_one(rows, "sex"), "age, years: median (quartiles)")[-1] == pytest.approx(expected)
+    assert cells(table_one(people(5, "F", 40), "sex"), "age, years: median (quartiles)")[-1] is None
+
+
+def test_a_radiologists_own_words_about_one_person_are_not_shown():
+    rows = [film(f"p{i}", findings="nodule") for i in range(3)] + [
+        film("x", findings="stable, same pt as MC_0113|nodule")
+    ]
+    assert [tuple(row) for row in finding_table(rows).rows] == [("nodule", 4, 4), ("1 other findings", 1, 1)]
+    assert list(group_rows(rows, "finding")) == ["nodule"]
+    assert not any("MC_0113" in str(row) for row in finding_figure(rows).rows)
+
+
+def test_the_sentence_counts_every_patient_once():
+    rows = [
+        film("a", age_years=40),
+        film("a", age_years=41),
+        film("b", sex="M", age_years=60),
+        film("c", sex=None, age_years=None),
+    ]
+    text = cohort_sentence(rows)
+    assert (
+        "1 women and 1 men; for 1 patients" in text and "median 50; 1 ages not stated" in text and "at most 2" in text
+    )
+
+
+def test_the_pyramid_has_every_patient_once_and_says_who_is_left_out():
+    rows = [
+        film("a", age_years=45),
+        film("a", age_years=46),
+        film("b", sex="M", age_years=45),
+        film("c", age_years=140),
+    ]
+    chart = age_figure(rows)
+    assert (40, 50, 1, 1) in chart.rows and sum(row[2] + row[3] for row in chart.rows) == 2
+
+
+def test_visits_are_days_between_studies_of_one_patient():
+    rows = [
+        film("a", study_id="1", offset_days=3.0), film("a", study_id="2", offset_days=10.0),
+        film("a", study_id="2", offset_days=10.0),
+        film("b", study_id="3", study_date="2020-02-28"), film("b", study_id="4", study_date="2020-03-01"),
+        film("c", study_id="5", study_date="2020"), film("c", study_id="6", study_date="2021"),
+    ]  # fmt: skip
+    studies, days = visits(rows)
+    assert sorted(studies) == [2, 2, 2] and sorted(days) == [2.0, 7.0]
+    assert study_day(film(study_date="2020-13-01")) is None
+    assert visit_table(studies, []).rows[1] == ("days to the next study", 0, None, None, None, None)
+
+
+def test_gaps_are_counted_and_those_that_depend_on_sex_are_found():
+    rows = [*people(40, "F", 30, photometric=None), *people(40, "M", 30)]
+    assert cells(missing_table(rows), "photometric interpretation") == ("photometric interpretation", 40, 50.0)
+    first = dependence_table(rows).rows[0]
+    assert first[:2] == ("photometric interpretation", "sex") and first[4] == pytest.approx(1) and first[-1] < 1e-6
+    assert dependence_table(people(40, "F", 30)) is None
+    assert ("photometric interpretation", "a (80)", 0.5) in missing_figure(rows).rows
+
+
+def measured(name, values, unit="ratio", **facts):
+    rows = [{**film(f"p{i}"), "value": value} for i, value in enumerate(values)]
+    return name, unit, [{**row, **{key: value[i] for key, value in facts.items()}} for i, row in enumerate(rows)]
+
+
+def test_a_difference_between_the_sexes_is_found_and_corrected_for_the_number_of_comparisons():
+    values = [*RNG.normal(0.55, 0.03, 20), *RNG.normal(0.45, 0.03, 20)]
+    table = relation_table(
+        [measured("cardiothoracic_ratio", values, sex=["M"] * 20 + ["F"] * 20, age_years=[40, 70] * 20)]
+    )
+    line = cells(table, "cardiothoracic_ratio")
+    assert (
+        line[2:5] == ("men - women", 20, 20)
+        and line[-2] == pytest.approx(1 / 2001)
+        and line[-1] == pytest.approx(2 / 2001)
+    )
+    assert {row[2] for row in table.rows} == {"men - women", "60 years and older - younger"}
+    assert relation_table([measured("cardiothoracic_ratio", values[:18], sex=["M"] * 9 + ["F"] * 9)]) is None
+
+
+def test_a_patient_in_both_groups_counts_where_the_first_film_is():
+    rows = [
+        {"patient_id": "a", "value": 1.0},
+        {"patient_id": "a", "value": 5.0},
+        {"patient_id": "a", "value": 3.0},
+        {"patient_id": "b", "value": 7.0},
+    ]
+    assert per_patient(rows, [True, False, True, None]) == ({"a": 2.0}, {})
+
+
+def test_a_fact_that_is_not_stated_belongs_to_no_group():
+    rows = [
+        film(sex=None, age_years=None, view=None, findings=None),
+        film("q", findings="x"),
+        film("r", findings="x"),
+        film("s", findings="x"),
+    ]
+    for contrast in contrasts(rows):
+        assert contrast.groups[0] is None, contrast.title
+
+
+def test_the_model_finds_the_effect_of_the_view_beside_that_of_age():
+    n = 60
+    age, view = RNG.uniform(20, 80, n), ["AP", "PA"] * (n // 2)
+    values = 0.40 + 0.01 * age / 10 + 0.04 * np.array([v == "AP" for v in view]) + RNG.normal(0, 0.005, n)
+    _, _, rows = measured("cardiothoracic_ratio", values, age_years=list(age), view=view)
+    table = model_table(rows)
+    assert [row[0] for row in table.rows] == ["intercept", "age, per 10 years", "AP, not PA"]
+    assert float(cells(table, "AP, not PA")[1].split()[0]) == pytest.approx(0.04, abs=0.005)
+    assert model_table(rows[:15]) is None
+    assert ratio_figure(rows, "cardiothoracic_ratio", "ratio").columns == ("group", "cardiothoracic_ratio")
+
+
+def test_gaps_of_scores_need_ten_patients_a_side():
+    scores = [
+        {**film(f"p{i}", sex="F" if i % 2 else "M"), "structure": "lungs", "dice": 0.9 + 0.05 * (i % 2)}
+        for i in range(30)
+    ]
+    line = gap_table(scores).rows[0]
+    assert line[:4] == ("lungs", "men - women", 15, 15) and line[4].startswith("-0.050")
+    assert gap_table(scores[:10]) is None
+
+
+def pair(i, predicted, reference, name="cardiothoracic_ratio", unit="ratio", spread=None):
+    return {
+        "name": name, "unit": unit, "predicted": predicted, "reference": reference, "stated": None, "spread": spread,
+        "image_id": i, "patient_id": f"p{i}",
+    }  # fmt: skip
+
+
+def test_agreement_is_over_the_films_that_have_both():
+    pairs = [pair(i, 0.435 + 0.02 * i, 0.46 + 0.02 * i) for i in range(6)] + [pair(9, 0.5, None)]
+    line = agreement_table(pairs, "reference", "them").rows[0]
+    assert line[2] == 6 and line[4].startswith("-0.025") and line[7] == pytest.approx(0.025)
+    assert agreement_table(pairs, "stated", "them") is None and agreement_figure(pairs, "stated") is None
+    assert "on 3 of 6 films: 2 of them found, 0 others" in enlarged_sentence(pairs, "reference", "them")
+    assert len(agreement_figure(pairs, "reference").rows) == 6
+
+
+def test_the_error_is_divided_between_heart_and_chest():
+    heart = [pair(i, 100 * (1 + e), 100.0, "heart_width_mm", "mm") for i, e in enumerate([0.1, -0.1, 0.05, 0.0])]
+    chest = [pair(i, 300.0, 300.0, "thorax_width_mm", "mm") for i in range(4)]
+    relative, thorax, share = heart_share([*heart, *chest], "reference")
+    assert relative == pytest.approx(0.0625) and thorax == 0 and share == pytest.approx(1)
+    assert heart_share(heart, "reference") is None
+
+
+def test_the_spread_is_held_against_the_error():
+    pairs = [pair(i, 0.5, 0.5 + error, spread=0.01) for i, error in enumerate([0.0, 0.015, 0.05, 0.06])]
+    assert "on 50 % of the films" in spread_sentence(pairs)
+    assert spread_sentence([pair(1, 0.5, 0.5)]) is None
+
+
+def test_intervals_are_written_with_as_many_decimals_as_help():
+    assert (
+        interval(Interval(0.5, 0.4, 0.6)) == "0.500 [0.400, 0.600]"
+        and interval(Interval(120.0, 5.0, 200.0)) == "120.0 [5.0, 200.0]"
+    )
+    assert (
+        interval(Interval(math.nan, math.nan, math.nan)) == "–"
+        and interval(Interval(1.0, math.nan, math.nan)) == "1.000"
+    )
