@@ -34,6 +34,7 @@ from db.predictions import (
 )
 from db.runs import finish_run
 from pipeline.film_job import FilmDone, FilmFailed, FilmJob, Outcome, one_line
+from pipeline.formats import FORMATS
 from pipeline.predictor import Predictor, find_checkpoints
 from report.page import write_page
 from report.prediction import LISTED, prediction_page
@@ -56,6 +57,7 @@ class PredictConfig:
     photometric: str = setting(
         "MONOCHROME2", "how grey levels of non-DICOM files are stored", choices=("MONOCHROME1", "MONOCHROME2")
     )
+    format: tuple[str, ...] = setting((), "also write the masks as rle, coco, dicom-seg (DICOM films only)")
     fix_orientation: bool = setting(
         False, "turn films that lie turned before the network sees them; masks lie as stored"
     )
@@ -106,6 +108,9 @@ def predict(
         return DONE
     write_csv(config.out / "failures.csv", ("file", "why"), failures)
     finish_run(connection, run_id)
+    for name in config.format:
+        for note in FORMATS[name](config.out, read_predictions(connection, run_id)):
+            print(one_line(note))
     return report(config.out, connection, run_id, failures)
 
 

@@ -44,7 +44,7 @@ def view_film(
     found, applied, fit = AS_STORED, AS_STORED, predictor.checkpoint.typical
     strange = strangeness(fit, traits.shape)
     if strange is not None:
-        found = find_placement(strange, lambda tried: _judge(predictor, image, tried))
+        found = find_placement(strange, lambda tried: judge(predictor, image, tried))
         applied = Placement(found.inverted, False, found.quarter_turns if fix_orientation else 0)
     if applied != AS_STORED:
         image = place(image, applied)
@@ -73,7 +73,8 @@ def view_film(
     )
 
 
-def _judge(predictor: Predictor, image: np.ndarray, tried: Sequence[Placement]) -> list[float]:
+def judge(predictor: Predictor, image: np.ndarray, tried: Sequence[Placement]) -> list[float]:
+    """Return how strange a stored film (H, W) in [0, 1] is in each placement; the checkpoint must hold the training's shapes."""
     logits = (predictor.logits(place(image, placement))[0] for placement in tried)
     return [strangeness(predictor.checkpoint.typical, predictor.shape(own)) for own in logits]
 

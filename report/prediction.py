@@ -8,7 +8,7 @@ from report.page import Gallery, Heading, Page, Picture, Table, Text
 
 GALLERY = 60  # pictures; each is inside the page
 LISTED = 2000  # rows; more make a page that browsers take long to open
-COLUMNS = ("film", "to review", "predicted Dice of the lungs", "cardiothoracic ratio", "remarks")
+COLUMNS = ("film", "lungs Dice expected", "cardiothoracic ratio", "to review", "remarks")
 
 
 def prediction_page(
@@ -42,13 +42,14 @@ def _sentences(counts: Mapping[str, int]) -> Iterator[str]:
 def _caption(counts: Mapping[str, int], rows: Sequence[dict]) -> str:
     left_out = f" The first {len(rows)}; all are in predictions.csv." if len(rows) < counts["films"] else ""
     return (
-        f"Doubtful films first.{left_out} Measurements with their units are in predictions.csv and predictions.sqlite."
+        f"Doubtful films first; the Dice of the lungs is what the network expects, nobody measured it.{left_out} "
+        "Measurements with their units are in predictions.csv and predictions.sqlite."
     )
 
 
 def _row(row: dict) -> tuple:
     return (
-        printable(row["name"]), row["review"] or "nothing found", row["predicted_dice"], row.get("cardiothoracic_ratio"),
+        printable(row["name"]), row["predicted_dice"], row.get("cardiothoracic_ratio"), row["review"] or "nothing found",
         row["remarks"],
     )  # fmt: skip
 

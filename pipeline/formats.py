@@ -1,0 +1,93 @@
+"""Finished masks in the formats other programs read: run-length codes, COCO annotations, DICOM segmentations.
+
+All are made from the mask files, so a call that goes on where another stopped writes the same as one that never did.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from data.dicom import is_dicom
+from data.dicom_segmentation import write_segmentation
+from data.geometry import bounding_box
+from data.masks import encode_rle
+from data.reading import read_pixels
+from data.writing import atomic_file
+from db.records import STRUCTURES
+from report.run_folder import write_csv
+
+Rows = Iterable[dict]
+"""Films as `db.predictions.read_predictions` gives them."""
+
+
+def write_rle(out: Path, rows: Rows) -> list[str]:
+    """Write rle.csv: 'start length' pairs, starts counted from 1 over the row-major film, as `data.masks.decode_rle` reads."""
+    lines = (
+        (row["file"], name, row["height"], row["width"], encode_rle(mask))
+        for row in rows
+        for name, mask in masks_of(out, row).items()
+    )
+    write_csv(out / "rle.csv", ("file", "structure", "height", "width", "rle"), lines)
+    return []
+
+
+def write_coco(out: Path, rows: Rows) -> list[str]:
+    """Write coco.json: one image per film, one annotation per structure with a pixel, uncompressed column-major counts."""
+    categories = [{"id": number, "name": name} for number, name in enumerate(STRUCTURES, start=1)]
+    images, annotations = [], []
+    for film, row in enumerate(rows, start=1):
+        images.append({"id": film, "file_name": row["file"], "height": row["height"], "width": row["width"]})
+        for number, mask in enumerate(masks_of(out, row).values(), start=1):
+            box = bounding_box(mask)
+            if box is None:
+                continue
+            annotations.append(
+                {
+                    "id": len(annotations) + 1, "image_id": film, "category_id": number, "iscrowd": 0,
+                    "area": int(mask.sum()), "bbox": [box.left, box.top, box.right - box.left, box.bottom - box.top],
+                    "segmentation": {"size": list(mask.shape), "counts": column_counts(mask)},
+                }
+            )  # fmt: skip
+    content = {"images": images, "categories": categories, "annotations": annotations}
+    with atomic_file(out / "coco.json") as file:
+        file.write(json.dumps(content).encode())
+    return []
+
+
+def write_dicom(out: Path, rows: Rows) -> list[str]:
+    """Write dicom-seg/<name>.dcm for every film that is DICOM; return in words which films have none and why."""
+    (out / "dicom-seg").mkdir(exist_ok=True)
+    left_out, pictures = [], 0
+    for row in rows:
+        source, target = Path(row["file"]), out / "dicom-seg" / f"{row['name']}.dcm"
+        try:
+            if not is_dicom(source):
+                pictures += 1
+                continue
+            with atomic_file(target) as file:
+                write_segmentation(source, file, masks_of(out, row), row["network"])
+        except (OSError, ValueError, AttributeError) as error:
+            left_out.append(f"no DICOM segmentation of {row['file']}: {error}")
+    if pictures:
+        left_out.append(f"no DICOM segmentation of {pictures} films that are not DICOM")
+    return left_out
+
+
+FORMATS: dict[str, Callable[[Path, Rows], list[str]]] = {
+    "rle": write_rle, "coco": write_coco, "dicom-seg": write_dicom,
+}  # fmt: skip
+
+
+def masks_of(out: Path, row: dict) -> dict[str, np.ndarray]:
+    """Read a film's masks from its folder: structure to bool (H, W)."""
+    return {name: read_pixels(out / "masks" / name / f"{row['name']}.png").values > 0 for name in STRUCTURES}
+
+
+def column_counts(mask: np.ndarray) -> list[int]:
+    """Return the lengths of the runs of a bool mask (H, W) down its columns, outside first, as COCO counts them."""
+    flat = mask.T.ravel()
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    runs = np.diff(np.concatenate([[0], changes, [flat.size]]))
+    return [*([0] if flat[0] else []), *runs.tolist()]

@@ -1,0 +1,90 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from data.masks import decode_rle, encode_mask
+from pipeline.formats import FORMATS, column_counts
+
+RIGHT = np.zeros((5, 7), bool)
+RIGHT[1:4, 1:3] = True
+HEART = np.zeros((5, 7), bool)
+HEART[0, :] = HEART[:, 6] = True
+MASKS = {"right_lung": RIGHT, "left_lung": np.zeros((5, 7), bool), "heart": HEART}
+
+
+@pytest.fixture
+def done(tmp_path):
+    for name, mask in MASKS.items():
+        (tmp_path / "masks" / name).mkdir(parents=True)
+        encode_mask(mask).save(tmp_path / "masks" / name / "a.png")
+    return tmp_path, [{"file": "films/a.png", "name": "a", "height": 5, "width": 7, "network": "0123456789abcdef"}]
+
+
+def test_run_lengths_decode_to_the_same_masks(done):
+    out, rows = done
+    assert FORMATS["rle"](out, rows) == []
+    with open(out / "rle.csv", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [line["structure"] for line in lines] == ["right_lung", "left_lung", "heart"]
+    for line in lines:
+        assert np.array_equal(decode_rle(line["rle"], 5, 7), MASKS[line["structure"]])
+
+
+def from_counts(segmentation):
+    """Decode uncompressed COCO counts as pycocotools does: runs down the columns, outside first."""
+    values = np.concatenate([np.full(n, i % 2, bool) for i, n in enumerate(segmentation["counts"])])
+    return values.reshape(segmentation["size"][::-1]).T
+
+
+def test_coco_annotations_hold_the_same_masks_boxes_and_areas(done):
+    out, rows = done
+    FORMATS["coco"](out, rows)
+    coco = json.loads((out / "coco.json").read_text())
+    names = {category["id"]: category["name"] for category in coco["categories"]}
+    assert [names[a["category_id"]] for a in coco["annotations"]] == ["right_lung", "heart"], "an empty mask has none"
+    assert coco["annotations"][0]["bbox"] == [1, 1, 2, 3] and coco["annotations"][0]["area"] == 6
+    for annotation in coco["annotations"]:
+        assert np.array_equal(from_counts(annotation["segmentation"]), MASKS[names[annotation["category_id"]]])
+
+
+def test_counts_begin_with_the_outside():
+    assert column_counts(np.array([[True, False], [True, True]])) == [0, 2, 1, 1]
+    assert column_counts(np.zeros((2, 2), bool)) == [4] and column_counts(np.ones((2, 2), bool)) == [0, 4]
+
+
+def test_films_that_are_not_dicom_have_no_dicom_segmentation_and_it_is_said(done):
+    out, rows = done
+    encode_mask(RIGHT).save(out / "a.png")
+    notes = FORMATS["dicom-seg"](out, [{**rows[0], "file": str(out / "a.png")}])
+    assert notes == ["no DICOM segmentation of 1 films that are not DICOM"]
+
+
+@pytest.mark.filterwarnings("error")  # pydicom warns of values that DICOM does not allow
+def test_a_dicom_segmentation_holds_the_masks_and_names_film_and_patient(done):
+    pydicom = pytest.importorskip("pydicom")
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+    out, rows = done
+    film = pydicom.Dataset()
+    film.file_meta = FileMetaDataset()
+    film.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    film.file_meta.MediaStorageSOPClassUID = film.SOPClassUID = "1.2.840.10008.5.1.4.1.1.1.1"
+    film.file_meta.MediaStorageSOPInstanceUID = film.SOPInstanceUID = generate_uid()
+    film.StudyInstanceUID, film.SeriesInstanceUID, film.PatientID = generate_uid(), generate_uid(), "P7"
+    film.save_as(out / "a.dcm", enforce_file_format=True)
+    row = {**rows[0], "file": str(out / "a.dcm")}
+    assert FORMATS["dicom-seg"](out, [row]) == []
+    first = (out / "dicom-seg/a.dcm").read_bytes()
+    segmentation = pydicom.dcmread(out / "dicom-seg/a.dcm")
+    assert segmentation.pixel_array.shape == (2, 5, 7)
+    assert np.array_equal(segmentation.pixel_array, np.stack([RIGHT, HEART]))
+    assert [segment.SegmentLabel for segment in segmentation.SegmentSequence] == ["Right lung", "Heart"]
+    assert segmentation.PatientID == "P7" and segmentation.StudyInstanceUID == film.StudyInstanceUID
+    source = segmentation.PerFrameFunctionalGroupsSequence[1].DerivationImageSequence[0].SourceImageSequence[0]
+    assert source.ReferencedSOPInstanceUID == film.SOPInstanceUID and source.SpatialLocationsPreserved == "YES"
+    FORMATS["dicom-seg"](out, [row])
+    assert pydicom.dcmread(out / "dicom-seg/a.dcm").SOPInstanceUID == segmentation.SOPInstanceUID
+    assert abs(len((out / "dicom-seg/a.dcm").read_bytes()) - len(first)) == 0
