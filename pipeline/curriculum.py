@@ -9,6 +9,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+
 from data.dataset import FilmDataset, Preprocessing, cache_folder
 from data.ingest import ensure_phantom
 from db.connection import connect
@@ -36,6 +38,7 @@ class Stage:
 
 def plan_stages(config: TrainConfig, dataset: FilmDataset, rows: Sequence[int]) -> list[Stage]:
     """Return the stages in order, those without epochs left out. rows: of the training films in `dataset`."""
+    rows = chosen_films(config, rows)
     small = max(1, round(SMALL_SIDE * config.size))
     at_first = round(config.small_share * config.epochs)
     stages = [
@@ -47,6 +50,19 @@ def plan_stages(config: TrainConfig, dataset: FilmDataset, rows: Sequence[int]) 
         if phantom is not None:
             stages.insert(0, Stage("phantom", phantom, range(len(phantom)), config.phantom_epochs, small))
     return [stage for stage in stages if stage.epochs]
+
+
+def chosen_films(config: TrainConfig, rows: Sequence[int]) -> Sequence[int]:
+    """Return the rows of one epoch: all of them, one batch to learn by heart, or --train-films of them, drawn by the seed.
+
+    The few are repeated, so that an epoch has about as many steps as with all: what differs is what is seen, not how long.
+    """
+    if config.overfit_batch:
+        return rows[: config.batch_size]
+    if not 0 < config.train_films < len(rows):
+        return rows
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(config.seed)).tolist()
+    return [rows[i] for i in order[: config.train_films]] * round(len(rows) / config.train_films)
 
 
 def needs_phantom(config: TrainConfig, records: Sequence[ImageRecord]) -> bool:

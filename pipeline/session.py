@@ -67,8 +67,7 @@ def open_session(config: TrainConfig) -> Session:
     device = choose_device(config.device)
     precision, reason = from_first(lambda: choose_precision(config.precision, device))
     config = replace(config, precision=precision)
-    trained_rows = train_rows[: config.batch_size] if config.overfit_batch else train_rows
-    stages = first_then_others(lambda: plan_stages(config, dataset, trained_rows))
+    stages = first_then_others(lambda: plan_stages(config, dataset, train_rows))
     for stage in stages:
         check_shares(len(stage.rows), config.batch_size)
     trainer = build_trainer(config, stages, device)

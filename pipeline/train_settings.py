@@ -30,6 +30,7 @@ class TrainConfig:
     provenance: tuple[str, ...] = setting(("manual", "landmark", "phantom"), "whose masks to trust")
     source: tuple[str, ...] = setting(("all",), "names of the sources to use")
     seed: int = setting(0, "seed of the split, the start weights, the order and the augmentation")
+    train_films: int = setting(0, "train on only so many of the training films, each seen the more often; 0: all")
     epochs: int | None = setting(None, "times every film is seen (set by --preset)")
     phantom_epochs: int | None = setting(None, "epochs on the embedded phantom films before that (set by --preset)")
     small_share: float = setting(0.65, "share of the epochs in squares of 9/16 of --size, before those of --size")
@@ -72,8 +73,9 @@ def complete(config: TrainConfig) -> TrainConfig:
     for name in ("epochs", "size", "base", "batch_size"):
         if getattr(config, name) < 1:
             raise ValueError(f"--{name.replace('_', '-')} {getattr(config, name)}: wanted 1 or more")
-    if config.phantom_epochs < 0:
-        raise ValueError(f"--phantom-epochs {config.phantom_epochs}: wanted 0 or more")
+    for name in ("phantom_epochs", "train_films"):
+        if getattr(config, name) < 0:
+            raise ValueError(f"--{name.replace('_', '-')} {getattr(config, name)}: wanted 0 or more")
     if not 0 <= config.small_share <= 1:
         raise ValueError(f"--small-share {config.small_share}: wanted 0 to 1")
     return replace(config, db=config.db or ensure_phantom())

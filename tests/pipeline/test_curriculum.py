@@ -83,3 +83,12 @@ def test_resizing_a_batch_keeps_the_covered_share(phantoms):
     small = batch.resized(16)
     assert small.images.shape == (2, 1, 16, 16) and batch.resized(32) is batch
     torch.testing.assert_close(small.masks.mean(dim=(2, 3)), batch.masks.mean(dim=(2, 3)), atol=0.02, rtol=0)
+
+
+def test_few_films_are_the_same_ones_for_a_seed_and_seen_more_often(phantoms):
+    def rows(seed, count=2):
+        return plan_stages(replace(CONFIG, train_films=count, seed=seed, small_share=0.0), phantoms, range(9))[0].rows
+
+    assert rows(0) == rows(0) and len(rows(0)) == 8 and len(set(rows(0))) == 2
+    assert any(set(rows(seed)) != set(rows(0)) for seed in range(1, 6))
+    assert list(rows(0, count=0)) == list(rows(0, count=9)) == list(range(9))

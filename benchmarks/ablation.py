@@ -1,0 +1,140 @@
+"""What each ingredient of the training gives: variants, trained over several seeds, scored in-source and on a source left out.
+
+    python -m benchmarks.ablation --db films.sqlite                        # hours on two cores; call again to go on
+    python -m benchmarks.ablation --db films.sqlite --part efficiency      # few films, with and without phantom films first
+
+Every training and evaluation is the command that a user would call, in a folder of its own below --out; a finished one is never
+done again. The table goes to stdout and to --out/PART.md: means over the seeds and 95 % t intervals, which say how much of a
+difference is chance between trainings. In-source: fold 1 of 5 by patient. Across: the sources of --left-out, never trained on.
+"""
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+
+from cli.command import DONE, run
+from cli.settings import parse_settings, setting
+from unet.distributions import t_quantile
+
+ROOT = Path(__file__).parent.parent
+INGREDIENTS = {
+    "as recommended": (),
+    "no phantom films first": ("--phantom-epochs", "0"),
+    "full size throughout": ("--small-share", "0"),
+    "batches of 8": ("--batch-size", "8"),
+    "no augmentation": ("--no-augment",),
+    "cross entropy alone": ("--dice-weight", "0"),
+    "CLAHE": ("--intensity", "clahe"),
+    "raw grey levels": ("--intensity", "none"),
+    "last weights, not their average": ("--average-decay", "0"),
+}
+FILM_COUNTS = (8, 16, 32, 64, 128)
+COLUMNS = (("lungs", "mean"), ("lungs", "p5"), ("heart", "mean"))
+
+
+@dataclass(frozen=True)
+class AblationConfig:
+    """Settings of the ablation."""
+
+    db: Path = setting(Path("films.sqlite"), "database of films")
+    out: Path = setting(Path("runs/ablation"), "folder for the trainings and the tables")
+    part: str = setting("ingredients", "which table to make", choices=("ingredients", "efficiency"))
+    preset: str = setting("accurate", "preset of every training", choices=("fast", "accurate"))
+    seeds: int = setting(3, "trainings of each variant, with the seeds 0, 1, ...")
+    left_out: tuple[str, ...] = setting(("montgomery",), "sources to test on that are never trained on")
+
+
+def main(argv: list[str]) -> int:
+    """Train and score what is missing, print the table of what there is."""
+    config = parse_settings(AblationConfig, argv, __doc__)
+    if config.seeds < 1:
+        raise ValueError(f"--seeds {config.seeds}: wanted 1 or more")
+    splits = {"in-source": ("--folds", "5", "--fold", "1"), "across": ("--leave-out", ",".join(config.left_out))}
+    variants = INGREDIENTS if config.part == "ingredients" else efficiency_variants()
+    rows = []
+    for name, flags in variants.items():
+        cells = []
+        for split, split_flags in splits.items():
+            folders = [config.out / config.part / slug(name) / split / f"seed{seed}" for seed in range(config.seeds)]
+            summaries = [
+                train_and_score(folder, config, (*flags, *split_flags, "--seed", str(seed)))
+                for seed, folder in enumerate(folders)
+            ]
+            cells += [over_seeds(column) for column in zip(*map(scores, summaries), strict=True)]
+        rows.append((name, *cells))
+        print(" | ".join(rows[-1]), flush=True)
+    text = "\n".join(table_lines(rows, splits)) + "\n"
+    (config.out / f"{config.part}.md").write_text(text, encoding="utf-8")
+    print(f"\n{text}")
+    return DONE
+
+
+def efficiency_variants() -> dict[str, tuple[str, ...]]:
+    """Return the trainings on few films, each with and without the phantom first; all of them make about as many steps."""
+    variants = {}
+    for count in (*FILM_COUNTS, 0):
+        films = ("--train-films", str(count))
+        label = f"{count} films" if count else "all films"
+        variants[f"{label}, phantom first"] = films
+        variants[f"{label}, no phantom"] = (*films, "--phantom-epochs", "0")
+    return variants
+
+
+def train_and_score(folder: Path, config: AblationConfig, flags: Sequence[str]) -> dict:
+    """Return summary.json of one training's test films, training and scoring where that has not been done."""
+    if not (folder / "test" / "summary.json").is_file():
+        if (folder / "last.pt").is_file():
+            call("train.py", "--resume", str(folder))
+        else:
+            call("train.py", "--db", str(config.db), "--preset", config.preset, "--out", str(folder), *flags)
+        call("evaluate.py", "--checkpoint", str(folder / "best.pt"), "--out", str(folder / "test"))
+    return json.loads((folder / "test" / "summary.json").read_text(encoding="utf-8"))
+
+
+def call(script: str, *arguments: str) -> None:
+    """Run one of the commands; its own error line says what is wrong."""
+    done = subprocess.run([sys.executable, script, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL)
+    if done.returncode != DONE:
+        raise ValueError(f"{script} {' '.join(arguments)} ended with status {done.returncode}; mend it and call again")
+
+
+def scores(summary: dict) -> Iterator[float | None]:
+    """Yield the table's numbers of one run; None where a structure is drawn on no test film."""
+    for structure, statistic in COLUMNS:
+        part = summary["structures"].get(structure)
+        yield part["dice"][statistic] if part else None
+
+
+def over_seeds(values: Sequence[float | None]) -> str:
+    """Write mean and half width of the 95 % t interval over the seeds, or the value alone where there is one seed."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return "not drawn"
+    if len(known) == 1:
+        return f"{known[0]:.4f}"
+    half_width = t_quantile(0.975, len(known) - 1) * stdev(known) / math.sqrt(len(known))
+    return f"{mean(known):.4f} ± {half_width:.4f}"
+
+
+def table_lines(rows: Sequence[tuple[str, ...]], splits: Sequence[str]) -> Iterator[str]:
+    """Yield the lines of the Markdown table."""
+    names = {"mean": "", "p5": " 5th percentile"}
+    heads = [f"{split}: {structure}{names[statistic]}" for split in splits for structure, statistic in COLUMNS]
+    yield "| variant | " + " | ".join(heads) + " |"
+    yield "|---" * (1 + len(heads)) + "|"
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+
+
+def slug(name: str) -> str:
+    """Return a name that is fit for a folder."""
+    return "-".join("".join(letter if letter.isalnum() else " " for letter in name).split())
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,70 @@
+"""The ablation's table: what is kept of each run, and how seeds become an interval."""
+
+import json
+
+import pytest
+
+from benchmarks import ablation
+
+
+def fake_call(script, *arguments):
+    """Stand in for a training and its evaluation: the score depends on the seed and on whether there is augmentation."""
+    calls.append((script, *arguments))
+    if script == "evaluate.py":
+        folder = arguments[arguments.index("--out") + 1]
+        train = next(call for call in reversed(calls) if call[0] == "train.py")
+        seed, plain = int(train[train.index("--seed") + 1]), "--no-augment" in train
+        lungs = {"mean": 0.9 + 0.01 * seed - 0.05 * plain, "p5": 0.8}
+        summary = {"structures": {"lungs": {"dice": lungs}}}
+        path = ablation.Path(folder)
+        path.mkdir(parents=True)
+        (path / "summary.json").write_text(json.dumps(summary))
+
+
+calls = []
+
+
+@pytest.fixture(autouse=True)
+def no_training(monkeypatch):
+    calls.clear()
+    monkeypatch.setattr(ablation, "call", fake_call)
+
+
+def test_every_variant_is_trained_once_and_tabulated(tmp_path, monkeypatch, capsys):
+    variants = {"as recommended": (), "no augmentation": ("--no-augment",)}
+    monkeypatch.setattr(ablation, "INGREDIENTS", variants)
+    arguments = ["--db", "films.sqlite", "--out", str(tmp_path)]
+    assert ablation.main(arguments) == 0
+    assert len(calls) == 2 * 2 * 3 * 2  # variants, splits, seeds, train and evaluate
+    table = (tmp_path / "ingredients.md").read_text().splitlines()
+    # the mean of .90 .91 .92 with t(2) = 4.3027 and s = .01: 4.3027 * .01 / sqrt(3) = .0248
+    assert table[2].startswith("| as recommended | 0.9100 ± 0.0248 | 0.8000 ± 0.0000 | not drawn |")
+    assert table[3].startswith("| no augmentation | 0.8600 ± 0.0248 |")
+    calls.clear()
+    assert ablation.main(arguments) == 0 and calls == []  # what is finished is not done again
+
+
+def test_a_training_that_was_begun_is_gone_on_with(tmp_path, monkeypatch):
+    def call(script, *arguments):
+        calls.append((script, *arguments))
+        (tmp_path / "test").mkdir(exist_ok=True)
+        (tmp_path / "test" / "summary.json").write_text("{}")
+
+    monkeypatch.setattr(ablation, "call", call)
+    (tmp_path / "last.pt").touch()
+    ablation.train_and_score(tmp_path, ablation.AblationConfig(), ("--seed", "1"))
+    assert calls[0] == ("train.py", "--resume", str(tmp_path))
+
+
+def test_one_seed_has_no_interval_and_no_seed_is_refused(tmp_path):
+    assert ablation.over_seeds([0.95]) == "0.9500"
+    with pytest.raises(ValueError, match="--seeds 0"):
+        ablation.main(["--seeds", "0", "--out", str(tmp_path)])
+
+
+def test_the_flags_of_every_variant_are_flags_of_train():
+    from cli.settings import parse_settings
+    from pipeline.train_settings import TrainConfig
+
+    for flags in (*ablation.INGREDIENTS.values(), *ablation.efficiency_variants().values()):
+        parse_settings(TrainConfig, list(flags), "")
