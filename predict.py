@@ -3,6 +3,7 @@
     python predict.py film.png --out results
     python predict.py films/ --checkpoint runs/own/best.pt --out results
     torchrun --nproc-per-node 2 predict.py films/ --out results     # shared by two processes or GPUs
+    python predict.py --compare before.png after.png --out results  # two films of one patient
 
 Writes to --out: masks/<structure>/<film>.png (0/255, the film's own size), overlays/<film>.jpg, predictions.csv,
 predictions.sqlite, failures.csv and report.html. Called again it goes on: a film whose bytes and network are the same as
@@ -33,6 +34,7 @@ from db.predictions import (
     write_prediction,
 )
 from db.runs import finish_run
+from pipeline.compare_films import write_films_comparison
 from pipeline.film_job import FilmDone, FilmFailed, FilmJob, Outcome, one_line
 from pipeline.formats import FORMATS
 from pipeline.predictor import Predictor, find_checkpoints
@@ -62,6 +64,7 @@ class PredictConfig:
         False, "turn films that lie turned before the network sees them; masks lie as stored"
     )
     test_time_views: bool = setting(False, "average over five slightly changed copies of each film")
+    compare: bool = setting(False, "compare two films of one patient, BEFORE and AFTER, instead")
     device: str = setting("auto", "auto, cpu, cuda or mps")
     precision: str = setting("auto", "number format of the convolutions", choices=PRECISIONS)
 
@@ -77,7 +80,10 @@ def main(argv: list[str]) -> int:
     join()
     path = find_checkpoints(config.checkpoint, RUNS)[0]
     precision = from_first(lambda: choose_precision(config.precision, choose_device(config.device))[0])
-    predictor = Predictor(path, config.device, precision, config.test_time_views)
+    predictor = Predictor(path, config.device, precision, config.test_time_views or config.compare)
+    if config.compare:
+        write_films_comparison(config.films, predictor, config.photometric, config.out)
+        return DONE
     network = network_id(path, config)
     films = find_films(config.films)
     config.out.mkdir(parents=True, exist_ok=True)

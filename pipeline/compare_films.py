@@ -1,0 +1,206 @@
+"""Two films of one patient: laid over each other by the lungs, compared inside them, and what changed in size."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from data.found_films import printable
+from data.intensity import standardise
+from data.loading import LoadedFilm, load_film
+from data.measurements import Measurement, measure_masks
+from data.registration import Similarity, register_lungs, resample_to
+from data.resize import letterbox_of, shrink
+from data.ssim import ssim_map
+from pipeline.doubts import doubts
+from pipeline.predictor import Predictor
+from report.film_comparison import side_by_side, write_comparison
+
+SIDE = 512  # pixels of the longer side while grey levels are compared: finer detail is noise and breathing
+Z95 = 1.96
+RATIOS = ("cardiothoracic_ratio", "cardiothoracic_ratio_internal")
+Masks = Mapping[str, np.ndarray]
+
+
+class FilmSide(NamedTuple):
+    """One film of the two: its masks, those of every test-time view, and film and masks at the size of the comparison."""
+
+    film: LoadedFilm
+    masks: Masks
+    views: Sequence[Masks]
+    small: np.ndarray  # (h, w) standardised grey levels
+    small_masks: Masks
+
+
+class Change(NamedTuple):
+    """A quantity on both films. spread: standard deviation over the views, None where a view leaves it undefined."""
+
+    name: str
+    unit: str
+    before: float
+    after: float
+    before_spread: float | None
+    after_spread: float | None
+
+    @property
+    def change(self) -> float:
+        """After minus before."""
+        return self.after - self.before
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % interval of the change from the spreads of both films, which are independent; None where one is unknown."""
+        if self.before_spread is None or self.after_spread is None:
+            return None
+        half = Z95 * math.hypot(self.before_spread, self.after_spread)
+        return self.change - half, self.change + half
+
+
+class FilmComparison(NamedTuple):
+    """What two films have in common; pictures (h, w) in the frame of the first, values inside the lungs of both.
+
+    ssim: mean structural similarity. difference: mean absolute difference of standardised grey levels, 0..1. overlap: Dice of
+    the lungs after laying the second over the first.
+    """
+
+    before: FilmSide
+    after: FilmSide
+    similarity: Similarity
+    moved: np.ndarray
+    moved_masks: Masks
+    inside: np.ndarray
+    ssim_map: np.ndarray
+    ssim: float
+    difference: float
+    overlap: float
+    changes: tuple[Change, ...]
+    remarks: tuple[str, ...]
+
+
+def compare_films(before: Path, after: Path, predictor: Predictor, photometric: str) -> FilmComparison:
+    """Compare two films of one patient. predictor: one with test-time views, from which the uncertainty comes.
+
+    Raises ValueError where a film cannot be read or shows no two lungs.
+    """
+    sides = [prepare_side(path, predictor, photometric) for path in (before, after)]
+    one, other = sides
+    remarks = [
+        f"{path.name}: {doubt}"
+        for path, side in zip((before, after), sides, strict=True)
+        for doubt in doubts(side.masks)
+    ]
+    similarity = register_lungs(_lungs(other), _lungs(one))
+    names = list(one.masks)
+    planes = np.stack([other.small, *(other.small_masks[name].astype(np.float32) for name in names)])
+    moved, *masks = resample_to(planes, similarity, one.small.shape)
+    moved_masks = {name: mask >= 0.5 for name, mask in zip(names, masks, strict=True)}
+    first, second = _lungs(one).any(axis=0), moved_masks["right_lung"] | moved_masks["left_lung"]
+    inside = first & second
+    if not inside.any():
+        raise ValueError(f"{after}: its lungs cannot be laid over those of {before}; look at the masks of both")
+    similar = ssim_map(one.small, moved)
+    return FilmComparison(
+        one, other, similarity, moved, moved_masks, inside, similar,
+        ssim=float(similar[inside].mean()),
+        difference=float(np.abs(one.small - moved)[inside].mean()),
+        overlap=float(2 * inside.sum() / (first.sum() + second.sum())),
+        changes=tuple(changes(one, other)),
+        remarks=tuple(remarks),
+    )  # fmt: skip
+
+
+def prepare_side(path: Path, predictor: Predictor, photometric: str) -> FilmSide:
+    """Read a film, predict its masks with every view, and bring it to the size of the comparison."""
+    film = load_film(path, photometric)
+    logits, box = predictor.logits(film.image)
+    masks = predictor.binarise(predictor.enlarge(logits, box))
+    views = [predictor.binarise(predictor.enlarge(view[None], box)) for view in logits]
+    frame = letterbox_of(torch.from_numpy(film.image), SIDE)
+    small = standardise(shrink(torch.from_numpy(film.image)[None], frame)[0], "percentile")
+    small_masks = {
+        name: shrink(torch.from_numpy(mask)[None].float(), frame)[0].numpy() >= 0.5 for name, mask in masks.items()
+    }
+    return FilmSide(film, masks, views, small.numpy(), small_masks)
+
+
+def changes(before: FilmSide, after: FilmSide) -> list[Change]:
+    """Return what can be compared: areas and cardiothoracic ratios.
+
+    Areas are in mm^2 where both films state their spacing; else each is given relative to both lungs of its own film, since
+    pixels of two films are not alike.
+    """
+    with_spacing = before.film.spacing_mm is not None and after.film.spacing_mm is not None
+    first, second = (quantities(side, with_spacing) for side in (before, after))
+    return [
+        Change(name, one.unit, one.value, second[name].value, one.spread, second[name].spread)
+        for name, one in first.items()
+        if name in second
+    ]
+
+
+def quantities(side: FilmSide, with_spacing: bool) -> dict[str, Measurement]:
+    """Return areas and cardiothoracic ratios of a film by name, with their spread over the views."""
+    spacing = side.film.spacing_mm if with_spacing else None
+    found = {one.name: one for one in measure_masks(side.masks, spacing, side.views) if one.name in RATIOS}
+    areas, repeated = _areas(side.masks, spacing), [_areas(view, spacing) for view in side.views]
+    for name, value in areas.items():
+        others = [view[name] for view in repeated if name in view]
+        spread = float(np.std(others, ddof=1)) if len(others) > 1 else None
+        found[name] = Measurement(name, value, "mm2" if with_spacing else "of both lungs", spread)
+    return found
+
+
+def _areas(masks: Masks, spacing_mm: tuple[float, float] | None) -> dict[str, float]:
+    pixels = {**masks, "lungs": masks["right_lung"] | masks["left_lung"]}
+    counts = {name: float(mask.sum()) for name, mask in pixels.items()}
+    if spacing_mm is not None:
+        return {f"{name}_area": count * spacing_mm[0] * spacing_mm[1] for name, count in counts.items()}
+    whole = counts.pop("lungs")
+    return {f"{name}_area": count / whole for name, count in counts.items()} if whole else {}
+
+
+def _lungs(side: FilmSide) -> np.ndarray:
+    return np.stack([side.small_masks["right_lung"], side.small_masks["left_lung"]])
+
+
+def write_films_comparison(films: Sequence[Path], predictor: Predictor, photometric: str, out: Path) -> None:
+    """Compare two films and write table, picture and page; print the same in a few lines."""
+    if len(films) != 2:
+        raise ValueError(f"--compare takes two films, BEFORE and AFTER; got {len(films)}")
+    before, after = films
+    result = compare_films(before, after, predictor, photometric)
+    rows = [_row(change) for change in result.changes]
+    picture = side_by_side(
+        result.before.small, result.moved, result.before.small_masks, result.moved_masks, result.inside
+    )
+    said = list(sentences(result))
+    path = write_comparison(out, picture, rows, said, (printable(before), printable(after)))
+    print("\n".join(said))
+    for change in result.changes:
+        low_high = "" if change.interval is None else " [{:+.4g}, {:+.4g}]".format(*change.interval)
+        print(
+            f"{change.name:30s} {change.before:.4g} -> {change.after:.4g} {change.unit}, {change.change:+.4g}{low_high}"
+        )
+    print(f"Report: {path}")
+
+
+def sentences(result: FilmComparison) -> Iterator[str]:
+    """Say what the comparison found."""
+    yield (
+        f"Inside the lungs of both films: structural similarity {result.ssim:.3f}, mean absolute difference "
+        f"{result.difference:.3f} of the grey range (after both films' grey levels are stretched alike)."
+    )
+    yield (
+        f"The second film was scaled by {result.similarity.scale:.3f} and turned by {result.similarity.degrees:+.1f} degrees; "
+        f"the lungs then overlap with Dice {result.overlap:.3f}. What overlaps badly is compared badly."
+    )
+    yield from (f"Look first: {remark}." for remark in result.remarks)
+
+
+def _row(change: Change) -> tuple:
+    low, high = change.interval or (None, None)
+    spreads = change.before_spread, change.after_spread
+    return (change.name, change.unit, change.before, spreads[0], change.after, spreads[1], change.change, low, high)

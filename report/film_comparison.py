@@ -1,0 +1,85 @@
+"""What `predict.py --compare` leaves: a table, a side-by-side picture, a page."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from data.overlay import encode_picture, overlay
+from data.writing import atomic_file
+from report.page import Heading, Page, Picture, Table, Text, write_page
+from report.run_folder import write_csv
+
+COLUMNS = (
+    "quantity",
+    "unit",
+    "before",
+    "before_spread",
+    "after",
+    "after_spread",
+    "change",
+    "change_low",
+    "change_high",
+)
+CAPTION_HEIGHT, GAP = 22, 6  # pixels
+FULL_COLOUR = 0.5  # difference of grey levels that is shown in full colour
+BRIGHTER, DARKER = (
+    np.array([230, 110, 50]),
+    np.array([86, 180, 233]),
+)  # vermilion, sky blue: apart for colour-blind eyes too
+
+
+def side_by_side(
+    before: np.ndarray,
+    after: np.ndarray,
+    masks: Mapping[str, np.ndarray],
+    moved: Mapping[str, np.ndarray],
+    inside: np.ndarray,
+) -> np.ndarray:
+    """Return an RGB picture: the first film, the second laid over it, and where inside the lungs it is brighter or darker.
+
+    before, after: (h, w) in [0, 1] in one frame; masks, moved: their structures, bool (h, w); inside: the lungs of both.
+    """
+    longest = max(before.shape)
+    change = np.where(inside, after - before, 0.0)
+    strength = np.clip(np.abs(change) / FULL_COLOUR, 0, 1)[..., None]
+    grey = np.repeat(before[..., None] * 255 * 0.6, 3, axis=2)
+    colour = np.where(change[..., None] > 0, BRIGHTER, DARKER)
+    tinted = np.uint8(grey * (1 - strength) + colour * strength)
+    panels = {
+        "before": overlay(before, masks, longest_side=longest),
+        "after, laid over": overlay(after, moved, longest_side=longest),
+        "orange brighter, blue darker": tinted,
+    }
+    return np.concatenate([_captioned(text, panel) for text, panel in panels.items()], axis=1)
+
+
+def write_comparison(
+    out: Path, picture: np.ndarray, changes: Sequence[Sequence], sentences: Sequence[str], names: tuple[str, str]
+) -> Path:
+    """Write comparison.csv, comparison.png and report.html; changes: rows of COLUMNS; return the path of the page."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_csv(out / "comparison.csv", COLUMNS, changes)
+    data = encode_picture(picture)
+    with atomic_file(out / "comparison.png") as file:
+        file.write(data)
+    page = Page("Two films of one patient")
+    page.add(*(Text(sentence) for sentence in sentences))
+    page.add(Picture("comparison", data, f"{names[0]}, {names[1]}, and their difference inside the lungs"))
+    caption = (
+        "The interval of a change is 1.96 times both films' spreads together; a spread is the standard deviation over "
+        "five slightly turned and zoomed copies. It says how firm the network is, not whether it is right, and nothing "
+        "of breathing or posture."
+    )
+    page.add(Heading("What changed"), Table(COLUMNS, changes, caption))
+    page.add(Text("For research use; not a medical device."))
+    return write_page(page, out)
+
+
+def _captioned(text: str, panel: np.ndarray) -> np.ndarray:
+    height, width = panel.shape[:2]
+    canvas = Image.new("RGB", (width + GAP, height + CAPTION_HEIGHT), "white")
+    canvas.paste(Image.fromarray(panel), (0, CAPTION_HEIGHT))
+    ImageDraw.Draw(canvas).text((2, 4), text, fill="black")
+    return np.asarray(canvas)

@@ -1,0 +1,105 @@
+"""Two drawn films whose change is known: the second is turned, scaled, and its heart is wider."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import predict
+from data.registration import Similarity, resample_to
+from pipeline.compare_films import Change, compare_films, write_films_comparison
+
+SIZE = (240, 280)
+
+
+def drawing(heart_radius, spot=0.0):
+    """Grey levels: body 0.7, lungs 0.25, heart 0.95; lungs and heart do not overlap. spot: brighter in the right lung."""
+    y, x = np.mgrid[0 : SIZE[0], 0 : SIZE[1]]
+    film = 0.7 + 0.05 * np.sin(x / 3.0) * np.sin(y / 4.0)
+    for column in (85, 205):
+        film = np.where(((y - 120) / 80) ** 2 + ((x - column) / 38) ** 2 < 1, film - 0.45, film)
+    film = np.where(((y - 170) / 40) ** 2 + ((x - 145) / heart_radius) ** 2 < 1, 0.95, film)
+    return np.where(((y - 120) / 12) ** 2 + ((x - 85) / 12) ** 2 < 1, film + spot, film).astype(np.float32)
+
+
+class Reader:
+    """In place of a network: what is dark on the left and right is lung, what is brightest is heart; two views."""
+
+    def logits(self, image):
+        middle = np.median((image > 0.9).nonzero()[1])
+        columns = np.arange(image.shape[1])[None]
+        dark = (image > 0.05) & (image < 0.55)
+        planes = (
+            np.stack([dark & (columns < middle), dark & (columns >= middle), image > 0.85]).astype(np.float32) - 0.5
+        )
+        return torch.from_numpy(np.stack([planes, planes])), None
+
+    def enlarge(self, logits, box):
+        return (logits.mean(dim=0) > 0).numpy()
+
+    def binarise(self, planes):
+        return dict(zip(("right_lung", "left_lung", "heart"), planes, strict=True))
+
+
+def write(path, image):
+    Image.fromarray(np.uint8(np.clip(image, 0, 1) * 255)).save(path)
+    return path
+
+
+@pytest.fixture
+def films(tmp_path):
+    angle = np.radians(5)
+    turned = Similarity(
+        0.9, np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]), np.array([30.0, 0.0])
+    )
+    wider = drawing(heart_radius=36, spot=0.1)
+    return write(tmp_path / "before.png", drawing(30)), write(
+        tmp_path / "after.png", resample_to(wider[None] - 0.7, turned, SIZE)[0] + 0.7
+    )
+
+
+def test_the_second_film_is_laid_over_the_first(films):
+    result = compare_films(*films, Reader(), "MONOCHROME2")
+    assert result.similarity.degrees == pytest.approx(-5, abs=1.0) and result.similarity.scale == pytest.approx(
+        1 / 0.9, rel=0.03
+    )
+    assert result.overlap > 0.95 and result.inside.any()
+    assert 0.3 < result.ssim < 0.999 and 0.0 < result.difference < 0.1
+
+
+def test_a_film_against_itself_differs_in_nothing(films):
+    result = compare_films(films[0], films[0], Reader(), "MONOCHROME2")
+    assert result.ssim == pytest.approx(1, abs=1e-3) and result.difference < 1e-3 and result.overlap > 0.999
+    assert all(change.change == 0 and change.interval == (0, 0) for change in result.changes)
+
+
+def test_the_wider_heart_is_found_and_written(films, tmp_path, capsys):
+    write_films_comparison(films, Reader(), "MONOCHROME2", tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {"comparison.csv", "comparison.png", "report.html"}
+    with open(tmp_path / "out/comparison.csv") as file:
+        rows = {row["quantity"]: row for row in csv.DictReader(file)}
+    assert set(rows) >= {"cardiothoracic_ratio", "heart_area", "right_lung_area", "left_lung_area"}
+    heart = rows["heart_area"]
+    assert heart["unit"] == "of both lungs" and float(heart["after"]) / float(heart["before"]) == pytest.approx(
+        36 / 30, rel=0.08
+    )
+    assert float(rows["cardiothoracic_ratio"]["change"]) > 0.02
+    assert "structural similarity" in capsys.readouterr().out
+
+
+def test_the_interval_adds_both_spreads():
+    change = Change("heart_area", "mm2", 100.0, 130.0, 3.0, 4.0)
+    assert change.interval == pytest.approx((30 - 1.96 * 5, 30 + 1.96 * 5))
+    assert Change("heart_area", "mm2", 100.0, 130.0, 3.0, None).interval is None
+
+
+def test_what_cannot_be_compared_is_said(films, tmp_path):
+    with pytest.raises(ValueError, match="--compare takes two films, BEFORE and AFTER; got 1"):
+        write_films_comparison(films[:1], Reader(), "MONOCHROME2", tmp_path)
+    empty = write(tmp_path / "empty.png", np.linspace(0.9, 1, SIZE[0] * SIZE[1]).reshape(SIZE))
+    with pytest.raises(ValueError, match="no right lung was found"):
+        compare_films(films[0], empty, Reader(), "MONOCHROME2")
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        predict.main(["--compare", *map(str, films), "--checkpoint", "none.pt", "--out", str(tmp_path / "out")])
