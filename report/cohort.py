@@ -39,17 +39,23 @@ def table_one(rows: Rows, by: str) -> Table:
     people = {name: first_films(group) for name, group in groups.items()}
     columns = {"all": list(rows), **groups}
     lines: list[list] = [["images", *(len(group) for group in columns.values()), None]]
-    lines.append(["patients", *(count_patients(group) for group in columns.values()), None])
+    sizes = [count_patients(group) for group in columns.values()]
+    few = [size < SMALLEST_GROUP for size in sizes]
+    lines.append(["patients", *sizes, None])
     ages = [[row["age_years"] for row in group if row["age_years"] is not None] for group in people.values()]
     lines.append(["age, years: median (quartiles)", *(_age(group) for group in columns.values()), _largest(smd, ages)])
     for column, title in CATEGORIES:
         if column == by:
             continue
         levels = sorted({_level(row[column]) for row in rows})
-        counts = [[sum(_level(row[column]) == level for row in group) for level in levels] for group in people.values()]
-        difference = _largest(smd_shares, counts)
+        counts = [_counts(group, column) for group in people.values()]
+        difference = _largest(smd_shares, [[own[level] for level in levels] for own in counts])
+        images = [_counts(group, column) for group in columns.values()]
         for level in levels:
-            shares = (_share(group, column, level) for group in columns.values())
+            shares = (
+                _share(own[level], len(group), small)
+                for own, group, small in zip(images, columns.values(), few, strict=True)
+            )
             lines.append([f"{title}: {level}", *shares, difference if level == levels[0] else None])
     caption = (
         f"By {by}. Counts are images; shares only for groups of {SMALLEST_GROUP} patients or more. SMD: "
@@ -221,8 +227,9 @@ def _age(rows: Rows) -> str:
     return f"{median:.0f} ({low:.0f} to {high:.0f}); {len(rows) - len(ages)} {NOT_STATED}"
 
 
-def _share(rows: Rows, column: str, level: str) -> str:
-    count = sum(_level(row[column]) == level for row in rows)
-    if count_patients(rows) < SMALLEST_GROUP:
-        return str(count)
-    return f"{count} ({100 * count / len(rows):.0f} %)"
+def _share(count: int, images: int, few: bool) -> str:
+    return str(count) if few else f"{count} ({100 * count / images:.0f} %)"
+
+
+def _counts(rows: Rows, column: str) -> Counter:
+    return Counter(_level(row[column]) for row in rows)

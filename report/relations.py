@@ -13,6 +13,7 @@ from unet.association import benjamini_hochberg, compare_groups, linear_model
 from unet.summary import gap
 
 OLD = 60  # years
+NEITHER = -1
 MOST_FINDINGS = 5
 COMPARED = (
     "cardiothoracic_ratio", "heart_width", "thorax_width", "right_lung_height", "right_lung_area", "left_lung_area",
@@ -23,26 +24,30 @@ QUERY = "db/queries/measurement_values.sql"
 
 
 class Contrast(NamedTuple):
-    """Two groups of films that are compared; a film of neither has None."""
+    """Two groups of films that are compared; sides: per film 1, 0, or NEITHER."""
 
     title: str
-    groups: list[bool | None]
+    sides: np.ndarray
 
 
 def contrasts(rows: Rows) -> list[Contrast]:
     """Return the comparisons that a set of films allows: men/women, AP/PA, old/young, with/without each frequent finding."""
+    ages = np.array([np.nan if row["age_years"] is None else row["age_years"] for row in rows])
+    lists = [split_findings(row) for row in rows]
+    stated = np.array([row["findings"] is not None for row in rows])
     found = [
-        Contrast("men - women", [{"M": True, "F": False}.get(row["sex"]) for row in rows]),
-        Contrast("AP - PA", [{"AP": True, "PA": False}.get(row["view"]) for row in rows]),
-        Contrast(
-            f"{OLD} years and older - younger",
-            [None if row["age_years"] is None else row["age_years"] >= OLD for row in rows],
-        ),
+        Contrast("men - women", _sides(rows, "sex", "M", "F")),
+        Contrast("AP - PA", _sides(rows, "view", "AP", "PA")),
+        Contrast(f"{OLD} years and older - younger", np.where(np.isnan(ages), NEITHER, ages >= OLD)),
     ]
     for finding in frequent_findings(rows, MOST_FINDINGS):
-        with_finding = [None if row["findings"] is None else finding in split_findings(row) for row in rows]
-        found.append(Contrast(f"{finding} - other findings", with_finding))
+        has = np.array([finding in own for own in lists])
+        found.append(Contrast(f"{finding} - other findings", np.where(stated, has, NEITHER)))
     return found
+
+
+def _sides(rows: Rows, column: str, one: str, other: str) -> np.ndarray:
+    return np.array([{one: 1, other: 0}.get(row[column], NEITHER) for row in rows])
 
 
 def relation_table(measurements: Sequence[tuple[str, str, Rows]]) -> Table | None:
@@ -54,8 +59,9 @@ def relation_table(measurements: Sequence[tuple[str, str, Rows]]) -> Table | Non
     tests = []
     few = [one for one in measurements if one[0].startswith(COMPARED)]
     for name, unit, rows in few or measurements:
+        patients, values = patient_numbers(rows), np.array([row["value"] for row in rows])
         for contrast in contrasts(rows):
-            a, b = (list(side.values()) for side in per_patient(rows, contrast.groups))
+            a, b = per_patient(patients, values, contrast.sides)
             if min(len(a), len(b)) >= SMALLEST_GROUP:
                 tests.append((name, unit, contrast.title, compare_groups(a, b)))
     if not tests:
@@ -75,15 +81,23 @@ def relation_table(measurements: Sequence[tuple[str, str, Rows]]) -> Table | Non
     return Table(columns, lines, caption, source=QUERY)
 
 
-def per_patient(rows: Rows, groups: Sequence[bool | None]) -> tuple[dict[str, float], dict[str, float]]:
-    """Return (patient to mean value) of the two groups; a patient in both belongs to that of the first film, with its films."""
-    first: dict[str, bool] = {}
-    values: dict[str, list[float]] = {}
-    for row, group in zip(rows, groups, strict=True):
-        if group is not None and first.setdefault(row["patient_id"], group) == group:
-            values.setdefault(row["patient_id"], []).append(row["value"])
-    means = {patient: float(np.mean(own)) for patient, own in values.items()}
-    return tuple({p: mean for p, mean in means.items() if first[p] is side} for side in (True, False))
+def patient_numbers(rows: Rows) -> np.ndarray:
+    """Number the patients in the order of their first rows: one number a row."""
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(row["patient_id"], len(numbers)) for row in rows], np.int64)
+
+
+def per_patient(patients: np.ndarray, values: np.ndarray, sides: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the patients' mean values in side 1 and in side 0; a patient in both belongs to that of the first
+    film, with its films."""
+    kept = sides != NEITHER
+    patients, values, sides = patients[kept], values[kept], sides[kept]
+    first = np.full(patients.max(initial=-1) + 1, NEITHER)
+    first[patients[::-1]] = sides[::-1]  # the last to be written is the first film
+    own = sides == first[patients]
+    films = np.bincount(patients[own], minlength=len(first))
+    sums = np.bincount(patients[own], weights=values[own], minlength=len(first))
+    return tuple(sums[first == side] / films[first == side] for side in (1, 0))
 
 
 def model_table(rows: Rows) -> Table | None:
@@ -118,11 +132,12 @@ def model_table(rows: Rows) -> Table | None:
 def ratio_figure(rows: Rows, name: str, unit: str) -> Chart | None:
     """Draw a measurement by sex, view and age group, one box a group with n patients; None where nothing is known."""
     groups = {}
-    for title, contrast in (("sex", contrasts(rows)[0]), ("view", contrasts(rows)[1]), ("age", contrasts(rows)[2])):
-        names = {"sex": ("men", "women"), "view": ("AP", "PA"), "age": (f"{OLD}+", f"<{OLD}")}[title]
-        for label, side in zip(names, per_patient(rows, contrast.groups), strict=True):
+    patients, values = patient_numbers(rows), np.array([row["value"] for row in rows])
+    names = (("men", "women"), ("AP", "PA"), (f"{OLD}+", f"<{OLD}"))
+    for pair, contrast in zip(names, contrasts(rows), strict=False):
+        for label, side in zip(pair, per_patient(patients, values, contrast.sides), strict=True):
             if len(side) >= SMALLEST_GROUP:
-                groups[f"{label}\nn = {len(side)}"] = list(side.values())
+                groups[f"{label}\nn = {len(side)}"] = side
     if not groups:
         return None
     figure, axis = new_figure(1.6 + 0.95 * len(groups), 3.4)
@@ -132,7 +147,7 @@ def ratio_figure(rows: Rows, name: str, unit: str) -> Chart | None:
     for line in box["medians"]:
         line.set(color="black")
     axis.set(ylabel=f"{name.replace('_', ' ')}, {unit}")
-    lines = [(label.split("\n")[0], value) for label, values in groups.items() for value in values]
+    lines = [(label.split("\n")[0], value) for label, own in groups.items() for value in own.tolist()]
     return Chart(figure, ("group", name), lines)
 
 
@@ -145,7 +160,9 @@ def gap_table(scores: Rows) -> Table | None:
     for structure in ("lungs", "heart"):
         own = [row for row in scores if row["structure"] == structure]
         for contrast in contrasts(own):
-            sides = [[row for row, g in zip(own, contrast.groups, strict=True) if g is side] for side in (True, False)]
+            sides = [
+                [row for row, own_side in zip(own, contrast.sides, strict=True) if own_side == side] for side in (1, 0)
+            ]
             if min(count_patients(side) for side in sides) < SMALLEST_GROUP:
                 continue
             values = [part for side in sides for part in ([r["dice"] for r in side], [r["patient_id"] for r in side])]

@@ -16,7 +16,15 @@ from report.agreement import (
 from report.cohort import cohort_sentence, finding_table, group_rows, table_one
 from report.cohort_figures import age_figure, finding_figure, missing_figure
 from report.gaps import dependence_table, missing_table
-from report.relations import contrasts, gap_table, model_table, per_patient, ratio_figure, relation_table
+from report.relations import (
+    contrasts,
+    gap_table,
+    model_table,
+    patient_numbers,
+    per_patient,
+    ratio_figure,
+    relation_table,
+)
 from report.visits import study_day, visit_table, visits
 from unet.summary import Interval
 
@@ -135,13 +143,9 @@ def test_a_difference_between_the_sexes_is_found_and_corrected_for_the_number_of
 
 
 def test_a_patient_in_both_groups_counts_where_the_first_film_is():
-    rows = [
-        {"patient_id": "a", "value": 1.0},
-        {"patient_id": "a", "value": 5.0},
-        {"patient_id": "a", "value": 3.0},
-        {"patient_id": "b", "value": 7.0},
-    ]
-    assert per_patient(rows, [True, False, True, None]) == ({"a": 2.0}, {})
+    patients = patient_numbers([film("a"), film("a"), film("a"), film("b"), film("c")])
+    with_it, without = per_patient(patients, np.array([1.0, 5, 3, 7, 9]), np.array([1, 0, 1, -1, 0]))
+    assert list(with_it) == [2.0] and list(without) == [9.0]
 
 
 def test_a_fact_that_is_not_stated_belongs_to_no_group():
@@ -152,7 +156,7 @@ def test_a_fact_that_is_not_stated_belongs_to_no_group():
         film("s", findings="x"),
     ]
     for contrast in contrasts(rows):
-        assert contrast.groups[0] is None, contrast.title
+        assert contrast.sides[0] == -1, contrast.title
 
 
 def test_the_model_finds_the_effect_of_the_view_beside_that_of_age():
