@@ -4,6 +4,7 @@
     python predict.py films/ --checkpoint runs/own/best.pt --out results
     torchrun --nproc-per-node 2 predict.py films/ --out results     # shared by two processes or GPUs
     python predict.py --compare before.png after.png --out results  # two films of one patient
+    python predict.py film.png --explain heart --out results        # where the network looks
 
 Writes to --out: masks/<structure>/<film>.png (0/255, the film's own size), overlays/<film>.jpg, predictions.csv,
 predictions.sqlite, failures.csv and report.html. Called again it goes on: a film whose bytes and network are the same as
@@ -35,6 +36,7 @@ from db.predictions import (
 )
 from db.runs import finish_run
 from pipeline.compare_films import write_films_comparison
+from pipeline.explain_films import explain_films
 from pipeline.film_job import FilmDone, FilmFailed, FilmJob, Outcome, one_line
 from pipeline.formats import FORMATS
 from pipeline.predictor import Predictor, find_checkpoints
@@ -65,6 +67,10 @@ class PredictConfig:
     )
     test_time_views: bool = setting(False, "average over five slightly changed copies of each film")
     compare: bool = setting(False, "compare two films of one patient, BEFORE and AFTER, instead")
+    explain: str = setting(
+        "", "draw where the network looks for this structure instead", choices=("", "right_lung", "left_lung", "heart")
+    )
+    region: tuple[str, ...] = setting((), "with --explain: TOP,LEFT,HEIGHT,WIDTH in the film; without it the mask")
     device: str = setting("auto", "auto, cpu, cuda or mps")
     precision: str = setting("auto", "number format of the convolutions", choices=PRECISIONS)
 
@@ -84,8 +90,13 @@ def main(argv: list[str]) -> int:
     if config.compare:
         write_films_comparison(config.films, predictor, config.photometric, config.out)
         return DONE
-    network = network_id(path, config)
     films = find_films(config.films)
+    if config.explain:
+        failed = explain_films(films, predictor, config.explain, config.region, config.photometric, config.out)
+        for film, why in failed:
+            print(f"failed: {one_line(printable(film))}: {one_line(why)}")
+        return SOME_FAILED if failed else DONE
+    network = network_id(path, config)
     config.out.mkdir(parents=True, exist_ok=True)
     with closing(first_then_others(lambda: connect(config.db or config.out / "predictions.sqlite"))) as connection:
         return predict(films, predictor, network, config, connection)

@@ -17,7 +17,7 @@ from data.resize import letterbox_of, shrink
 from data.ssim import ssim_map
 from pipeline.doubts import doubts
 from pipeline.predictor import Predictor
-from report.film_comparison import side_by_side, write_comparison
+from report.film_comparison import comparison_picture, write_comparison
 
 SIDE = 512  # pixels of the longer side while grey levels are compared: finer detail is noise and breathing
 Z95 = 1.96
@@ -173,7 +173,7 @@ def write_films_comparison(films: Sequence[Path], predictor: Predictor, photomet
     before, after = films
     result = compare_films(before, after, predictor, photometric)
     rows = [_row(change) for change in result.changes]
-    picture = side_by_side(
+    picture = comparison_picture(
         result.before.small, result.moved, result.before.small_masks, result.moved_masks, result.inside
     )
     said = list(sentences(result))

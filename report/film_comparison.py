@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 from data.overlay import encode_picture, overlay
+from data.panels import side_by_side, tint
 from data.writing import atomic_file
 from report.page import Heading, Page, Picture, Table, Text, write_page
 from report.run_folder import write_csv
@@ -22,7 +22,6 @@ COLUMNS = (
     "change_low",
     "change_high",
 )
-CAPTION_HEIGHT, GAP = 22, 6  # pixels
 FULL_COLOUR = 0.5  # difference of grey levels that is shown in full colour
 BRIGHTER, DARKER = (
     np.array([230, 110, 50]),
@@ -30,7 +29,7 @@ BRIGHTER, DARKER = (
 )  # vermilion, sky blue: apart for colour-blind eyes too
 
 
-def side_by_side(
+def comparison_picture(
     before: np.ndarray,
     after: np.ndarray,
     masks: Mapping[str, np.ndarray],
@@ -42,17 +41,12 @@ def side_by_side(
     before, after: (h, w) in [0, 1] in one frame; masks, moved: their structures, bool (h, w); inside: the lungs of both.
     """
     longest = max(before.shape)
-    change = np.where(inside, after - before, 0.0)
-    strength = np.clip(np.abs(change) / FULL_COLOUR, 0, 1)[..., None]
-    grey = np.repeat(before[..., None] * 255 * 0.6, 3, axis=2)
-    colour = np.where(change[..., None] > 0, BRIGHTER, DARKER)
-    tinted = np.uint8(grey * (1 - strength) + colour * strength)
     panels = {
         "before": overlay(before, masks, longest_side=longest),
         "after, laid over": overlay(after, moved, longest_side=longest),
-        "orange brighter, blue darker": tinted,
+        "orange brighter, blue darker": tint(before, np.where(inside, after - before, 0.0), FULL_COLOUR),
     }
-    return np.concatenate([_captioned(text, panel) for text, panel in panels.items()], axis=1)
+    return side_by_side(panels)
 
 
 def write_comparison(
@@ -75,11 +69,3 @@ def write_comparison(
     page.add(Heading("What changed"), Table(COLUMNS, changes, caption))
     page.add(Text("For research use; not a medical device."))
     return write_page(page, out)
-
-
-def _captioned(text: str, panel: np.ndarray) -> np.ndarray:
-    height, width = panel.shape[:2]
-    canvas = Image.new("RGB", (width + GAP, height + CAPTION_HEIGHT), "white")
-    canvas.paste(Image.fromarray(panel), (0, CAPTION_HEIGHT))
-    ImageDraw.Draw(canvas).text((2, 4), text, fill="black")
-    return np.asarray(canvas)

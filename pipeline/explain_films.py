@@ -1,0 +1,102 @@
+"""Pictures of where the network looks: Seg-Grad-CAM and the occlusion test beside each other."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from data.dataset import prepare
+from data.found_films import names_for
+from data.loading import load_film
+from data.overlay import encode_picture, overlay
+from data.panels import side_by_side, tint
+from data.resize import Letterbox, to_square
+from data.writing import atomic_file
+from pipeline.predictor import Predictor
+from unet.explain import occlusion, seg_grad_cam
+
+SHOWN_SIDE = 512  # pixels; smaller squares are enlarged by a whole number
+
+
+def explain_films(
+    films: Sequence[Path], predictor: Predictor, structure: str, region: Sequence[str], photometric: str, out: Path
+) -> list[tuple[Path, str]]:
+    """Write explain/<film>-<structure>.png for every film and print a line each; return the films that failed, and why.
+
+    region: top, left, height, width in pixels of the film; empty: the structure's own predicted mask.
+    """
+    frame = parse_region(region)
+    names, failed = names_for(films), []
+    (out / "explain").mkdir(parents=True, exist_ok=True)
+    for film in films:
+        try:
+            image = load_film(film, photometric).image
+            picture, sentence = explain_film(image, predictor, structure, frame)
+        except (ValueError, OSError, ModuleNotFoundError) as error:
+            failed.append((film, str(error)))
+            continue
+        path = out / "explain" / f"{names[film]}-{structure}.png"
+        with atomic_file(path) as file:
+            file.write(encode_picture(picture))
+        print(f"{path}: {sentence}")
+    return failed
+
+
+def explain_film(
+    image: np.ndarray, predictor: Predictor, structure: str, frame: tuple[int, int, int, int] | None
+) -> tuple[np.ndarray, str]:
+    """Return the picture for one film (H, W) in [0, 1], and a sentence; ValueError where the region holds nothing to explain."""
+    prepared, box = prepare(torch.from_numpy(image), predictor.preprocessing)
+    if frame is None:
+        inside = predictor.masks(image)[structure]
+        empty = f"no {structure} was found on the film, so there is nothing to explain; name a --region"
+    else:
+        top, left, height, width = frame
+        inside = np.zeros(image.shape, bool)
+        inside[top : top + height, left : left + width] = True
+        empty = (
+            f"--region {','.join(map(str, frame))} lies outside the film of {image.shape[0]} x {image.shape[1]} pixels"
+        )
+    region = to_square(torch.from_numpy(inside)[None].float(), box)[0] >= 0.5
+    if not region.any():
+        raise ValueError(empty)
+    where, channel = prepared[None].to(predictor.device), predictor.structures.index(structure)
+    region = region.to(predictor.device)
+    cam = seg_grad_cam(predictor.model, where, channel, region, predictor.model.downs[-1]).cpu()
+    falls = occlusion(predictor.model, where, channel, region)
+    agreement = float(np.corrcoef(cam.flatten(), falls.flatten())[0, 1]) if cam.any() and falls.std() > 0 else 0.0
+    picture = draw(prepared[0].numpy(), region.cpu().numpy(), cam.numpy(), falls.numpy(), structure, box)
+    return picture, (
+        f"covering a square lowers the mean probability by {float(falls.max()):.3f} at most; "
+        f"the two maps correlate with {agreement:.2f}"
+    )
+
+
+def parse_region(texts: Sequence[str]) -> tuple[int, int, int, int] | None:
+    """Read top, left, height, width; None for nothing. Raises ValueError for anything else."""
+    if not texts:
+        return None
+    if len(texts) != 4 or not all(text.strip().isdigit() for text in texts) or not int(texts[2]) * int(texts[3]):
+        raise ValueError(f"--region {','.join(texts)}: wanted TOP,LEFT,HEIGHT,WIDTH in pixels of the film")
+    top, left, height, width = map(int, texts)
+    return top, left, height, width
+
+
+def draw(
+    film: np.ndarray, region: np.ndarray, cam: np.ndarray, falls: np.ndarray, structure: str, box: Letterbox
+) -> np.ndarray:
+    """Draw region, Seg-Grad-CAM and occlusion over what the network saw, without the padding of its square."""
+    inner = slice(box.top, box.top + box.inner_height), slice(box.left, box.left + box.inner_width)
+    times = max(1, SHOWN_SIDE // box.size)
+    film, region, cam, falls = (
+        np.repeat(np.repeat(plane[inner], times, axis=0), times, axis=1) for plane in (film, region, cam, falls)
+    )
+    largest = float(np.abs(falls).max()) or 1.0
+    return side_by_side(
+        {
+            f"{structure}: region": overlay(film, {structure: region}, longest_side=max(film.shape)),
+            "Seg-Grad-CAM": tint(film, cam, 1.0),
+            f"covered: lower by {largest:.2g} (orange), higher (blue)": tint(film, falls, largest),
+        }
+    )

@@ -1,0 +1,60 @@
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import predict
+from data.dataset import Preprocessing
+from pipeline.explain_films import explain_film, parse_region
+from pipeline.predictor import Predictor
+from unet.checkpoint import Checkpoint, save_checkpoint
+from unet.model import UNet, UNetConfig
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    torch.manual_seed(0)
+    config = UNetConfig(base=4, depth=2)
+    path = tmp_path_factory.mktemp("network") / "best.pt"
+    names = ["right_lung", "left_lung", "heart"]
+    with open(path, "wb") as file:
+        save_checkpoint(file, Checkpoint(config, UNet(config).state_dict(), asdict(Preprocessing(size=64)), {}, names))
+    return path
+
+
+def film():
+    return np.random.default_rng(0).random((90, 70)).astype(np.float32)
+
+
+def test_a_region_of_the_film_is_explained_in_three_panels(network):
+    picture, sentence = explain_film(film(), Predictor(network, "cpu", "float32"), "heart", (20, 10, 30, 40))
+    assert picture.ndim == 3 and picture.shape[1] > 3 * 300 and "lowers the mean probability" in sentence
+
+
+def test_each_film_gets_its_picture_and_the_failed_their_reason(network, tmp_path, capsys):
+    Image.fromarray(np.uint8(film() * 255)).save(tmp_path / "film.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    arguments = [
+        "--checkpoint",
+        str(network),
+        "--explain",
+        "left_lung",
+        "--region",
+        "20,10,30,40",
+        "--precision",
+        "float32",
+    ]
+    assert predict.main([str(tmp_path), "--out", str(tmp_path / "out"), *arguments]) == 1
+    assert [path.name for path in (tmp_path / "out/explain").iterdir()] == ["film-left_lung.png"]
+    assert "broken.png" in capsys.readouterr().out
+
+
+def test_a_region_that_is_none_is_refused(network):
+    assert parse_region(()) is None and parse_region(("1", "2", "30", "4")) == (1, 2, 30, 4)
+    for wrong in (("1", "2", "3"), ("1", "2", "-3", "4"), ("1", "2", "0", "4"), ("a", "2", "3", "4")):
+        with pytest.raises(ValueError, match="wanted TOP,LEFT,HEIGHT,WIDTH"):
+            parse_region(wrong)
+    with pytest.raises(ValueError, match="lies outside the film of 90 x 70 pixels"):
+        explain_film(film(), Predictor(network, "cpu", "float32"), "heart", (200, 0, 10, 10))
