@@ -1,5 +1,6 @@
 """Grey levels made comparable between hospitals: one named method, stored with the checkpoint that was trained on it."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,9 +37,11 @@ def _stretch(image: Tensor) -> Tensor:
 
 
 def _percentiles(image: Tensor, percentiles: tuple[float, ...]) -> list[float]:
-    """Exact order statistics; torch.quantile would refuse films of more than 16 million pixels."""
-    ordered = image.flatten().sort().values
-    return [float(ordered[round(p / 100 * (len(ordered) - 1))]) for p in percentiles]
+    """Exact order statistics; torch.quantile refuses films of more than 16 million pixels, a sort takes ten times longer."""
+    values = image.flatten().numpy()
+    places = [round(p / 100 * (len(values) - 1)) for p in percentiles]
+    ordered = np.partition(values, places)
+    return [float(ordered[place]) for place in places]
 
 
 def _levels(image: Tensor) -> Tensor:

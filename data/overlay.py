@@ -33,7 +33,9 @@ def overlay(
     masks_true = masks_true or {}
     step = max(1.0, max(image.shape) / longest_side)
     size = (max(1, round(image.shape[1] / step)), max(1, round(image.shape[0] / step)))
-    grey = np.asarray(Image.fromarray(np.uint8(np.clip(image, 0, 1) * 255)).resize(size, Image.Resampling.BOX))
+    grey = np.asarray(
+        Image.fromarray(np.uint8(np.clip(image, 0, 1) * 255)).resize(size, Image.Resampling.BOX, reducing_gap=1.0)
+    )
     picture = np.repeat(grey[..., None], 3, axis=2).astype(np.float32)
     pred = {name: _shrink(mask, size) for name, mask in masks_pred.items()}
     true = {name: _shrink(mask, size) for name, mask in masks_true.items()}
@@ -61,4 +63,4 @@ def _tint_errors(picture: np.ndarray, pred: dict[str, np.ndarray], true: dict[st
 
 
 def _shrink(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return np.asarray(Image.fromarray(np.uint8(mask) * 255).resize(size, Image.Resampling.BOX)) >= 128
+    return np.asarray(Image.fromarray(np.uint8(mask) * 255).resize(size, Image.Resampling.BOX, reducing_gap=1.0)) >= 128

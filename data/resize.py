@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -89,9 +90,9 @@ def resample(planes: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _content(image: Tensor) -> tuple[int, int, int, int]:
     """Return (top, bottom, left, right) of what is not black border; a film that is black all over is left whole."""
-    bright = image > BLACK
-    rows = (bright.float().mean(dim=1) > BRIGHT_SHARE).nonzero()[:, 0]
-    columns = (bright.float().mean(dim=0) > BRIGHT_SHARE).nonzero()[:, 0]
+    bright = (image > BLACK).numpy()  # numpy counts bool pixels several times faster than torch
+    rows = np.flatnonzero(np.count_nonzero(bright, axis=1) > BRIGHT_SHARE * bright.shape[1])
+    columns = np.flatnonzero(bright.view(np.uint8).sum(axis=0, dtype=np.int32) > BRIGHT_SHARE * bright.shape[0])
     if not len(rows) or not len(columns):
         return 0, image.shape[0], 0, image.shape[1]
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1

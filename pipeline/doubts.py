@@ -11,17 +11,24 @@ MOST_UNEQUAL = 2.5  # times
 def doubts(masks: Mapping[str, np.ndarray]) -> list[str]:
     """Say what is not plausible: a missing lung, lungs on the wrong sides, far too small, or of very different size.
 
-    masks: right_lung and left_lung, bool (H, W). An empty list is no promise that the masks are right.
+    masks: right_lung and left_lung, bool (H, W), no pixel in both. An empty list is no promise that the masks are right.
     """
     right, left = masks["right_lung"], masks["left_lung"]
     found = [f"no {name}" for name, mask in (("right lung", right), ("left lung", left)) if not mask.any()]
     if found:
         return found
-    if right.nonzero()[1].mean() > left.nonzero()[1].mean():
+    if _middle(right) > _middle(left):
         found.append("lungs on the wrong sides")
-    if (right | left).mean() < SMALLEST_LUNGS:
+    sizes = [int(np.count_nonzero(mask)) for mask in (right, left)]
+    if sum(sizes) < SMALLEST_LUNGS * right.size:
         found.append(f"lungs cover less than {100 * SMALLEST_LUNGS:.0f} % of the picture")
-    ratio = right.sum() / left.sum()
+    ratio = sizes[0] / sizes[1]
     if not 1 / MOST_UNEQUAL < ratio < MOST_UNEQUAL:
         found.append(f"one lung is {max(ratio, 1 / ratio):.1f} times the other")
     return found
+
+
+def _middle(mask: np.ndarray) -> float:
+    """Mean column of a mask with at least one pixel."""
+    columns = mask.sum(axis=0)
+    return float(columns @ np.arange(len(columns)) / columns.sum())

@@ -52,7 +52,7 @@ def write_masks(folder: Path, stem: str, masks: dict[str, np.ndarray]) -> None:
     for structure, mask in masks.items():
         (folder / structure).mkdir(parents=True, exist_ok=True)
         with atomic_file(folder / structure / f"{stem}.png") as file:
-            encode_mask(mask).save(file, "PNG")
+            file.write(encode_mask(mask))
 
 
 def summarise_results(results: Sequence[FilmResult]) -> dict:

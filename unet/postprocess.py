@@ -33,7 +33,18 @@ def clean(masks: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """
     if "lungs" in masks:
         raise ValueError("'lungs' is two pieces; clean right_lung and left_lung, then unite them")
-    return {name: fill_holes(largest_components(mask)) for name, mask in masks.items()}
+    return {name: _tidy(mask) for name, mask in masks.items()}
+
+
+def _tidy(mask: np.ndarray) -> np.ndarray:
+    """Do so inside the mask's bounding box alone: outside of it there is neither a piece nor a hole."""
+    rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
+    if not len(rows):
+        return mask.copy()
+    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    tidy = np.zeros_like(mask)
+    tidy[box] = fill_holes(largest_components(mask[box]))
+    return tidy
 
 
 def component_count(mask: np.ndarray) -> int:

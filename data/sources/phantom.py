@@ -86,7 +86,7 @@ def _draw_one(job: tuple[Path, Order]) -> SourceFilm:
     for structure, mask in phantom.masks.items():
         file = f"masks/{structure}/{stem}.png"
         with atomic_file(folder / file) as target:
-            encode_mask(mask).save(target, "PNG")
+            target.write(encode_mask(mask))
         masks.append(SourceMask(structure=structure, convention="clear_field", provenance="phantom", file=file))
     return _row(order, stem, phantom, inverted, tuple(masks), rng)
 

@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -181,5 +183,12 @@ def test_what_is_not_two_clean_pieces_is_not_split():
 
 
 def test_masks_are_written_black_and_white(tmp_path):
-    encode_mask(BOX).save(tmp_path / "m.png")
+    (tmp_path / "m.png").write_bytes(encode_mask(BOX))
     assert np.array_equal(np.asarray(Image.open(tmp_path / "m.png")), np.uint8(BOX) * 255)
+
+
+@given(hnp.arrays(bool, st.tuples(st.integers(1, 40), st.integers(1, 300))))
+def test_a_written_mask_is_an_eight_bit_picture_of_0_and_255(mask):
+    picture = Image.open(io.BytesIO(encode_mask(mask)))
+    assert picture.mode == "L" and picture.format == "PNG"
+    assert np.array_equal(np.asarray(picture), np.uint8(mask) * 255)

@@ -18,7 +18,7 @@ MASKS = {"right_lung": RIGHT, "left_lung": np.zeros((5, 7), bool), "heart": HEAR
 def done(tmp_path):
     for name, mask in MASKS.items():
         (tmp_path / "masks" / name).mkdir(parents=True)
-        encode_mask(mask).save(tmp_path / "masks" / name / "a.png")
+        (tmp_path / "masks" / name / "a.png").write_bytes(encode_mask(mask))
     return tmp_path, [{"file": "films/a.png", "name": "a", "height": 5, "width": 7, "network": "0123456789abcdef"}]
 
 
@@ -56,7 +56,7 @@ def test_counts_begin_with_the_outside():
 
 def test_films_that_are_not_dicom_have_no_dicom_segmentation_and_it_is_said(done):
     out, rows = done
-    encode_mask(RIGHT).save(out / "a.png")
+    (out / "a.png").write_bytes(encode_mask(RIGHT))
     notes = FORMATS["dicom-seg"](out, [{**rows[0], "file": str(out / "a.png")}])
     assert notes == ["no DICOM segmentation of 1 films that are not DICOM"]
 
