@@ -37,7 +37,8 @@ def main() -> None:
         seconds, busy = time.perf_counter() - filled, time.process_time() - busy
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"{rows} images drawn in {filled - started:.1f} s, analysed in {seconds:.1f} s, at most {megabytes:.0f} MB in memory"
+        f"{rows} images drawn in {filled - started:.1f} s, analysed in {seconds:.1f} s ({busy:.1f} s of a processor), "
+        f"at most {megabytes:.0f} MB in memory"
     )
     if seconds > SECONDS or megabytes > MEGABYTES:
         raise SystemExit(f"over the limits of {SECONDS:.0f} s and {MEGABYTES:.0f} MB")

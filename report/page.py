@@ -169,7 +169,7 @@ def _html_table(table: Table) -> str:
     )
     links = list(table.links) or [None] * len(table.rows)
     rows = "\n".join(_html_row(row, link) for row, link in zip(table.rows, links, strict=True))
-    caption = f"<caption>{html.escape(table.caption)}</caption>" if table.caption else ""
+    caption = f"<caption><span>{html.escape(table.caption)}</span></caption>" if table.caption else ""
     source = _html_source(table.source)
     return f'<div class="table"><table>{caption}<thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table></div>{source}'
 
