@@ -4,10 +4,10 @@
     python evaluate.py --checkpoint runs/own/best.pt      # a certain one
     python evaluate.py --checkpoint runs/cross            # all folds: each film by the network that never saw it
 
-Writes to --out: scores.csv, summary.json, report.html, report.md, and with --save-masks masks/<structure>/<film>.png.
+Writes to --out: scores.csv (film and structure), films.csv, summary.json, report.html, report.md, and with --save-masks
+masks/<structure>/<film>.png. Films that nobody has drawn get masks and a predicted quality: --query undrawn_images --split all.
 """
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,23 +16,17 @@ from pathlib import Path
 from cli.command import DONE, SOME_FAILED, run
 from cli.progress import track
 from cli.settings import parse_settings, setting, settings_as_dict
-from data.writing import atomic_file
 from db.connection import connect
 from db.records import ImageRecord
 from db.runs import find_run, finish_run, start_run
-from db.scores import METRIC_COLUMNS, write_scores
 from db.selection import query_text, select_images
-from pipeline.comparison import compare_with, comparison_table
-from pipeline.evaluation import evaluate_films, summarise_results
-from pipeline.measuring import keep_measurements
+from pipeline.evaluation import Wanted, evaluate_films
 from pipeline.predictor import Predictor, find_checkpoints
-from report.evaluation import FilmResult, evaluation_page
-from report.page import Heading, write_page
-from report.run_folder import write_csv
+from pipeline.results import store_results, write_results
+from report.film_result import FilmResult
 from unet.device import PRECISIONS, keep_freed_memory
 
 RUNS = Path("runs")
-SCORE_COLUMNS = ("source", "image_id", "file", "patient_id", "split", "structure", "empty", *METRIC_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -50,6 +44,7 @@ class EvaluateConfig:
     against: Path | None = setting(None, "folder of another evaluation to compare with, film by film")
     save_masks: bool = setting(False, "write the predicted masks as PNG files of the films' own size")
     test_time_views: bool = setting(False, "average over five slightly changed copies of each film")
+    uncertainty_maps: bool = setting(False, "as --test-time-views, and draw where the copies disagree")
     device: str = setting("auto", "auto, cpu, cuda or mps")
     precision: str = setting("auto", "number format of the convolutions", choices=PRECISIONS)
 
@@ -59,7 +54,8 @@ def main(argv: list[str]) -> int:
     config = parse_settings(EvaluateConfig, argv, __doc__)
     keep_freed_memory()
     paths = find_checkpoints(config.checkpoint, RUNS)
-    predictors = [Predictor(path, config.device, config.precision, config.test_time_views) for path in paths]
+    views = config.test_time_views or config.uncertainty_maps
+    predictors = [Predictor(path, config.device, config.precision, views) for path in paths]
     folder = paths[0].parent if len(paths) == 1 else paths[0].parent.parent
     out = config.out or folder / f"evaluate-{config.split}"
     connection = connect(config.db or Path(predictors[0].checkpoint.training["db"]))
@@ -68,14 +64,16 @@ def main(argv: list[str]) -> int:
     out.mkdir(parents=True, exist_ok=True)
     parent = find_run(connection, "train", paths[0].parent)
     run_id = start_run(connection, "evaluate", out, settings_as_dict(config), parent and parent["run_id"])
-    results, failures = score_all(members, out / "masks" if config.save_masks else None)
+    wanted = Wanted(out / "masks" if config.save_masks else None, config.uncertainty_maps)
+    results, failures = score_all(members, wanted)
     if not results:
         finish_run(connection, run_id, "failed")
         raise ValueError(f"none of the {len(failures)} films could be read; the first: {failures[0][1]}")
-    write_scores(connection, run_id, [score for result in results for score in result.scores])
-    keep_measurements(connection, run_id, out, results)
+    store_results(connection, run_id, out, results)
+    db = str(config.db or predictors[0].checkpoint.training["db"])
+    facts = {"db": db, "settings": settings_as_dict(config)}
+    write_results(out, connection, run_id, facts, predictors, results, failures, config.against)
     finish_run(connection, run_id)
-    write_results(out, config, predictors, results, failures)
     return SOME_FAILED if failures else DONE
 
 
@@ -103,10 +101,10 @@ def check_selection(members: Sequence[tuple[Predictor, list[ImageRecord]]], conf
 
 
 def score_all(
-    members: Sequence[tuple[Predictor, list[ImageRecord]]], mask_folder: Path | None
+    members: Sequence[tuple[Predictor, list[ImageRecord]]], wanted: Wanted
 ) -> tuple[list[FilmResult], list[tuple[ImageRecord, str]]]:
     """Return the results of all films, and the films that could not be read with the reason."""
-    outcomes = (pair for predictor, records in members for pair in evaluate_films(predictor, records, mask_folder))
+    outcomes = (pair for predictor, records in members for pair in evaluate_films(predictor, records, wanted))
     results, failures = [], []
     for record, outcome in track(outcomes, sum(len(records) for _, records in members), "scoring film"):
         if isinstance(outcome, FilmResult):
@@ -114,57 +112,6 @@ def score_all(
         else:
             failures.append((record, outcome))
     return results, failures
-
-
-def write_results(
-    out: Path,
-    config: EvaluateConfig,
-    predictors: Sequence[Predictor],
-    results: Sequence[FilmResult],
-    failures: Sequence[tuple[ImageRecord, str]],
-) -> None:
-    """Write scores.csv, summary.json and the report, and print the table."""
-    rows = []
-    for result in results:
-        record = result.record
-        film = {"source": record.source, "file": record.file, "patient_id": record.patient_id}
-        rows += [[{**film, **score}.get(column) for column in SCORE_COLUMNS] for score in result.scores]
-    write_csv(out / "scores.csv", SCORE_COLUMNS, rows)
-    summary = {
-        "db": str(config.db or predictors[0].checkpoint.training["db"]),
-        "checkpoints": [str(predictor.path) for predictor in predictors],
-        "settings": settings_as_dict(config),
-        "failed": [{"file": record.file, "why": reason} for record, reason in failures],
-        **summarise_results(results),
-    }
-    comparisons = compare_with(config.against, results) if config.against is not None else {}
-    summary["against"] = {
-        structure: {"films": c.films, **c.difference._asdict(), "p": c.p} for structure, c in comparisons.items()
-    }
-    with atomic_file(out / "summary.json") as file:
-        file.write((json.dumps(summary, indent=2) + "\n").encode())
-    names = ", ".join(str(predictor.path) for predictor in predictors)
-    facts = [
-        f"{len(results)} films of {summary['patients']} patients, split '{config.split}', scored by {names}"
-        f"{', averaged over five views' if config.test_time_views else ''}. Every mask is compared at its film's own size. "
-        "For research use; not a medical device."
-    ]
-    page = evaluation_page("Evaluation of lung and heart masks", facts, summary, results, failures)
-    if comparisons:
-        page.add(Heading("Against another evaluation"), comparison_table(comparisons, config.against))
-    path = write_page(page, out)
-    for structure, part in summary["structures"].items():
-        dice = part["dice"]
-        print(f"{structure:10s}  {dice['films']:4d} films  Dice {dice['mean']:.4f} [{dice['low']:.4f}, {dice['high']:.4f}]  "
-              f"5th percentile {dice['p5']:.4f}  below 0.9: {100 * dice['below']:.1f} %")  # fmt: skip
-    for record, reason in failures:
-        print(f"failed: {record.file}: {reason}")
-    for structure, c in comparisons.items():
-        interval = f"[{c.difference.low:+.4f}, {c.difference.high:+.4f}]"
-        print(
-            f"{structure:10s}  {c.difference.value:+.4f} {interval} against {config.against}, p = {c.p:.4f}, {c.films} films"
-        )
-    print(f"Report: {path}")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ PRED_COLOURS = {
 }  # sky blue, yellow, vermilion of Okabe & Ito (2008): apart for colour-blind eyes too
 MISSED, INVENTED = (213, 94, 0), (0, 114, 178)  # truth without prediction, prediction without truth
 ERROR_OPACITY = 0.45
+GLOW = (255, 176, 0)  # where probabilities disagree
+HOTTEST = 0.3  # standard deviation of a probability; 0.5 is the most there can be
 
 
 def overlay(
@@ -31,12 +33,7 @@ def overlay(
     colour, truth in white; pixels inside the truth alone are tinted red-orange, inside the prediction alone blue.
     """
     masks_true = masks_true or {}
-    step = max(1.0, max(image.shape) / longest_side)
-    size = (max(1, round(image.shape[1] / step)), max(1, round(image.shape[0] / step)))
-    grey = np.asarray(
-        Image.fromarray(np.uint8(np.clip(image, 0, 1) * 255)).resize(size, Image.Resampling.BOX, reducing_gap=1.0)
-    )
-    picture = np.repeat(grey[..., None], 3, axis=2).astype(np.float32)
+    picture, size = _grey_picture(image, longest_side)
     pred = {name: _shrink(mask, size) for name, mask in masks_pred.items()}
     true = {name: _shrink(mask, size) for name, mask in masks_true.items()}
     _tint_errors(picture, pred, true)
@@ -48,12 +45,29 @@ def overlay(
     return np.uint8(np.clip(picture, 0, 255))
 
 
+def heat(image: np.ndarray, values: np.ndarray, longest_side: int = 512) -> np.ndarray:
+    """Return an RGB picture (h, w, 3) uint8 of a film on which values (H, W) glow: 0 not at all, HOTTEST and more fully."""
+    picture, size = _grey_picture(image, longest_side)
+    small = np.asarray(Image.fromarray(values.astype(np.float32)).resize(size, Image.Resampling.BOX))
+    glow = np.clip(small / HOTTEST, 0, 1)[..., None]
+    return np.uint8(np.clip(picture * (1 - glow) + glow * np.array(GLOW, np.float32), 0, 255))
+
+
 def encode_picture(picture: np.ndarray, format: str = "PNG") -> bytes:
     """Return a picture (h, w, 3) or (h, w) uint8 as the bytes of a PNG or JPEG file."""
     buffer = io.BytesIO()
     options = {"quality": 82} if format == "JPEG" else {"optimize": True}
     Image.fromarray(picture).save(buffer, format, **options)
     return buffer.getvalue()
+
+
+def _grey_picture(image: np.ndarray, longest_side: int) -> tuple[np.ndarray, tuple[int, int]]:
+    """The film in RGB as float 0..255, and its (width, height)."""
+    step = max(1.0, max(image.shape) / longest_side)
+    size = (max(1, round(image.shape[1] / step)), max(1, round(image.shape[0] / step)))
+    whole = Image.fromarray(np.uint8(np.clip(image, 0, 1) * 255))
+    grey = np.asarray(whole.resize(size, Image.Resampling.BOX, reducing_gap=1.0))
+    return np.repeat(grey[..., None], 3, axis=2).astype(np.float32), size
 
 
 def _tint_errors(picture: np.ndarray, pred: dict[str, np.ndarray], true: dict[str, np.ndarray]) -> None:

@@ -37,3 +37,13 @@ def write_measurements(
             "unit = excluded.unit, spread = excluded.spread",
             [(run_id, *row) for row in rows],
         )
+
+
+def write_qualities(connection: sqlite3.Connection, run_id: int, rows: Iterable[tuple[int, str, float, bool]]) -> None:
+    """Write (image_id, structure, predicted_dice, doubtful) of a run's masks; a row written before is replaced."""
+    with transaction(connection):
+        connection.executemany(
+            "INSERT OR REPLACE INTO predicted_quality (run_id, image_id, structure, predicted_dice, doubtful) "
+            "VALUES (?, ?, ?, ?, ?)",
+            [(run_id, *row) for row in rows],
+        )

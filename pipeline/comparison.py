@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from db.records import MASK_STRUCTURES
-from report.evaluation import FilmResult
+from report.film_result import FilmResult
 from report.page import Table
 from unet.summary import PairedComparison, compare_paired
 

@@ -15,7 +15,7 @@ from data.augment import AugmentConfig, apply, draw_parameters
 from data.dataset import Batch, FilmDataset
 from data.writing import atomic_file
 from db.records import MASK_STRUCTURES, STRUCTURES
-from unet.calibration import add, fit_temperature, logit_sums, nll, reliability
+from unet.calibration import NEAR, add, fit_temperature, logit_sums, mean_sums, near_border, nll, reliability
 from unet.checkpoint import load_checkpoint, save_checkpoint
 from unet.device import prepare_model
 from unet.inference import predict_logits
@@ -109,16 +109,23 @@ def probabilities_of(logits: Mapping[str, np.ndarray], temperature: Mapping[str,
 
 
 def fit_temperatures(films: Iterable[Film]) -> dict[str, float]:
-    """Return the temperature of each of the network's structures."""
-    sums: dict[str, list] = {}
+    """Return the temperature of each of the network's structures; pixels near the border and the others count alike.
+
+    The others are thirty times as many and all but decided: fitted on all pixels, T makes those near the border worse.
+    """
+    near_sums: dict[str, list] = {}
+    far_sums: dict[str, list] = {}
     for logits, known in films:
         for structure, mask in known.items():
-            sums.setdefault(structure, []).append(logit_sums(logits[structure], mask))
-    return _of_channels({structure: fit_temperature(add(own)) for structure, own in sums.items()})
+            near = near_border(mask, len(mask) / NEAR)
+            near_sums.setdefault(structure, []).append(logit_sums(logits[structure], mask, near))
+            far_sums.setdefault(structure, []).append(logit_sums(logits[structure], mask, ~near))
+    alike = {name: add(mean_sums(add(sums[name])) for sums in (near_sums, far_sums)) for name in near_sums}
+    return _of_channels({structure: fit_temperature(sums) for structure, sums in alike.items()})
 
 
 def choose_thresholds(films: Iterable[Film], temperature: Mapping[str, float]) -> tuple[dict, dict]:
-    """Return per structure the operating point as plain numbers, and the log loss in nats per pixel before and after T."""
+    """Return per structure the operating point as plain numbers, and the log loss near the border before and after T."""
     curves: dict[str, list] = {}
     before: dict[str, list] = {}
     after: dict[str, list] = {}
@@ -128,9 +135,11 @@ def choose_thresholds(films: Iterable[Film], temperature: Mapping[str, float]) -
         for structure, mask in known.items():
             curves.setdefault(structure, []).append(dice_by_threshold(planes[structure], mask))
             if structure in temperature:
-                before.setdefault(structure, []).append(reliability(logits[structure], mask))
-                cooled = reliability(logits[structure], mask, temperature=temperature[structure])
-                after.setdefault(structure, []).append(cooled)
+                near = near_border(mask, len(mask) / NEAR)
+                before.setdefault(structure, []).append(reliability(logits[structure], mask, near))
+                after.setdefault(structure, []).append(
+                    reliability(logits[structure], mask, near, temperature[structure])
+                )
     points = {name: {**choose_threshold(own)._asdict(), "films": len(own)} for name, own in curves.items()}
     losses = {name: {"before": nll(add(before[name])), "after": nll(add(after[name]))} for name in before}
     return points, losses

@@ -15,25 +15,19 @@ from db.records import ImageRecord
 from db.runs import finish_run, start_run
 from db.scores import write_measurements
 from pipeline.predictor import Predictor
-from report.evaluation import FilmResult
+from report.film_result import FilmResult
 
 REFERENCE = "measure"
 """The command under which an evaluation's reference masks are measured: a run of its own, whose parent is the evaluation."""
 
 
-def measure_predicted(
-    predictor: Predictor, image: np.ndarray, masks_pred: dict[str, np.ndarray], record: ImageRecord
-) -> tuple[Measurement, ...]:
-    """Measure the predicted masks of a film; with test-time views each value's spread is that over the views' own masks."""
-    if len(predictor.views) < 2:
-        return measure_masks(masks_pred, record.spacing_mm)
-    return measure_views(predictor, *predictor.logits(image), masks_pred, record.spacing_mm)
-
-
 def measure_views(
     predictor: Predictor, logits: Tensor, box: Letterbox, masks_pred: dict[str, np.ndarray], spacing_mm: Spacing | None
 ) -> tuple[Measurement, ...]:
-    """Do the same with what `predictor.logits` gave: (V, C, N, N) and where the film lies in it."""
+    """Measure the predicted masks of a film; with test-time views each value's spread is that over the views' own masks.
+
+    logits: (V, C, N, N) and box as `predictor.logits` gave them.
+    """
     if len(logits) < 2:
         return measure_masks(masks_pred, spacing_mm)
     # one at a time: five films of logits at full size need not be held together

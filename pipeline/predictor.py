@@ -10,6 +10,7 @@ from data.resize import Letterbox, from_square
 from unet.checkpoint import Checkpoint, load_checkpoint
 from unet.device import choose_device, choose_precision, prepare_model
 from unet.inference import IDENTITY, TEST_TIME_VIEWS, predict_views
+from unet.metrics import count, dice
 from unet.postprocess import binarise, clean
 from unet.quality import Quality, check_fit, predict_quality
 from unet.traits import FilmTraits, film_shape, film_traits
@@ -73,6 +74,24 @@ class Predictor:
         planes = self.calibrated(logits.mean(dim=0)).sigmoid().numpy()
         probabilities = dict(zip(self.structures, planes, strict=True))
         return probabilities, binarise(probabilities, self.thresholds)
+
+    def spread(self, logits: torch.Tensor, box: Letterbox) -> np.ndarray:
+        """Return how far the views disagree, pixel by pixel, at the film's own size: (H, W), 0 with one view.
+
+        It is the standard deviation of the probability over the views, of the structure where it is largest: at most 0.5.
+        """
+        deviation = self.calibrated(logits).sigmoid().std(dim=0, correction=0).amax(dim=0, keepdim=True)
+        return from_square(deviation, box)[0].numpy()
+
+    def disagreement(self, logits: torch.Tensor) -> float | None:
+        """Return the lungs' mean 1 - Dice between the mask of each view and that of their mean; None with one view."""
+        if len(logits) < 2:
+            return None
+        both = [self.structures.index(name) for name in ("right_lung", "left_lung")]
+        inside = (
+            (self.calibrated(torch.cat([logits.mean(dim=0, keepdim=True), logits])) > 0)[:, both].any(dim=1).numpy()
+        )
+        return float(np.mean([1 - dice(count(view, inside[0])) for view in inside[1:]]))
 
     def masks(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """Return the masks at the film's own size: structure to bool (H, W), each one piece without holes."""

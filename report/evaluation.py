@@ -1,117 +1,85 @@
-"""The evaluation report: tables of means with intervals, worst, median and best films, every film in a sortable list."""
+"""The evaluation report: what to know first, tables and figures, the films worth looking at, every film in a list."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
-from data.measurements import Measurement
-from db.records import ImageRecord
-from report.page import Gallery, Heading, Page, Picture, Table, Text
+from report.evaluation_figures import (
+    group_figure,
+    quality_figure,
+    ratio_figure,
+    reliability_figure,
+    threshold_figure,
+)
+from report.evaluation_tables import (
+    ORDER,
+    TITLES,
+    anchor,
+    calibration_table,
+    film_table,
+    group_tables,
+    quality_table,
+    summary_tables,
+    threshold_table,
+)
+from report.figures import curves_figure, figure_bytes
+from report.film_result import FilmResult
+from report.page import Block, Gallery, Heading, Page, Picture, Table, Text
+from unet.quality import GOOD_DICE
 
-GOOD_DICE = 0.9
 EMBEDDED_PICTURES = 120  # of more films only the worst, median and best are shown
 SHOWN = 6
-TITLES = {"lungs": "both lungs", "right_lung": "right lung", "left_lung": "left lung", "heart": "heart"}
-ORDER = ("lungs", "right_lung", "left_lung", "heart")
-DISTANCE_COLUMNS = ("hd95", "assd")
-
-
-@dataclass(frozen=True)
-class FilmResult:
-    """What came of one film: its score rows (one per structure), its overlay (JPEG bytes), what its masks measure.
-
-    measured, measured_true: of the predicted and of the reference masks (docs/measurements.md).
-    """
-
-    record: ImageRecord
-    scores: list[dict]
-    picture: bytes
-    measured: tuple[Measurement, ...] = ()
-    measured_true: tuple[Measurement, ...] = ()
-
-    @property
-    def rank(self) -> float:
-        """What films are ordered by: Dice of both lungs, or of what there is."""
-        by_structure = {row["structure"]: row["dice"] for row in self.scores}
-        return by_structure.get("lungs", min(by_structure.values(), default=0.0))
-
-
-def evaluation_page(
-    title: str, facts: Sequence[str], summary: dict, results: Sequence[FilmResult], failures: Sequence
-) -> Page:
-    """Compose the page. facts: sentences on what was scored. summary: see `pipeline.evaluation.summarise_results`."""
-    page = Page(title)
-    page.add(*(Text(fact) for fact in facts))
-    page.add(Heading("How well the masks agree"), summary_table(summary), Text(reading_help(summary)))
-    if len(summary["by_source"]) > 1:
-        page.add(source_table(summary))
-    ranked = sorted(results, key=lambda result: result.rank)
-    shown = pick_pictures(ranked)
-    page.add(Heading("Worst, median and best films"), Text(COLOURS), Gallery([_picture(result) for result in shown]))
-    embedded = {result.record.image_id for result in shown}
-    if len(results) <= EMBEDDED_PICTURES:
-        rest = [result for result in ranked if result.record.image_id not in embedded]
-        embedded |= {result.record.image_id for result in rest}
-    else:
-        rest = []
-    page.add(Heading("Every film"), film_table(ranked, embedded))
-    if failures:
-        rows = [(record.file, reason) for record, reason in failures]
-        page.add(Heading("Films that could not be read"), Table(("file", "why"), rows))
-    if rest:
-        page.add(Heading("All other overlays"), Gallery([_picture(result) for result in rest]))
-    return page
-
-
 COLOURS = (
     "White: the reference contour. Blue, yellow and orange: predicted right lung, left lung and heart. Tinted red-orange: "
     "missed; tinted blue: predicted where nothing was drawn. The patient's right side is on the left of the picture."
 )
+GLOW = (
+    "Yellow glows where five slightly turned and zoomed copies of the film disagree; at its brightest the probability's standard "
+    "deviation is 0.3 or more."
+)
 
 
-def summary_table(summary: dict) -> Table:
-    """One row per structure: means with 95 % intervals, median, 5th percentile, share below 0.9, distances with their unit."""
-    columns = ("structure", "films", "Dice", "95 % interval", "median", "5th percentile", f"below {GOOD_DICE}", "IoU",
-               "HD95 mm", "ASSD mm", "HD95 px", "ASSD px", "empty masks")  # fmt: skip
-    rows = []
-    for structure in ORDER:
-        part = summary["structures"].get(structure)
-        if part is None:
-            continue
-        dice = part["dice"]
-        distances = [_mean(part.get(f"{name}_{unit}")) for unit in ("mm", "px") for name in DISTANCE_COLUMNS]
-        empty = sum(count for kind, count in part["empty"].items() if kind != "none")
-        rows.append((TITLES[structure], dice["films"], dice["mean"], f"{dice['low']:.4f} to {dice['high']:.4f}", dice["median"],
-                     dice["p5"], f"{100 * dice['below']:.1f} %", _mean(part["iou"]), *distances, empty))  # fmt: skip
-    return Table(columns, rows, "Means over films; intervals resample patients (2,000 draws).")
+def evaluation_page(
+    facts: Sequence[str],
+    summary: dict,
+    results: Sequence[FilmResult],
+    failures: Sequence,
+    groups: Sequence[dict],
+    history: Sequence[dict] = (),
+) -> Page:
+    """Compose the page.
+
+    facts: sentences on what was scored. summary: see `pipeline.evaluation_summary`. failures: (record, why). groups: rows of
+    `pipeline.groups`. history: epochs of the training, for its curves.
+    """
+    ranked = sorted(results, key=lambda result: result.rank)
+    shown = pick_pictures(ranked) if summary["structures"] else ranked[: 2 * SHOWN]
+    confident = confident_failures(ranked)
+    embedded = {result.record.image_id for result in shown}
+    rest = [result for result in ranked if result.record.image_id not in embedded]
+    if len(results) > EMBEDDED_PICTURES:  # of many films only those that a gallery shows
+        rest = [result for result in confident if result.record.image_id not in embedded]
+    page = Page("Evaluation of lung and heart masks")
+    page.add(*(Text(fact) for fact in facts))
+    page.add(*(_agreement(summary) if summary["structures"] else [Text(WITHOUT_TRUTH)]))
+    page.add(Heading("Films worth looking at"), Text(COLOURS), *_galleries(ranked, shown, confident, summary))
+    page.add(*_quality(summary, results), *_groups(groups), *_ratio(summary, results), *_probabilities(summary))
+    if history:
+        page.add(
+            Heading("How it was trained"),
+            _figure("curves", curves_figure(history), "Loss and validation Dice by epoch."),
+        )
+    page.add(Heading("Every film"), film_table(ranked, embedded | {result.record.image_id for result in rest}))
+    if failures:
+        rows = [(record.file, reason) for record, reason in failures]
+        page.add(Heading("Films that could not be read"), Table(("file", "why"), rows))
+    if rest:
+        page.add(Heading("Other overlays"), Gallery([_picture(result) for result in rest]))
+    return page
 
 
-def source_table(summary: dict) -> Table:
-    """Dice of each structure by source."""
-    rows = []
-    for source, structures in summary["by_source"].items():
-        for structure in ORDER:
-            if structure in structures:
-                part = structures[structure]
-                interval = f"{part['low']:.4f} to {part['high']:.4f}"
-                rows.append(
-                    (source, TITLES[structure], part["films"], part["mean"], interval, part["p5"], part["worst"])
-                )
-    columns = ("source", "structure", "films", "Dice", "95 % interval", "5th percentile", "worst")
-    return Table(columns, rows, "Dice by source.")
-
-
-def film_table(ranked: Sequence[FilmResult], embedded: set[int]) -> Table:
-    """One row per film, worst first; the first cell leads to its overlay."""
-    present = [s for s in ORDER if any(row["structure"] == s for result in ranked for row in result.scores)]
-    columns = ("film", "source", *(f"Dice {TITLES[s]}" for s in present), "HD95 lungs mm", "HD95 lungs px")
-    rows, links = [], []
-    for result in ranked:
-        by_structure = {row["structure"]: row for row in result.scores}
-        lungs = by_structure.get("lungs", {})
-        dice = [by_structure[s]["dice"] if s in by_structure else None for s in present]
-        rows.append((result.record.file, result.record.source, *dice, lungs.get("hd95_mm"), lungs.get("hd95_px")))
-        links.append(_anchor(result) if result.record.image_id in embedded else None)
-    return Table(columns, rows, "Worst first; click a column's head to sort by it.", links)
+WITHOUT_TRUTH = (
+    "None of these films has a reference mask, so nothing here says how good the masks are: what follows are predictions, and "
+    "the quality that the network's own validation films lead one to expect."
+)
 
 
 def pick_pictures(ranked: Sequence[FilmResult]) -> list[FilmResult]:
@@ -121,32 +89,136 @@ def pick_pictures(ranked: Sequence[FilmResult]) -> list[FilmResult]:
     return list({result.record.image_id: result for result in chosen}.values())
 
 
+def confident_failures(ranked: Sequence[FilmResult]) -> list[FilmResult]:
+    """The films below the good Dice that no doubt was raised about, those whose prediction promised most too much first."""
+    failed = [
+        r for r in ranked if r.scores and r.rank < GOOD_DICE and r.main in r.quality and not r.quality[r.main].doubtful
+    ]
+    return sorted(failed, key=lambda result: -result.overrated)[:SHOWN]
+
+
 def reading_help(summary: dict) -> str:
     """A sentence a reader of the table needs."""
     lungs = summary["structures"].get("lungs")
     if lungs is None:
         return "No film of this selection has both lungs drawn."
     dice = lungs["dice"]
+    empty = f" An empty mask is among them {dice['empty']} times." if dice["empty"] else " No mask is empty."
     return (
         f"On {dice['films']} films of {summary['patients']} patients the lungs' masks overlap the reference with a mean Dice of "
         f"{dice['mean']:.3f} (1 is perfect); on the worst twentieth of the films it is below {dice['p5']:.3f}, and "
-        f"{100 * dice['below']:.1f} % of the films are below {GOOD_DICE}."
+        f"{100 * dice['below']:.1f} % of the films are below {GOOD_DICE}.{empty}"
     )
 
 
-def _mean(part: dict | None) -> float | None:
-    return part["mean"] if part else None
+def _agreement(summary: dict) -> Iterator[Block]:
+    yield Heading("How well the masks agree")
+    yield Text(reading_help(summary))
+    yield from summary_tables(summary)
+    if summary["without_truth"]:
+        yield Text(f"{summary['without_truth']} of the films have no reference and are in no mean.")
 
 
-def _anchor(result: FilmResult) -> str:
-    return f"film-{result.record.image_id}"
+def _galleries(
+    ranked: Sequence[FilmResult], shown: Sequence[FilmResult], confident: Sequence[FilmResult], summary: dict
+) -> Iterator[Block]:
+    yield Heading("Worst, median and best" if summary["structures"] else "Lowest predicted quality", 3)
+    yield Gallery([_picture(result) for result in shown])
+    if summary["structures"] and any(result.quality for result in ranked):
+        yield Heading("Confident failures", 3)
+        names = ", ".join(result.record.file for result in confident)
+        below = f"below Dice {GOOD_DICE} of which the predicted quality did not warn"
+        yield Text(f"Films {below}: {names}." if confident else f"There is no film {below}.")
+    maps = [result for result in ranked if result.uncertainty][: 2 * SHOWN]
+    if maps:
+        yield Heading("Where the network is unsure", 3)
+        yield Text(GLOW)
+        yield Gallery([_uncertainty(result) for result in maps])
+
+
+def _quality(summary: dict, results: Sequence[FilmResult]) -> Iterator[Block]:
+    quality = summary["predicted_quality"]
+    yield Heading("Predicted quality")
+    if not quality:
+        yield Text(
+            "The checkpoint holds no fit of it: it was trained by an earlier release, or on too few validation films."
+        )
+        return
+    yield Text(
+        "What the network's probabilities and the shape of its masks lead one to expect, without the reference. A film is "
+        "doubtful when it lies below the limit that 5 % of good validation films fall below."
+    )
+    yield quality_table(quality)
+    figure = quality_figure(results)
+    if figure is not None:
+        yield _figure("quality", figure, "Predicted against true Dice; below the line at 0.9 a warning was due.")
+
+
+def _groups(groups: Sequence[dict]) -> Iterator[Block]:
+    tables = list(group_tables(groups))
+    if not tables:
+        return
+    yield Heading("By group")
+    yield Text(
+        "Associations in this sample, not causes: groups differ in more than their name. The gap is the group's mean minus that "
+        "of all other films whose group is stated; nothing corrects for the number of gaps."
+    )
+    figure = group_figure(groups)
+    if figure is not None:
+        yield _figure("groups", figure, "Box: quartiles; whiskers: 1.5 times their distance; dots: films beyond.")
+    yield from tables
+
+
+def _ratio(summary: dict, results: Sequence[FilmResult]) -> Iterator[Block]:
+    agreement = summary["cardiothoracic_ratio"]
+    if agreement is None:
+        return
+    yield Heading("Cardiothoracic ratio")
+    missed = f" On {agreement['not_predicted']} more the masks give none." if agreement["not_predicted"] else ""
+    yield Text(
+        f"Heart's width over the lungs' common width, on {agreement['films']} films with both drawn: the masks give it "
+        f"{agreement['bias']['value']:+.3f} against the reference, and 95 % of such films are expected between "
+        f"{agreement['lower']['value']:+.3f} and {agreement['upper']['value']:+.3f}; mean error "
+        f"{agreement['mean_absolute_error']:.3f}.{missed}"
+    )
+    figure = ratio_figure(results, agreement)
+    yield _figure("ratio", figure, "Bland-Altman: bias and limits of agreement, with their 95 % intervals.")
+
+
+def _probabilities(summary: dict) -> Iterator[Block]:
+    if not summary["calibration"]:
+        return
+    yield Heading("What the probabilities are worth")
+    yield _figure(
+        "reliability", reliability_figure(summary["calibration"]), "Dashed: before the temperature; line: after."
+    )
+    yield calibration_table(summary["calibration"])
+    yield Heading("The threshold", 3)
+    yield Text(
+        "Chosen on the validation films: of the thresholds that score as well as the best there, the one nearest to 0.5, which "
+        "needs no explanation."
+    )
+    yield _figure(
+        "thresholds", threshold_figure(summary["thresholds"]), "Mean Dice of untidied masks at every threshold."
+    )
+    yield threshold_table(summary["thresholds"])
+
+
+def _figure(name: str, figure, caption: str) -> Picture:
+    return Picture(name, figure_bytes(figure), caption)
 
 
 def _picture(result: FilmResult) -> Picture:
-    dice = ", ".join(
-        f"{TITLES[row['structure']]} {row['dice']:.3f}"
-        for structure in ORDER
-        for row in result.scores
-        if row["structure"] == structure
+    dice = ", ".join(f"{TITLES[s]} {result.dice[s]:.3f}" for s in ORDER if s in result.dice)
+    quality = ", ".join(
+        f"{TITLES[s]} {result.quality[s].predicted_dice:.3f}{' doubtful' if result.quality[s].doubtful else ''}"
+        for s in ("lungs", "heart")
+        if s in result.quality
     )
-    return Picture(_anchor(result), result.picture, f"{result.record.file}: Dice {dice}", "jpg")
+    parts = [f"Dice {dice}" if dice else "no reference", *([f"predicted {quality}"] if quality else [])]
+    return Picture(anchor(result), result.picture, f"{result.record.file}: {'; '.join(parts)}", "jpg")
+
+
+def _uncertainty(result: FilmResult) -> Picture:
+    caption = f"{result.record.file}: the views' lungs differ by {result.disagreement:.3f} (1 - Dice)"
+    return Picture(f"unsure-{result.record.image_id}", result.uncertainty, caption, "jpg")

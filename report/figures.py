@@ -24,10 +24,16 @@ class Chart(NamedTuple):
     rows: Sequence[Sequence]
 
 
-def new_figure(width: float = 6.4, height: float = 3.6, columns: int = 1, rows: int = 1):
-    """Return (figure, axes) with the project's plain style; axes is one Axes or an array of them."""
+def new_figure(
+    width: float = 6.4,
+    height: float = 3.6,
+    columns: int = 1,
+    rows: int = 1,
+    height_ratios: Sequence[float] | None = None,
+):
+    """Return (figure, axes) with the project's plain style; axes is one Axes or an array of them. Sizes in inches."""
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-    axes = figure.subplots(rows, columns)
+    axes = figure.subplots(rows, columns, height_ratios=height_ratios)
     for axis in figure.axes:
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(axis="y", color="#dddddd", linewidth=0.6)

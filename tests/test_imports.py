@@ -14,7 +14,7 @@ ALLOWED = {
     "db": {"db"},
     "unet": {"unet"},
     "data": {"data", "db.records", "unet.pieces"},
-    "report": {"report", "data", "db.records", "unet.summary", "unet.agreement", "unet.association"},
+    "report": {"report", "data", "db.records", "unet.quality", "unet.summary", "unet.agreement", "unet.association"},
     "pipeline": {"pipeline", "cli", "data", "db", "report", "unet"},
 }
 MORE = {  # entry modules need more than the folder they live in

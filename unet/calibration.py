@@ -13,6 +13,7 @@ import numpy as np
 from unet.surface import border
 
 BINS = 15
+NEAR = 64  # a pixel of a square film is near the border when it is within 1/64 of the side of it: 4 px of 256
 COLDEST, HOTTEST = 0.05, 20.0  # temperatures tried; a network that errs nowhere would ask for 0
 LOGIT_LIMIT, LOGIT_BINS = 32.0, 4096  # bins of 1/64; beyond +-32 a probability is 0 or 1 in float32
 NEWTON_STEPS = 50
@@ -31,7 +32,7 @@ class Reliability(NamedTuple):
 
 
 class LogitSums(NamedTuple):
-    """What the temperature is fitted on: pixels and sum of logits per bin of logit (LOGIT_BINS,), sum of logits inside."""
+    """What T is fitted on: pixels or weights and sum of logits per bin of logit (LOGIT_BINS,), sum of logits inside."""
 
     pixels: np.ndarray
     logit: np.ndarray
@@ -111,12 +112,18 @@ def nll(sums: Reliability) -> float:
     return _per_pixel(sums.log_loss, sums)
 
 
-def logit_sums(logits: np.ndarray, mask_true: np.ndarray) -> LogitSums:
-    """Return the sums of one film and structure for `fit_temperature`: logits (H, W), mask_true bool (H, W)."""
-    z, inside = _chosen(logits, mask_true, None)
+def logit_sums(logits: np.ndarray, mask_true: np.ndarray, where: np.ndarray | None = None) -> LogitSums:
+    """Return the sums of one film and structure for `fit_temperature`; logits, mask_true and where as in `reliability`."""
+    z, inside = _chosen(logits, mask_true, where)
     bins = ((z + LOGIT_LIMIT) * (LOGIT_BINS / (2 * LOGIT_LIMIT))).astype(np.int64).clip(0, LOGIT_BINS - 1)
     pixels = np.bincount(bins, minlength=LOGIT_BINS)
     return LogitSums(pixels, np.bincount(bins, weights=z, minlength=LOGIT_BINS), float(z[inside].sum()))
+
+
+def mean_sums(sums: LogitSums) -> LogitSums:
+    """Divide sums by their number of pixels, so that what is added to them counts alike; without a pixel they stay 0."""
+    pixels = max(1.0, float(sums.pixels.sum()))
+    return LogitSums(sums.pixels / pixels, sums.logit / pixels, sums.logit_inside / pixels)
 
 
 def fit_temperature(sums: LogitSums) -> float:

@@ -16,35 +16,6 @@ from db.connection import connect
 from unet.metrics import count, dice
 
 ROOT = Path(__file__).parent.parent.parent
-SMALL = [
-    "--size", "48", "--base", "8", "--epochs", "8", "--precision", "float32", "--device", "cpu", "--batch-size", "4",
-    "--learning-rate", "0.01", "--seed", "9",
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def trained(phantom_db, tmp_path_factory):
-    out = tmp_path_factory.mktemp("runs") / "run"
-    assert train.main(["--db", str(phantom_db), "--out", str(out), *SMALL]) == 0
-    return out
-
-
-@pytest.fixture(scope="module")
-def evaluated(trained):
-    out = trained / "all"
-    argv = [
-        "--checkpoint",
-        str(trained / "best.pt"),
-        "--split",
-        "all",
-        "--save-masks",
-        "--out",
-        str(out),
-        "--precision",
-        "float32",
-    ]
-    assert evaluate.main(argv) == 0
-    return out
 
 
 def read_csv(path):
@@ -161,9 +132,9 @@ def test_a_film_that_vanished_is_listed_and_the_rest_scored(trained, phantom_db,
     assert [entry["file"] for entry in summary["failed"]] == [f"images/{film.name}"] and summary["films"] >= 1
 
 
-def test_folds_are_pooled(phantom_db, tmp_path):
+def test_folds_are_pooled(phantom_db, small_training, tmp_path):
     out = tmp_path / "cross"
-    train.main(["--db", str(phantom_db), "--out", str(out), *SMALL, "--epochs", "1", "--folds", "2"])
+    train.main(["--db", str(phantom_db), "--out", str(out), *small_training, "--epochs", "1", "--folds", "2"])
     assert evaluate.main(["--checkpoint", str(out), "--precision", "float32"]) == 0
     rows = [row for row in scores(out / "evaluate-test") if row["structure"] == "lungs"]
     assert len(rows) == len({row["image_id"] for row in rows}) >= 30

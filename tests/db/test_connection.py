@@ -9,6 +9,7 @@ from db.migrations import MIGRATIONS, migrate, schema_version
 TABLES = {
     "prediction",
     "prediction_measurement",
+    "predicted_quality",
     "source",
     "patient",
     "study",
@@ -26,7 +27,7 @@ TABLES = {
 
 def test_new_database_has_every_table_strict_with_foreign_keys(fresh_db):
     rows = fresh_db.execute(
-        "SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite%'"
+        "SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite%'"
     )
     assert {row["name"]: row["strict"] for row in rows} == dict.fromkeys(TABLES, 1)
     assert fresh_db.execute("PRAGMA foreign_keys").fetchone()[0] == 1

@@ -1,0 +1,54 @@
+"""Scores by group: counted and averaged by SQL over the stored scores, with intervals and gaps that resample patients."""
+
+import json
+import sqlite3
+
+import numpy as np
+
+from db.selection import query_text, run_query
+from unet.summary import Interval, bootstrap_mean, gap
+
+QUERY = "scores_by_group"
+NOT_STATED = "not stated"
+SMALLEST_GROUP = 10  # patients; below, a difference says more about persons than about groups
+NO_GAP = Interval(float("nan"), float("nan"), float("nan"))
+
+
+def score_groups(connection: sqlite3.Connection, run_id: int) -> list[dict]:
+    """Return the rows of db/queries/scores_by_group.sql, each with its interval and its gap to the other groups together.
+
+    gap: mean of the group minus mean of the films of the same grouping that are not in it and whose level is stated; NaN for
+    'not stated', where there is no other, and its interval where either side is one patient. few: fewer than 10 patients here
+    or in the others. dices: the values, for a figure.
+    """
+    rows = [dict(row) for row in run_query(connection, query_text(QUERY), {"run_id": run_id})]
+    for row in rows:
+        for name in ("dices", "patients_of", "images"):
+            row[name] = json.loads(row[name])
+        row["low"], row["high"] = bootstrap_mean(np.array(row["dices"]), row["patients_of"])[1:]
+    for row in rows:
+        others = _others(row, rows)
+        patients = len({patient for _, patient in others.values()})
+        row["few"] = row["patients"] < SMALLEST_GROUP or (bool(others) and patients < SMALLEST_GROUP)
+        row["gap"], row["gap_low"], row["gap_high"] = _gap(row, others)
+    return rows
+
+
+def _others(row: dict, rows: list[dict]) -> dict[int, tuple[float, str]]:
+    """Return image_id to Dice and patient of the films of the same grouping and structure that are not in the row's group."""
+    own = set(row["images"])
+    return {
+        image: (dice, patient)
+        for other in rows
+        if (other["grouping"], other["structure"]) == (row["grouping"], row["structure"])
+        and other["level"] != NOT_STATED
+        for image, dice, patient in zip(other["images"], other["dices"], other["patients_of"], strict=True)
+        if image not in own
+    }
+
+
+def _gap(row: dict, others: dict[int, tuple[float, str]]) -> Interval:
+    if row["level"] == NOT_STATED or not others:
+        return NO_GAP
+    dices, patients = zip(*others.values(), strict=True)
+    return gap(row["dices"], row["patients_of"], dices, patients)

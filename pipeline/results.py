@@ -1,0 +1,146 @@
+"""The files, rows and lines that an evaluation leaves: the same numbers in all of them."""
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from data.writing import atomic_file
+from db.records import MASK_STRUCTURES, ImageRecord
+from db.scores import METRIC_COLUMNS, write_qualities, write_scores
+from pipeline.comparison import compare_with, comparison_table
+from pipeline.evaluation_summary import plain, summarise_results
+from pipeline.groups import score_groups
+from pipeline.measuring import keep_measurements
+from pipeline.predictor import Predictor
+from report.evaluation import evaluation_page
+from report.evaluation_tables import percent
+from report.film_result import FilmResult
+from report.page import Heading, write_page
+from report.run_folder import write_csv
+from unet.summary import PairedComparison
+
+SCORE_COLUMNS = ("source", "image_id", "file", "patient_id", "split", "structure", "empty", *METRIC_COLUMNS,
+                 "predicted_dice", "doubtful")  # fmt: skip
+FILM_COLUMNS = ("source", "image_id", "file", "patient_id", "split", *(f"predicted_dice_{s}" for s in MASK_STRUCTURES),
+                "doubtful", "cardiothoracic_ratio_true", "cardiothoracic_ratio_pred", "disagreement")  # fmt: skip
+Failures = Sequence[tuple[ImageRecord, str]]
+
+
+def store_results(connection: sqlite3.Connection, run_id: int, out: Path, results: Sequence[FilmResult]) -> None:
+    """Write scores, predicted qualities and measurements of an evaluation into the database."""
+    write_scores(connection, run_id, [score for result in results for score in result.scores])
+    qualities = [
+        (result.record.image_id, name, *quality) for result in results for name, quality in result.quality.items()
+    ]
+    write_qualities(connection, run_id, qualities)
+    keep_measurements(connection, run_id, out, results)
+
+
+def write_results(
+    out: Path,
+    connection: sqlite3.Connection,
+    run_id: int,
+    facts: Mapping,
+    predictors: Sequence[Predictor],
+    results: Sequence[FilmResult],
+    failures: Failures,
+    against: Path | None,
+) -> None:
+    """Write scores.csv, films.csv, summary.json and the report, and print the table.
+
+    facts: what stands at the head of summary.json (database, settings). against: folder of another evaluation, or None.
+    """
+    write_csv(out / "scores.csv", SCORE_COLUMNS, [_cells(SCORE_COLUMNS, row) for row in score_rows(results)])
+    write_csv(out / "films.csv", FILM_COLUMNS, [_cells(FILM_COLUMNS, film_row(result)) for result in results])
+    groups = score_groups(connection, run_id)
+    comparisons = compare_with(against, results) if against is not None else {}
+    summary = {
+        **facts,
+        "checkpoints": [str(predictor.path) for predictor in predictors],
+        "failed": [{"file": record.file, "why": reason} for record, reason in failures],
+        **summarise_results(results, predictors, groups),
+        "against": {name: {"films": c.films, **c.difference._asdict(), "p": c.p} for name, c in comparisons.items()},
+    }
+    with atomic_file(out / "summary.json") as file:
+        file.write((json.dumps(plain(summary), indent=2, allow_nan=False) + "\n").encode())
+    history = predictors[0].checkpoint.progress.get("history", ()) if len(predictors) == 1 else ()
+    page = evaluation_page([_sentence(facts, summary, predictors)], summary, results, failures, groups, history)
+    if comparisons:
+        page.add(Heading("Against another evaluation"), comparison_table(comparisons, against))
+    path = write_page(page, out)
+    print_results(summary, failures, comparisons, against)
+    print(f"Report: {path}")
+
+
+def score_rows(results: Sequence[FilmResult]) -> list[dict]:
+    """Return the rows of scores.csv: one per film and drawn structure."""
+    rows = []
+    for result in results:
+        for score in result.scores:
+            quality = result.quality.get(score["structure"])
+            predicted = {"predicted_dice": quality.predicted_dice, "doubtful": int(quality.doubtful)} if quality else {}
+            rows.append({**_film(result.record), **score, **predicted})
+    return rows
+
+
+def film_row(result: FilmResult) -> dict:
+    """Return the row of films.csv: what is known of a film with or without truth."""
+    return {
+        **_film(result.record),
+        **{f"predicted_dice_{name}": quality.predicted_dice for name, quality in result.quality.items()},
+        "doubtful": " ".join(
+            name for name in MASK_STRUCTURES if name in result.quality and result.quality[name].doubtful
+        ),
+        "cardiothoracic_ratio_true": result.ratio_true,
+        "cardiothoracic_ratio_pred": result.ratio_pred,
+        "disagreement": result.disagreement,
+    }
+
+
+def print_results(
+    summary: dict, failures: Failures, comparisons: Mapping[str, PairedComparison], against: Path | None
+) -> None:
+    """Print the means, the films that failed, and the comparison."""
+    for structure, part in summary["structures"].items():
+        dice = part["dice"]
+        empty = f"  empty masks: {dice['empty']}" if dice["empty"] else ""
+        print(f"{structure:10s}  {dice['films']:4d} films  Dice {dice['mean']:.4f} [{dice['low']:.4f}, {dice['high']:.4f}]  "
+              f"5th percentile {dice['p5']:.4f}  below 0.9: {100 * dice['below']:.1f} %{empty}")  # fmt: skip
+    if not summary["structures"]:
+        print("No film of this selection has a reference mask: there are predictions and their predicted quality only.")
+        for structure, part in summary["predicted_quality"].items():
+            print(f"{structure:10s}  {part['films']:4d} films  doubtful: {part['doubtful']}")
+    elif summary["without_truth"]:
+        print(f"{summary['without_truth']} films have no reference mask and are in no mean.")
+    for structure, part in summary["predicted_quality"].items():
+        if part.get("below"):
+            print(
+                f"{structure:10s}  {part['below']} films below 0.9, {percent(part['caught'])} of them called doubtful"
+            )
+    for record, reason in failures:
+        print(f"failed: {record.file}: {reason}")
+    for structure, c in comparisons.items():
+        bounds = f"[{c.difference.low:+.4f}, {c.difference.high:+.4f}]"
+        print(f"{structure:10s}  {c.difference.value:+.4f} {bounds} against {against}, p = {c.p:.4f}, {c.films} films")
+
+
+def _sentence(facts: Mapping, summary: dict, predictors: Sequence[Predictor]) -> str:
+    views = len(predictors[0].views)
+    averaged = f", averaged over {views} views" if views > 1 else ""
+    return (
+        f"{summary['films']} films of {summary['patients']} patients, split '{facts['settings']['split']}', predicted by "
+        f"{', '.join(summary['checkpoints'])}{averaged}. Every mask is compared at its film's own size. For research use; not a "
+        "medical device."
+    )
+
+
+def _film(record: ImageRecord) -> dict:
+    return {
+        "source": record.source, "image_id": record.image_id, "file": record.file, "patient_id": record.patient_id,
+        "split": record.split,
+    }  # fmt: skip
+
+
+def _cells(columns: Sequence[str], row: Mapping) -> list:
+    return [row.get(column) for column in columns]

@@ -1,0 +1,181 @@
+"""Tables of the evaluation report, each read off summary.json's own numbers."""
+
+from collections.abc import Iterator, Sequence
+
+from report.film_result import FilmResult
+from report.page import Table
+from unet.quality import GOOD_DICE
+
+TITLES = {"lungs": "both lungs", "right_lung": "right lung", "left_lung": "left lung", "heart": "heart"}
+ORDER = ("lungs", "right_lung", "left_lung", "heart")
+GROUPINGS = ("sex", "age", "view", "source", "finding")
+LEVELS, LEAST_FILMS = (
+    12,
+    3,
+)  # the largest levels of a grouping are shown, those with 3 films or more; all are in summary.json
+FEW = "few patients: do not compare"
+LONGEST = 60  # characters of a level's name
+NOT_STATED = "not stated"
+UNITS = {
+    "mm": ("millimetres, films with known spacing", (1, 2, 4)),
+    "px": ("pixels of the film, where no spacing is known", (2, 4, 8)),
+}
+PLACES = {"near": "near the border", "far": "elsewhere"}
+
+
+def summary_tables(summary: dict) -> Iterator[Table]:
+    """One row per structure: overlap with intervals, then distances, each with the number of empty masks beside its means."""
+    parts = [(TITLES[name], summary["structures"][name]) for name in ORDER if name in summary["structures"]]
+    columns = ("structure", "films", "empty masks", "Dice", "95 % interval", "median", "5th percentile",
+               f"below {GOOD_DICE}", "IoU", "precision", "recall", "area error")  # fmt: skip
+    rows = []
+    for title, part in parts:
+        dice = part["dice"]
+        others = [_mean(part.get(name)) for name in ("iou", "precision", "recall", "relative_area_error")]
+        rows.append((title, dice["films"], dice["empty"], dice["mean"], interval(dice), dice["median"], dice["p5"],
+                     percent(dice["below"]), *others))  # fmt: skip
+    yield Table(columns, rows, "Overlap. Means over films; intervals resample patients (2,000 draws).")
+    for unit, (words, steps) in UNITS.items():
+        rows = [(title, *_distances(part, unit, steps)) for title, part in parts if f"hd_{unit}" in part]
+        columns = ("structure", "films", "empty masks", f"HD95 {unit}", "95 % interval", "median", f"ASSD {unit}",
+                   "95 % interval", "median", f"HD {unit}", *(f"NSD {step} {unit}" for step in steps))  # fmt: skip
+        if rows:
+            yield Table(
+                columns, rows, f"Distances of the borders in {words}. An empty mask counts as the film's diagonal."
+            )
+
+
+def group_tables(groups: Sequence[dict]) -> Iterator[Table]:
+    """One table per grouping that has two levels or more: n, interval, gap to the other groups together."""
+    columns = ("group", "structure", "films", "patients", "Dice", "95 % interval", "worst", "below 0.9", "gap to the others",
+               "95 % interval of the gap", "")  # fmt: skip
+    for grouping in GROUPINGS:
+        shown = largest_levels(groups, grouping)
+        rows = [
+            (row["level"][:LONGEST], TITLES[row["structure"]], row["films"], row["patients"], row["mean"], interval(row),
+             row["worst"], percent(row["below"]), _signed(row["gap"]), _gap_interval(row), FEW if row["few"] else "")
+            for row in sorted(groups, key=lambda row: ORDER.index(row["structure"]))
+            if row["grouping"] == grouping and row["level"] in shown
+        ]  # fmt: skip
+        if len(shown) > 1:
+            yield Table(columns, rows, _group_caption(groups, grouping), source="db/queries/scores_by_group.sql")
+
+
+def _group_caption(groups: Sequence[dict], grouping: str) -> str:
+    levels = {row["level"] for row in groups if row["grouping"] == grouping}
+    hidden = len(levels) - len(largest_levels(groups, grouping))
+    return f"Dice by {grouping}." + (f" {hidden} small groups are in summary.json only." if hidden else "")
+
+
+def largest_levels(groups: Sequence[dict], grouping: str) -> list[str]:
+    """Return the levels of a grouping with most films, in the order of the rows; 'not stated' is none where it stands alone."""
+    films: dict[str, int] = {}
+    for row in groups:
+        if row["grouping"] == grouping:
+            films[row["level"]] = max(films.get(row["level"], 0), row["films"])
+    shown = sorted((level for level in films if films[level] >= LEAST_FILMS), key=lambda level: -films[level])[:LEVELS]
+    return [level for level in films if level in shown] if set(films) - {NOT_STATED} else []
+
+
+def calibration_table(calibration: dict) -> Table:
+    """ECE, MCE, Brier and NLL near the border and elsewhere, before and after the temperature."""
+    rows = [
+        (TITLES[structure], PLACES[place], time, part["pixels"], part["ece"], part["mce"], part["brier"], part["nll"])
+        for structure in ORDER
+        for place in PLACES
+        for time in ("before", "after")
+        if (part := calibration.get(structure, {}).get(place, {}).get(time))
+    ]
+    columns = ("structure", "pixels", "temperature", "number", "ECE", "MCE", "Brier", "NLL")
+    caption = "Probabilities at the network's size; near: within 1/64 of its side of the true border, on both sides."
+    return Table(columns, rows, caption)
+
+
+def threshold_table(thresholds: dict) -> Table:
+    """The threshold used, what the validation films said, and what it does here."""
+    rows = []
+    for structure in ORDER:
+        part = thresholds.get(structure)
+        if part is None:
+            continue
+        point = part["on_validation"][0] if len(part["on_validation"]) == 1 else None
+        at = dict(zip((round(t, 2) for t in part["thresholds"]), part["dice"], strict=True))
+        used = ", ".join(f"{value:.2f}" for value in part["used"]) or "of its lungs"
+        here = at[round(part["used"][0], 2)] if len(part["used"]) == 1 else None
+        good = f"{point['lowest']:.2f} to {point['highest']:.2f}" if point else None
+        gain = point["dice"] - point["dice_at_half"] if point else None
+        best = max(at, key=at.get)
+        rows.append((TITLES[structure], used, good, _signed(gain), part["films"], here, at[0.5], best, at[best]))
+    columns = ("structure", "threshold used", "as good on validation", "gain over 0.5 there", "films here", "Dice here",
+               "at 0.5", "best here", "Dice there")  # fmt: skip
+    return Table(columns, rows, "Untidied masks at the network's size. The last two columns chose nothing.")
+
+
+def quality_table(quality: dict) -> Table:
+    """How well the predicted quality held where there is truth."""
+    rows = [
+        (TITLES[structure], part["films"], part["doubtful"], part.get("correlation"), part.get("rank_correlation"),
+         part.get("mean_absolute_error"), part.get("below"), percent(part.get("caught")), percent(part.get("false_alarms")),
+         percent(part.get("caught_at_5_percent")))
+        for structure in ORDER if (part := quality.get(structure))
+    ]  # fmt: skip
+    columns = ("structure", "films", "doubtful", "correlation with Dice", "rank correlation", "mean error", "films below 0.9",
+               "of them doubtful", "of the others doubtful", "caught at 5 % false alarms")  # fmt: skip
+    return Table(columns, rows, "Predicted quality against the true Dice, on films it was not fitted on.")
+
+
+def film_table(ranked: Sequence[FilmResult], embedded: set[int]) -> Table:
+    """One row per film, worst first; the first cell leads to its overlay."""
+    present = [s for s in ORDER if any(s in result.dice for result in ranked)]
+    predicted = [s for s in ("lungs", "heart") if any(s in result.quality for result in ranked)]
+    units = [u for u in ("mm", "px") if any(f"hd95_{u}" in row for result in ranked for row in result.scores)]
+    ratio = any(result.ratio_pred is not None for result in ranked)
+    columns = ("film", "source", *(f"Dice {TITLES[s]}" for s in present), *(f"HD95 lungs {unit}" for unit in units),
+               *(f"predicted Dice {TITLES[s]}" for s in predicted), "doubtful",
+               *(["cardiothoracic ratio"] if ratio else []))  # fmt: skip
+    rows, links = [], []
+    for result in ranked:
+        lungs = next((row for row in result.scores if row["structure"] == "lungs"), {})
+        doubtful = ", ".join(TITLES[s] for s in ORDER if s in result.quality and result.quality[s].doubtful)
+        rows.append((result.record.file, result.record.source, *(result.dice.get(s) for s in present),
+                     *(lungs.get(f"hd95_{unit}") for unit in units),
+                     *(result.quality[s].predicted_dice if s in result.quality else None for s in predicted), doubtful,
+                     *([result.ratio_pred] if ratio else [])))  # fmt: skip
+        links.append(anchor(result) if result.record.image_id in embedded else None)
+    return Table(columns, rows, "Worst first; click a column's head to sort by it.", links)
+
+
+def anchor(result: FilmResult) -> str:
+    """Return the name under which a film's overlay is found on the page."""
+    return f"film-{result.record.image_id}"
+
+
+def percent(share: float | None) -> str | None:
+    """Write a share as per cent."""
+    return None if share is None else f"{100 * share:.1f} %"
+
+
+def interval(part: dict, digits: int = 4) -> str | None:
+    """Write `low` and `high` of a part; None where the interval is not known."""
+    low, high = part["low"], part["high"]
+    return None if low is None or low != low else f"{low:.{digits}f} to {high:.{digits}f}"
+
+
+def _distances(part: dict, unit: str, steps: Sequence[int]) -> Iterator:
+    yield from (part[f"hd_{unit}"]["films"], part[f"hd_{unit}"]["empty"])
+    for name in (f"hd95_{unit}", f"assd_{unit}"):
+        yield from (part[name]["mean"], interval(part[name], 2), part[name]["median"])
+    yield from (part[name]["mean"] for name in (f"hd_{unit}", *(f"nsd_{step}{unit}" for step in steps)))
+
+
+def _gap_interval(row: dict) -> str | None:
+    low, high = row["gap_low"], row["gap_high"]
+    return None if low is None or low != low else f"{low:+.4f} to {high:+.4f}"
+
+
+def _signed(value: float | None) -> str | None:
+    return None if value is None or value != value else f"{value:+.4f}"
+
+
+def _mean(part: dict | None) -> float | None:
+    return part["mean"] if part else None

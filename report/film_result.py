@@ -1,0 +1,69 @@
+"""What came of one film of an evaluation: its scores, its pictures, and what can be said of it without truth."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from data.measurements import Measurement
+from db.records import ImageRecord
+from unet.quality import Quality
+
+
+@dataclass(frozen=True)
+class FilmResult:
+    """One film.
+
+    scores: one row per structure that is drawn, as the table `score` has them. picture: the overlay, JPEG bytes. quality:
+    structure to predicted quality; empty where the network's checkpoint has none. measured, measured_true: of the predicted and
+    of the reference masks (docs/measurements.md). probabilities: structure to sums, see
+    `pipeline.probabilities`. disagreement: of the lungs between test-time views, in [0, 1]; uncertainty: picture of where, JPEG.
+    """
+
+    record: ImageRecord
+    scores: list[dict]
+    picture: bytes
+    quality: Mapping[str, Quality] = field(default_factory=dict)
+    measured: tuple[Measurement, ...] = ()
+    measured_true: tuple[Measurement, ...] = ()
+    probabilities: Mapping[str, Any] = field(default_factory=dict)
+    disagreement: float | None = None
+    uncertainty: bytes | None = None
+
+    @property
+    def dice(self) -> dict[str, float]:
+        """Dice of each structure that is drawn."""
+        return {row["structure"]: row["dice"] for row in self.scores}
+
+    @property
+    def main(self) -> str:
+        """The structure that films are ordered by: both lungs, or what there is."""
+        known = self.dice or self.quality
+        return "lungs" if "lungs" in known or not known else min(known)
+
+    @property
+    def rank(self) -> float:
+        """What films are ordered by: Dice of `main`, or without truth the predicted one."""
+        if self.scores:
+            return self.dice[self.main]
+        return self.quality[self.main].predicted_dice if self.main in self.quality else 0.0
+
+    @property
+    def ratio_pred(self) -> float | None:
+        """Cardiothoracic ratio of the predicted masks, None where undefined."""
+        return _value(self.measured, "cardiothoracic_ratio")
+
+    @property
+    def ratio_true(self) -> float | None:
+        """Cardiothoracic ratio of the reference masks, None where undefined."""
+        return _value(self.measured_true, "cardiothoracic_ratio")
+
+    @property
+    def overrated(self) -> float | None:
+        """Predicted minus true Dice of `main`: large on a failure that nothing warned of; None where one is not known."""
+        if not self.scores or self.main not in self.quality:
+            return None
+        return self.quality[self.main].predicted_dice - self.rank
+
+
+def _value(measured: Iterable[Measurement], name: str) -> float | None:
+    return next((measurement.value for measurement in measured if measurement.name == name), None)

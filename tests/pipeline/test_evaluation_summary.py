@@ -1,0 +1,61 @@
+"""Sums over films, on results made by hand."""
+
+import math
+
+import pytest
+
+from data.measurements import Measurement
+from db.records import ImageRecord
+from pipeline.evaluation_summary import plain, summarise_quality, summarise_ratio
+from report.evaluation import confident_failures
+from report.film_result import FilmResult
+from unet.quality import Quality
+
+
+def film(number, dice, predicted, doubtful=False, ratios=()):
+    record = ImageRecord(
+        image_id=number, source="s", file=f"{number}.png", path=None, patient_id=f"p{number}", study_id="", split="test",
+        height=9,
+        width=9, photometric_interpretation=None, spacing_mm=None, content_sha256="",
+    )  # fmt: skip
+    scores = [] if dice is None else [{"structure": "lungs", "dice": dice}]
+    measured = [(Measurement("cardiothoracic_ratio", ratio, "ratio"),) for ratio in ratios] or [(), ()]
+    quality = {"lungs": Quality(predicted, doubtful)}
+    return FilmResult(record, scores, b"", quality, measured=measured[0], measured_true=measured[1])
+
+
+FILMS = [film(1, 0.95, 0.94), film(2, 0.97, 0.96), film(3, 0.93, 0.85, True), film(4, 0.70, 0.80, True), film(5, 0.85, 0.95),
+         film(6, None, 0.5, True)]  # fmt: skip
+
+
+def test_alarms_are_counted_on_the_films_that_have_truth():
+    part = summarise_quality(FILMS)["lungs"]
+    assert (part["films"], part["doubtful"], part["judged"], part["below"]) == (6, 3, 5, 2)
+    assert part["caught"] == 0.5 and part["false_alarms"] == pytest.approx(1 / 3)
+    assert part["mean_absolute_error"] == pytest.approx((0.01 + 0.01 + 0.08 + 0.10 + 0.10) / 5)
+    assert part["caught_at_5_percent"] == 0.5  # 0.80 lies below every good film, 0.95 does not
+    assert part["rank_correlation"] == pytest.approx(0.7)  # ranks 3 4 2 0 1 against 2 4 1 0 3: 1 - 6 * 6 / (5 * 24)
+
+
+def test_no_truth_leaves_only_the_count():
+    assert summarise_quality([FILMS[-1]])["lungs"] == {"films": 1, "doubtful": 1}
+    assert summarise_quality([]) == {}
+
+
+def test_a_confident_failure_is_below_the_limit_without_a_warning():
+    assert [result.record.image_id for result in confident_failures(FILMS)] == [5]
+
+
+def test_ratio_errors_are_predicted_minus_true():
+    films = [film(n, 0.9, 0.9, ratios=(0.50 + 0.01 * n, 0.50)) for n in range(1, 5)]
+    found = summarise_ratio(films)
+    assert found["films"] == 4 and found["bias"]["value"] == pytest.approx(0.025)
+    assert (
+        found["mean_absolute_error"] == pytest.approx(0.025)
+        and found["lower"]["value"] < 0.025 < found["upper"]["value"]
+    )
+    assert summarise_ratio(films[:2]) is None
+
+
+def test_what_json_cannot_say_is_null():
+    assert plain({"a": [math.nan, (1.5, math.inf)], 2: "x", "n": 3}) == {"a": [None, [1.5, None]], "2": "x", "n": 3}
