@@ -1,5 +1,6 @@
 """From a query to the films it chose: SQL picks (image_id, mask_id) pairs, this file turns them into ImageRecords."""
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ QUERIES = Path(__file__).parent / "queries"
 NEEDED_COLUMNS = ("image_id", "mask_id")
 TRUST = ("manual", "landmark", "phantom", "model")
 """Where a film has a structure drawn twice, the mask of the first of these provenances is the one used."""
+MOST_ROWS = 5_000_000  # a query may return; more is a join that was not meant, and would fill the memory
 _CHUNK = 500  # ids in one IN (...) list, below SQLite's limit of variables
 
 _IMAGE_SQL = """
@@ -74,7 +76,10 @@ def run_query(
         if lacking:
             got = ", ".join(columns) or "no columns"
             raise ValueError(f"the query returns {got}; it also needs {', '.join(lacking)} (see db/queries)")
-        return cursor.fetchall()
+        rows = cursor.fetchmany(MOST_ROWS + 1)
+        if len(rows) > MOST_ROWS:
+            raise ValueError(f"the query returns more than {MOST_ROWS:,} rows; add conditions, or LIMIT")
+        return rows
     except (sqlite3.Error, sqlite3.Warning) as error:
         hint = "; a query must be one SELECT and may only read" if "not authorized" in str(error) else ""
         raise ValueError(f"the query failed: {error}{hint}") from error
@@ -132,7 +137,7 @@ def _image_record(row: sqlite3.Row, masks: tuple[MaskRecord, ...]) -> ImageRecor
         image_id=row["image_id"],
         source=row["source"],
         file=row["file"],
-        path=Path(row["root"]) / row["file"],
+        path=_inside(row),
         patient_id=row["patient_id"],
         study_id=row["study_id"],
         split=row["split"],
@@ -151,8 +156,17 @@ def _mask_record(row: sqlite3.Row) -> MaskRecord:
         structure=row["structure"],
         convention=row["convention"],
         provenance=row["provenance"],
-        path=None if row["file"] is None else Path(row["root"]) / row["file"],
+        path=None if row["file"] is None else _inside(row),
         rle=row["rle"],
         lung_value=row["lung_value"],
         scaled=bool(row["scaled"]),
     )
+
+
+def _inside(row: sqlite3.Row) -> Path:
+    """The path of a row's file, which must lie below its source's folder: a database may come from elsewhere."""
+    root = Path(row["root"])
+    path = root / row["file"]
+    if not Path(os.path.normpath(path)).is_relative_to(os.path.normpath(root)):
+        raise ValueError(f"{row['file']}: the path leads outside the source's folder {root}; ingest the source again")
+    return path

@@ -17,6 +17,7 @@ from unet.traits import FilmTraits, film_shape, film_traits
 from unet.typical import check_typical
 
 DEFAULT_THRESHOLD = 0.5
+MOST_SIZE = 8192  # side of the network's square, pixels; more would fill the memory of any machine
 NO_LUNG_LOGIT = -30.0  # outside of what the network has seen
 
 
@@ -33,7 +34,7 @@ class Predictor:
         check_typical(path, self.checkpoint.typical)
         self.structures = tuple(self.checkpoint.structures)
         self.thresholds = {name: self.checkpoint.threshold.get(name, DEFAULT_THRESHOLD) for name in self.structures}
-        self.preprocessing = Preprocessing(**self.checkpoint.preprocessing)
+        self.preprocessing = preprocessing_of(path, self.checkpoint)
         self.device = choose_device(device)
         self.precision, self.reason = choose_precision(precision, self.device)
         self.model = prepare_model(self.checkpoint.build(), self.device)
@@ -100,6 +101,17 @@ class Predictor:
     def binarise(self, probabilities: np.ndarray) -> dict[str, np.ndarray]:
         """Threshold and tidy probabilities (C, H, W): structure to bool (H, W), no pixel in both lungs."""
         return clean(binarise(dict(zip(self.structures, probabilities, strict=True)), self.thresholds))
+
+
+def preprocessing_of(path: Path, checkpoint: Checkpoint) -> Preprocessing:
+    """Return how a checkpoint's films are prepared; ValueError where it says nothing that can be done."""
+    try:
+        preprocessing = Preprocessing(**checkpoint.preprocessing)
+        if not 1 <= preprocessing.size <= MOST_SIZE:
+            raise TypeError(f"films of {preprocessing.size} pixels")
+    except TypeError as error:
+        raise ValueError(f"checkpoint {path}: its preprocessing is not understood ({error}); train it anew") from error
+    return preprocessing
 
 
 def find_checkpoints(path: Path | None, runs: Path) -> list[Path]:

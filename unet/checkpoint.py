@@ -15,6 +15,7 @@ from torch import Tensor
 from unet.model import UNet, UNetConfig
 
 FORMAT = "lung-segmentation checkpoint 1"
+MOST_IN_CONFIG = 4096  # no number of a network's config is larger
 
 
 @dataclass
@@ -69,8 +70,9 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     del content["format"]
     try:
         checkpoint = Checkpoint(**{**content, "model": UNetConfig(**content["model"])})
+        _check_parts(checkpoint)
         checkpoint.build()
-    except (TypeError, KeyError, RuntimeError) as error:
+    except (TypeError, KeyError, RuntimeError, AttributeError, OverflowError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"checkpoint {path}: its parts do not fit together ({reason}); train it anew") from error
     _check_finite(path, checkpoint.weights)
@@ -88,6 +90,21 @@ def _read(path: Path) -> Any:
         raise ValueError(
             f"checkpoint {path}: damaged, truncated or not readable ({error}); use another, or train anew"
         ) from error
+
+
+def _check_parts(checkpoint: Checkpoint) -> None:
+    """Hold the parts against each other before memory is taken for them: a file may name a network of any size."""
+    large = [name for name, value in asdict(checkpoint.model).items() if not 0 <= value <= MOST_IN_CONFIG]
+    if large:
+        raise TypeError(f"{large[0]} of the network is not within 0 and {MOST_IN_CONFIG}")
+    with torch.device("meta"):  # shapes without memory
+        wanted = {name: tensor.shape for name, tensor in UNet(checkpoint.model).state_dict().items()}
+    got = {name: tensor.shape for name, tensor in checkpoint.weights.items()}
+    odd = sorted(name for name in wanted.keys() | got.keys() if wanted.get(name) != got.get(name))
+    if odd:
+        raise TypeError(f"{odd[0]}: {got.get(odd[0])} in the file, {wanted.get(odd[0])} in the network")
+    if len(checkpoint.structures) != checkpoint.model.channels_out:
+        raise TypeError(f"{len(checkpoint.structures)} structures, {checkpoint.model.channels_out} channels")
 
 
 def _check_finite(path: Path, weights: dict[str, Tensor]) -> None:

@@ -191,3 +191,13 @@ def test_results_of_films_called_one_after_another_do_not_overwrite_each_other(n
     assert [(row["name"], int(row["height"])) for row in rows(out)] == [("good", 40), ("good-1", 30)]
     assert Image.open(out / "masks/heart/good.png").size == (30, 40)
     assert Image.open(out / "masks/heart/good-1.png").size == (40, 30)
+
+
+@pytest.mark.parametrize("preprocessing", [{"size": 10**6}, {"size": 32, "evil": 1}, {"size": "32"}])
+def test_a_checkpoint_that_asks_for_the_impossible_is_refused(films, tmp_path, preprocessing):
+    config = UNetConfig(base=4, depth=1)
+    names = ["right_lung", "left_lung", "heart"]
+    with open(tmp_path / "odd.pt", "wb") as file:
+        save_checkpoint(file, Checkpoint(config, UNet(config).state_dict(), preprocessing, {}, names))
+    with pytest.raises(ValueError, match="odd.pt: its preprocessing is not understood"):
+        call(tmp_path / "odd.pt", tmp_path / "out", films)

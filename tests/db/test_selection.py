@@ -97,3 +97,33 @@ def test_mixed_conventions_are_refused(fresh_db, make_film):
 def test_an_unknown_query_names_the_known_ones():
     with pytest.raises(FileNotFoundError, match="cohort_flow, .*segmentation_images"):
         query_text("films_of_mine")
+
+
+@pytest.mark.parametrize("file", ["../secret.png", "/etc/secret.png", "a/../../secret.png"])
+def test_a_database_whose_paths_lead_outside_the_sources_folder_is_refused(fresh_db, make_film, file):
+    fill(fresh_db, [make_film("a.png"), make_film("sub/../b.png", "2")])
+    assert len(select_images(fresh_db, query_text("segmentation_images"), DEFAULT)) == 2
+    for table in ("image", "mask"):
+        before = fresh_db.execute(f"SELECT file FROM {table} WHERE image_id = 1").fetchone()["file"]
+        fresh_db.execute(f"UPDATE {table} SET file = ? WHERE image_id = 1", (file,))
+        with pytest.raises(ValueError, match="leads outside the source's folder"):
+            select_images(fresh_db, query_text("segmentation_images"), DEFAULT)
+        fresh_db.execute(f"UPDATE {table} SET file = ? WHERE image_id = 1", (before,))
+
+
+def test_sql_in_values_is_only_text(fresh_db, make_film):
+    evil = "'; DROP TABLE image; --"
+    fill(fresh_db, [make_film(f"{evil}.png", evil, note=evil)])
+    (record,) = select_images(fresh_db, query_text("segmentation_images"), DEFAULT)
+    assert record.file == f"{evil}.png" and record.patient_id == f"s:{evil}"
+    assert run_query(fresh_db, "SELECT count(*) AS n FROM image WHERE note = :note", {"note": evil})[0]["n"] == 1
+
+
+def test_a_query_without_end_is_stopped_before_it_fills_the_memory(fresh_db, monkeypatch):
+    endless = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS image_id, NULL AS mask_id FROM n"
+    )
+    monkeypatch.setattr("db.selection.MOST_ROWS", 1000)
+    assert len(run_query(fresh_db, endless + " LIMIT 1000", {})) == 1000
+    with pytest.raises(ValueError, match="more than 1,000 rows"):
+        run_query(fresh_db, endless, {})

@@ -74,3 +74,23 @@ def test_a_newer_field_is_an_error_not_a_guess(tmp_path, checkpoint):
     torch.save({**content, "attention": True}, tmp_path / "newer.pt")
     with pytest.raises(ValueError, match="do not fit together"):
         load_checkpoint(tmp_path / "newer.pt")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": {"base": 4000, "depth": 12}}, "in the file"),
+        ({"model": {"base": 10**9}}, "base of the network"),
+        ({"model": {"base": "many"}}, "do not fit together"),
+        ({"model": {"attention": True}}, "do not fit together"),
+        ({"structures": ["lungs"]}, "1 structures, 3 channels"),
+        ({"weights": "none"}, "do not fit together"),
+    ],
+)
+def test_a_file_that_names_a_network_it_does_not_hold_is_refused_without_building_it(
+    tmp_path, checkpoint, change, message
+):
+    content = torch.load(written(tmp_path / "best.pt", checkpoint), weights_only=True)
+    torch.save({**content, **change}, tmp_path / "odd.pt")
+    with pytest.raises(ValueError, match=message):
+        load_checkpoint(tmp_path / "odd.pt")
