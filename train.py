@@ -95,7 +95,7 @@ def train_one_epoch(session: Session, progress: Progress) -> None:
     batch_size, steps, before = session.config.batch_size, stage.steps(session.config.batch_size), trainer.step
     started, losses, films = time.monotonic(), 0.0, 0
     generator = torch.Generator().manual_seed(session.config.seed * 1_000_003 + trainer.epoch)
-    augment = AugmentConfig() if session.config.augment else None
+    augment = AugmentConfig().scaled(stage.strength) if session.config.augment else None
     batches = stage.dataset.augmented_batches(stage.rows, batch_size, generator, augment, shard(), stage.size)
     for count, loss in trainer.train_epoch(batches):
         losses, films = losses + loss * count, films + count

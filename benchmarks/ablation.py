@@ -26,6 +26,7 @@ INGREDIENTS = {
     "as recommended": (),
     "no phantom films first": ("--phantom-epochs", "0"),
     "full size throughout": ("--small-share", "0"),
+    "no calm end": ("--calm-share", "0"),
     "batches of 8": ("--batch-size", "8"),
     "no augmentation": ("--no-augment",),
     "cross entropy alone": ("--dice-weight", "0"),

@@ -4,12 +4,15 @@ Drawing and applying are apart so that the pixel part can be tested exactly and 
 numbers. All maps are in the network's square, coordinates from -1 to 1 as torch.nn.functional.grid_sample has them.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+PROBABILITIES = ("mirror", "blur", "opacity", "collimation", "invert")
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,13 @@ class AugmentConfig:
     opacity: float = 0.3  # probability of pasted bright clouds, as consolidation and effusion give; masks stay
     collimation: float = 0.2  # probability of black borders that cut the film (masks are cut with it)
     invert: float = 0.0  # probability of a film with black and white exchanged
+
+    def scaled(self, strength: float) -> "AugmentConfig":
+        """Return every change `strength` times as far and as likely; zoom and contrast stop short of losing the film."""
+        most = {"scale": 0.6, "contrast": 0.9, **dict.fromkeys(PROBABILITIES, 1.0)}
+        return AugmentConfig(
+            **{name: min(most.get(name, math.inf), strength * value) for name, value in asdict(self).items()}
+        )
 
 
 ELASTIC_POINTS = 5  # control points of the bent grid along each side

@@ -1,8 +1,9 @@
 """The stages of a training: which films, how often, and at which size.
 
 Small squares first: a step at 9/16 of the side costs a third, and what is learnt there (where lungs are, what grey levels mean)
-need not be learnt again; the last stage draws the border at the full size. Phantom films come before the first real one: their
-shapes and exposures vary more than those of one hospital.
+need not be learnt again; the border is drawn at the full size. Phantom films come before the first real one: their shapes and
+exposures vary more than those of one hospital. The last epochs are calm: on films nearly as they are, the network learns where
+each source draws the border, which strong augmentation hides from it.
 """
 
 import math
@@ -19,17 +20,22 @@ from db.selection import query_text, select_images
 from pipeline.train_settings import TrainConfig
 
 SMALL_SIDE = 9 / 16  # of the network's square
+CALM = 0.3  # strength of the augmentation in the last epochs
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Epochs that are alike. films: 'phantom' or 'selected'; size: side of the square in training and validation, pixels."""
+    """Epochs that are alike.
+
+    films: 'phantom' or 'selected'. size: side of the square in training and validation, pixels. strength: of the augmentation.
+    """
 
     films: str
     dataset: FilmDataset
     rows: Sequence[int]
     epochs: int
     size: int
+    strength: float = 1.0
 
     def steps(self, batch_size: int) -> int:
         """Return the optimiser steps of one epoch."""
@@ -41,9 +47,11 @@ def plan_stages(config: TrainConfig, dataset: FilmDataset, rows: Sequence[int]) 
     rows = chosen_films(config, rows)
     small = max(1, round(SMALL_SIDE * config.size))
     at_first = round(config.small_share * config.epochs)
+    at_last = min(round(config.calm_share * config.epochs), config.epochs - at_first)
     stages = [
         Stage("selected", dataset, rows, at_first, small),
-        Stage("selected", dataset, rows, config.epochs - at_first, config.size),
+        Stage("selected", dataset, rows, config.epochs - at_first - at_last, config.size),
+        Stage("selected", dataset, rows, at_last, config.size, CALM),
     ]
     if config.phantom_epochs and needs_phantom(config, [dataset.records[row] for row in rows]):
         phantom = phantom_films(config, dataset.preprocessing)

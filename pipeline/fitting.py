@@ -153,16 +153,7 @@ def _of_channels(values: Mapping[str, float]) -> dict[str, float]:
 
 def _spoil(batches: Iterable[Batch], strength: float) -> Iterator[Batch]:
     """Change films and masks like training does, but `strength` times as far, so that the network fails on some of them."""
-    usual = AugmentConfig()
-    config = replace(
-        usual,
-        rotate_degrees=usual.rotate_degrees * strength, scale=min(0.6, usual.scale * strength),
-        stretch=usual.stretch * strength, shift=usual.shift * strength, shear=usual.shear * strength,
-        elastic=usual.elastic * strength, gamma=usual.gamma * strength, contrast=min(0.9, usual.contrast * strength),
-        brightness=usual.brightness * strength, shading=usual.shading * strength, noise=usual.noise * strength,
-        opacity=min(1.0, usual.opacity * strength), collimation=min(1.0, usual.collimation * strength),
-        invert=max(0.0, 0.05 * (strength - 1)),
-    )  # fmt: skip
+    config = replace(AugmentConfig().scaled(strength), invert=max(0.0, 0.05 * (strength - 1)))
     generator = torch.Generator().manual_seed(round(strength * 1000))
     for batch in batches:
         images, masks = apply(batch.images, batch.masks, draw_parameters(len(batch.images), config, generator))

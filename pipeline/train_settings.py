@@ -33,7 +33,8 @@ class TrainConfig:
     train_films: int = setting(0, "train on only so many of the training films, each seen the more often; 0: all")
     epochs: int | None = setting(None, "times every film is seen (set by --preset)")
     phantom_epochs: int | None = setting(None, "epochs on the embedded phantom films before that (set by --preset)")
-    small_share: float = setting(0.65, "share of the epochs in squares of 9/16 of --size, before those of --size")
+    small_share: float = setting(0.6, "share of the epochs in squares of 9/16 of --size, before those of --size")
+    calm_share: float = setting(0.2, "share of the epochs, the last ones, with 0.3 of the augmentation's strength")
     size: int | None = setting(None, "side of the network's square, pixels (set by --preset)")
     base: int | None = setting(None, "channels of the network's first level (set by --preset)")
     batch_size: int = setting(4, "films per optimiser step")
@@ -76,8 +77,9 @@ def complete(config: TrainConfig) -> TrainConfig:
     for name in ("phantom_epochs", "train_films"):
         if getattr(config, name) < 0:
             raise ValueError(f"--{name.replace('_', '-')} {getattr(config, name)}: wanted 0 or more")
-    if not 0 <= config.small_share <= 1:
-        raise ValueError(f"--small-share {config.small_share}: wanted 0 to 1")
+    small, calm = config.small_share, config.calm_share
+    if small < 0 or calm < 0 or small + calm > 1:
+        raise ValueError(f"--small-share {small} --calm-share {calm}: wanted 0 or more each, and at most 1 together")
     return replace(config, db=config.db or ensure_phantom())
 
 

@@ -99,3 +99,16 @@ def test_another_size_shows_the_same_film():
     shrunk = torch.nn.functional.avg_pool2d(full_masks, 2)
     assert (small_masks - shrunk).abs().mean() < 0.01
     assert (small - torch.nn.functional.avg_pool2d(full, 2)).abs().mean() < 0.02
+
+
+def test_a_scaled_augmentation_goes_as_far_as_told_and_never_past_what_is_possible():
+    usual = AugmentConfig()
+    assert usual.scaled(1.0) == usual and usual.scaled(0.0) == OFF
+    calm, wild = usual.scaled(0.5), usual.scaled(4.0)
+    assert calm.rotate_degrees == 0.5 * usual.rotate_degrees and calm.opacity == 0.5 * usual.opacity
+    assert (
+        wild.gamma == 4 * usual.gamma
+        and wild.opacity == wild.blur == 1.0
+        and wild.scale == 0.6
+        and wild.contrast == 0.9
+    )

@@ -10,10 +10,10 @@ from data.dataset import FilmDataset, Preprocessing
 from db.connection import connect
 from db.selection import query_text, select_images
 from pipeline import curriculum
-from pipeline.curriculum import best_epoch, plan_stages, stage_at
+from pipeline.curriculum import CALM, best_epoch, plan_stages, stage_at
 from pipeline.train_settings import TrainConfig
 
-CONFIG = TrainConfig(epochs=10, size=32, base=4, phantom_epochs=2, small_share=0.6)
+CONFIG = TrainConfig(epochs=10, size=32, base=4, phantom_epochs=2, small_share=0.6, calm_share=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +37,18 @@ def real(phantoms, phantom_db, monkeypatch):
 
 
 def summary(stages):
-    return [(stage.films, len(stage.rows), stage.epochs, stage.size) for stage in stages]
+    return [(stage.films, len(stage.rows), stage.epochs, stage.size, stage.strength) for stage in stages]
 
 
 def test_phantom_films_come_first_and_small_squares_before_full_ones(real):
     stages = plan_stages(CONFIG, real, range(7))
-    assert summary(stages) == [("phantom", 37, 2, 18), ("selected", 7, 6, 18), ("selected", 7, 4, 32)]
-    assert [stage.steps(4) for stage in stages] == [10, 2, 2]
+    assert summary(stages) == [
+        ("phantom", 37, 2, 18, 1.0),
+        ("selected", 7, 6, 18, 1.0),
+        ("selected", 7, 3, 32, 1.0),
+        ("selected", 7, 1, 32, CALM),
+    ]
+    assert [stage.steps(4) for stage in stages] == [10, 2, 2, 2]
 
 
 def test_phantom_films_teach_nothing_to_a_selection_of_phantoms_or_to_trained_weights(real, phantoms, tmp_path):
@@ -54,14 +59,19 @@ def test_phantom_films_teach_nothing_to_a_selection_of_phantoms_or_to_trained_we
 
 def test_stages_without_epochs_are_left_out(phantoms):
     for share, expected in ((0.0, [(10, 32)]), (1.0, [(10, 18)])):
-        stages = plan_stages(replace(CONFIG, small_share=share), phantoms, range(7))
+        stages = plan_stages(replace(CONFIG, small_share=share, calm_share=0.0), phantoms, range(7))
         assert [(stage.epochs, stage.size) for stage in stages] == expected
+
+
+def test_shares_that_round_up_do_not_add_epochs(phantoms):
+    half = replace(CONFIG, epochs=3, small_share=0.5, calm_share=0.5)
+    assert sum(stage.epochs for stage in plan_stages(half, phantoms, range(7))) == 3
 
 
 def test_every_epoch_has_its_stage(real):
     stages = plan_stages(CONFIG, real, range(7))
     found = [stages.index(stage_at(stages, epoch)) for epoch in range(14)]
-    assert found == [0] * 2 + [1] * 6 + [2] * 4 + [2] * 2
+    assert found == [0] * 2 + [1] * 6 + [2] * 3 + [3] + [3] * 2
 
 
 def test_a_score_at_a_small_size_does_not_compete_with_one_at_the_full_size():
@@ -87,7 +97,9 @@ def test_resizing_a_batch_keeps_the_covered_share(phantoms):
 
 def test_few_films_are_the_same_ones_for_a_seed_and_seen_more_often(phantoms):
     def rows(seed, count=2):
-        return plan_stages(replace(CONFIG, train_films=count, seed=seed, small_share=0.0), phantoms, range(9))[0].rows
+        return plan_stages(
+            replace(CONFIG, train_films=count, seed=seed, small_share=0.0, calm_share=0.0), phantoms, range(9)
+        )[0].rows
 
     assert rows(0) == rows(0) and len(rows(0)) == 8 and len(set(rows(0))) == 2
     assert any(set(rows(seed)) != set(rows(0)) for seed in range(1, 6))
