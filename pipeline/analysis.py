@@ -30,6 +30,10 @@ from report.relations import gap_table, model_table, ratio_figure, relation_tabl
 from report.scores import score_table
 from report.visits import visit_table, visits
 
+MIXED = (
+    "{} sources are looked at together: a difference between groups may be one between hospitals, films or those who drew "
+    "the masks. --source NAME looks at one."
+)
 COHORT = "db/queries/cohort_images.sql"
 
 
@@ -139,12 +143,15 @@ class Analysis:
         self.draw(
             "measurements",
             measurement_figure(chosen),
-            "The most frequent measurements.",
+            "Ratio and widths, and the most frequent other measurements.",
             "db/queries/measurement_values.sql",
         )
         by = one_measurer(names)
         own = [(row["name"], row["unit"], values) for row, values in chosen if row["run_id"] == by]
         self.page.add(Heading("Measurements and who the patients are", 3))
+        sources = {row["source"] for _, _, values in own for row in values}
+        if len(sources) > 1:
+            self.page.add(Text(MIXED.format(len(sources))))
         relations = relation_table(own)
         self.page.add(relations or Text("No two groups of ten patients or more to compare."))
         for name, unit, values in own:

@@ -10,6 +10,7 @@ from report.page import Table
 
 Measured = Sequence[tuple[dict, Rows]]  # a row of measurement_names.sql, and its rows of measurement_values.sql
 SHOWN = 6
+FIRST = ("cardiothoracic_ratio", "heart_width", "thorax_width")
 
 
 def measurement_table(measured: Measured) -> Table:
@@ -29,8 +30,8 @@ def measurement_table(measured: Measured) -> Table:
 
 
 def measurement_figure(measured: Measured) -> Chart | None:
-    """Draw the distribution of the most frequent measurements, with unit and n; None where there are none."""
-    frequent = sorted(measured, key=lambda pair: -pair[0]["films"])[:SHOWN]
+    """Draw the distributions of ratio and widths, then of the most frequent measurements; None where there are none."""
+    frequent = sorted(measured, key=lambda pair: (not pair[0]["name"].startswith(FIRST), -pair[0]["films"]))[:SHOWN]
     if not frequent:
         return None
     rows = -(-len(frequent) // 3)

@@ -101,9 +101,10 @@ def agree_above(a: Sequence[float], b: Sequence[float], limit: float) -> TwoByTw
     first, second = (values > limit for values in _pairs(a, b, 1))
     both, only_a = int(np.sum(first & second)), int(np.sum(first & ~second))
     only_b, neither = int(np.sum(~first & second)), int(np.sum(~first & ~second))
+    kappa = cohen_kappa(both, only_a, only_b, neither)
     return TwoByTwo(
         both, only_a, only_b, neither,
-        kappa=cohen_kappa(both, only_a, only_b, neither),
+        kappa=Interval(kappa.value, max(kappa.low, -1.0), min(kappa.high, 1.0)),  # the normal interval knows no end
         sensitivity=wilson(both, both + only_b),
         specificity=wilson(neither, neither + only_a),
     )  # fmt: skip
