@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup test lint demo clean
+.PHONY: setup test lint demo fuzz torture clean
 
 setup: .venv/installed
 
@@ -13,6 +13,13 @@ setup: .venv/installed
 
 test: setup
 	$(BIN)/python -m pytest
+
+# Ten minutes of changed bytes in each test; twenty kills of each command and ten million rows
+fuzz: setup
+	FUZZ_SECONDS=600 FUZZ_SEED=$$(date +%s) $(BIN)/python -m pytest tests/test_fuzz.py
+
+torture: setup
+	KILLS=20 ROWS=10000000 $(BIN)/python -m pytest tests/commands/test_kill.py tests/db/test_many_rows.py -rP
 
 lint: setup
 	$(BIN)/ruff check .

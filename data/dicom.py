@@ -35,20 +35,26 @@ def read_dicom(path: Path) -> DicomFilm:
     The order matters: modality transform, value-of-interest window, and only then the inversion of MONOCHROME1.
     """
     try:
-        import pydicom
-        from pydicom.pixels import apply_modality_lut, apply_voi_lut
+        return _read(path)
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"{path}: reading DICOM needs pydicom; install it with `pip install pydicom`"
         ) from error
-    try:
-        film = pydicom.dcmread(path)
-        _check_kind(film, path)
-        _check_size(film, path)
-        stored = film.pixel_array
-        values = np.asarray(apply_voi_lut(apply_modality_lut(stored, film), film), np.float64)
-    except (pydicom.errors.InvalidDicomError, AttributeError, KeyError, RuntimeError, OSError) as error:
+    except Exception as error:  # foreign bytes break pydicom in many ways; all of them mean the same to the user
+        if isinstance(error, ValueError) and str(error).startswith(f"{path}:"):
+            raise  # one of ours, which says why
         raise ValueError(f"{path}: unreadable DICOM file ({error}); export it anew") from error
+
+
+def _read(path: Path) -> DicomFilm:
+    import pydicom
+    from pydicom.pixels import apply_modality_lut, apply_voi_lut
+
+    film = pydicom.dcmread(path)
+    _check_kind(film, path)
+    _check_size(film, path)
+    stored = film.pixel_array
+    values = np.asarray(apply_voi_lut(apply_modality_lut(stored, film), film), np.float64)
     if values.ndim != 2:
         raise ValueError(f"{path}: {values.shape} pixels; wanted one grey picture, not a series or colour")
     spacing, remark = _spacing(film)

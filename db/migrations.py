@@ -22,6 +22,10 @@ def migrate(connection: sqlite3.Connection) -> None:
     Raises ValueError when the database is newer than this program, which then could only damage it.
     """
     version = schema_version(connection)
+    if version < 0:
+        raise ValueError(
+            f"database has schema version {version}: it is damaged, or not of this toolkit; use another --db"
+        )
     if version > len(MIGRATIONS):
         raise ValueError(
             f"database has schema version {version}, this program knows up to {len(MIGRATIONS)}: "

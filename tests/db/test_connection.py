@@ -86,3 +86,11 @@ def test_a_transaction_is_all_or_nothing(fresh_db):
         fresh_db.execute("INSERT INTO source (name, root, reader, ingested_at) VALUES ('a', '/', 'manifest', 't')")
         raise RuntimeError("stop in the middle")
     assert fresh_db.execute("SELECT count(*) FROM source").fetchone()[0] == 0
+
+
+def test_a_database_of_a_negative_version_is_refused(tmp_path):
+    connection = connect(tmp_path / "a.sqlite")
+    connection.execute("PRAGMA user_version = -3")
+    connection.close()
+    with pytest.raises(ValueError, match="schema version -3: it is damaged"):
+        connect(tmp_path / "a.sqlite")
