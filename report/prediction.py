@@ -8,7 +8,7 @@ from report.page import Gallery, Heading, Page, Picture, Table, Text
 
 GALLERY = 60  # pictures; each is inside the page
 LISTED = 2000  # rows; more make a page that browsers take long to open
-COLUMNS = ("film", "lungs Dice expected", "cardiothoracic ratio", "to review", "remarks")
+COLUMNS = ("film", "to review", "lungs Dice expected", "cardiothoracic ratio", "remarks")
 
 
 def prediction_page(
@@ -48,10 +48,9 @@ def _caption(counts: Mapping[str, int], rows: Sequence[dict]) -> str:
 
 
 def _row(row: dict) -> tuple:
-    return (
-        printable(row["name"]), row["predicted_dice"], row.get("cardiothoracic_ratio"), row["review"] or "nothing found",
-        row["remarks"],
-    )  # fmt: skip
+    strange = (row["strangeness"] or 0) > 1  # what is measured on such masks is not worth showing
+    ratio = None if strange else row.get("cardiothoracic_ratio")
+    return printable(row["name"]), row["review"] or "nothing found", row["predicted_dice"], ratio, row["remarks"]
 
 
 def _pictures(rows: Sequence[dict], overlays: Path) -> Iterator[Picture]:
