@@ -13,6 +13,7 @@ from unet.association import benjamini_hochberg, compare_groups, linear_model
 from unet.summary import gap
 
 OLD = 60  # years
+PIXEL_UNITS = ("px", "px2")  # of films that are stored at different sizes: nothing to compare persons by
 NEITHER = -1
 MOST_FINDINGS = 5
 COMPARED = (
@@ -53,12 +54,13 @@ def _sides(rows: Rows, column: str, one: str, other: str) -> np.ndarray:
 def relation_table(measurements: Sequence[tuple[str, str, Rows]]) -> Table | None:
     """Compare groups in each measurement, one value per patient; None where no comparison has enough patients.
 
-    measurements: (name, unit, rows of measurement_values.sql). A patient with films in both groups counts in
-    that of the first film.
+    measurements: (name, unit, rows of measurement_values.sql); those in pixels are left out. A patient with films in both
+    groups counts in that of the first film.
     """
     tests = []
-    few = [one for one in measurements if one[0].startswith(COMPARED)]
-    for name, unit, rows in few or measurements:
+    compared = [one for one in measurements if one[1] not in PIXEL_UNITS]
+    few = [one for one in compared if one[0].startswith(COMPARED)]
+    for name, unit, rows in few or compared:
         patients, values = patient_numbers(rows), np.array([row["value"] for row in rows])
         for contrast in contrasts(rows):
             a, b = per_patient(patients, values, contrast.sides)

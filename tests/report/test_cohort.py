@@ -139,6 +139,7 @@ def test_a_difference_between_the_sexes_is_found_and_corrected_for_the_number_of
         and line[-1] == pytest.approx(2 / 2001)
     )
     assert {row[2] for row in table.rows} == {"men - women", "60 years and older - younger"}
+    assert relation_table([measured("heart_width_px", values, unit="px", sex=["M"] * 20 + ["F"] * 20)]) is None
     assert relation_table([measured("cardiothoracic_ratio", values[:18], sex=["M"] * 9 + ["F"] * 9)]) is None
 
 
