@@ -14,6 +14,7 @@ from report.evaluation_tables import (
     TITLES,
     anchor,
     calibration_table,
+    confident_table,
     film_table,
     group_tables,
     quality_table,
@@ -25,7 +26,7 @@ from report.film_result import FilmResult
 from report.page import Block, Gallery, Heading, Page, Picture, Table, Text
 from unet.quality import GOOD_DICE
 
-EMBEDDED_PICTURES = 120  # of more films only the worst, median and best are shown
+EMBEDDED_PICTURES = 250  # of more films only the worst, median and best are shown
 SHOWN = 6
 COLOURS = (
     "White: the reference contour. Blue, yellow and orange: predicted right lung, left lung and heart. Tinted red-orange: "
@@ -126,9 +127,8 @@ def _galleries(
     yield Gallery([_picture(result) for result in shown])
     if summary["structures"] and any(result.quality for result in ranked):
         yield Heading("Confident failures", 3)
-        names = ", ".join(result.record.file for result in confident)
-        below = f"below Dice {GOOD_DICE} of which the predicted quality did not warn"
-        yield Text(f"Films {below}: {names}." if confident else f"There is no film {below}.")
+        none = Text(f"There is no film below Dice {GOOD_DICE} of which the predicted quality did not warn.")
+        yield confident_table(confident) if confident else none
     maps = [result for result in ranked if result.uncertainty][: 2 * SHOWN]
     if maps:
         yield Heading("Where the network is unsure", 3)

@@ -145,6 +145,14 @@ def film_table(ranked: Sequence[FilmResult], embedded: set[int]) -> Table:
     return Table(columns, rows, "Worst first; click a column's head to sort by it.", links)
 
 
+def confident_table(confident: Sequence[FilmResult]) -> Table:
+    """The films that failed without a warning, each leading to its overlay."""
+    rows = [(r.record.file, TITLES[r.main], r.rank, r.quality[r.main].predicted_dice, r.overrated) for r in confident]
+    columns = ("film", "structure", "Dice", "predicted Dice", "promised too much")
+    caption = f"Below Dice {GOOD_DICE}, and the predicted quality did not warn."
+    return Table(columns, rows, caption, [anchor(result) for result in confident])
+
+
 def anchor(result: FilmResult) -> str:
     """Return the name under which a film's overlay is found on the page."""
     return f"film-{result.record.image_id}"
@@ -164,8 +172,9 @@ def interval(part: dict, digits: int = 4) -> str | None:
 def _distances(part: dict, unit: str, steps: Sequence[int]) -> Iterator:
     yield from (part[f"hd_{unit}"]["films"], part[f"hd_{unit}"]["empty"])
     for name in (f"hd95_{unit}", f"assd_{unit}"):
-        yield from (part[name]["mean"], interval(part[name], 2), part[name]["median"])
-    yield from (part[name]["mean"] for name in (f"hd_{unit}", *(f"nsd_{step}{unit}" for step in steps)))
+        yield from (f"{part[name]['mean']:.2f}", interval(part[name], 2), f"{part[name]['median']:.2f}")
+    yield f"{part[f'hd_{unit}']['mean']:.2f}"
+    yield from (part[f"nsd_{step}{unit}"]["mean"] for step in steps)
 
 
 def _gap_interval(row: dict) -> str | None:

@@ -14,7 +14,7 @@ for (const button of document.querySelectorAll("th button")) {
     const rows = [...body.rows].sort((a, b) => {
       const one = key(a), two = key(b);
       if (one === "–" || two === "–") return (one === "–") - (two === "–");
-      const order = typeof one === "number" && typeof two === "number" ? one - two : String(one).localeCompare(String(two));
+      const order = typeof one === "number" && typeof two === "number" ? one - two : String(one).localeCompare(String(two), undefined, { numeric: true });
       return descending ? -order : order;
     });
     body.append(...rows);
