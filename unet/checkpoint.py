@@ -105,6 +105,10 @@ def _check_parts(checkpoint: Checkpoint) -> None:
         raise TypeError(f"{odd[0]}: {got.get(odd[0])} in the file, {wanted.get(odd[0])} in the network")
     if len(checkpoint.structures) != checkpoint.model.channels_out:
         raise TypeError(f"{len(checkpoint.structures)} structures, {checkpoint.model.channels_out} channels")
+    for kind, most in (("temperature", float("inf")), ("threshold", 1.0)):
+        odd = [name for name, value in getattr(checkpoint, kind).items() if not 0 < value < most]
+        if odd:
+            raise TypeError(f"{kind} of {odd[0]} is {getattr(checkpoint, kind)[odd[0]]!r}")
 
 
 def _check_finite(path: Path, weights: dict[str, Tensor]) -> None:

@@ -85,6 +85,11 @@ def test_a_newer_field_is_an_error_not_a_guess(tmp_path, checkpoint):
         ({"model": {"attention": True}}, "do not fit together"),
         ({"structures": ["lungs"]}, "1 structures, 3 channels"),
         ({"weights": "none"}, "do not fit together"),
+        ({"temperature": {"heart": 0.0}}, "temperature of heart is 0.0"),
+        ({"temperature": {"heart": float("nan")}}, "temperature of heart is nan"),
+        ({"threshold": {"heart": 1.5}}, "threshold of heart is 1.5"),
+        ({"threshold": {"heart": "half"}}, "do not fit together"),
+        ({"threshold": [0.5]}, "do not fit together"),
     ],
 )
 def test_a_file_that_names_a_network_it_does_not_hold_is_refused_without_building_it(
