@@ -47,7 +47,9 @@ class AnalyzeConfig:
     convention: str = setting("clear_field", "masks that make a film usable, for the flow", choices=CONVENTIONS)
     provenance: tuple[str, ...] = setting(("manual", "landmark", "phantom"), "whose masks count, for the flow")
     split_set: str = setting("seed0", "name of the draw whose splits --by split shows")
-    measure: bool = setting(False, "measure the stored masks of the films that the flow keeps, and keep the values")
+    measure: bool = setting(
+        False, "measure the stored masks of the films that the flow keeps, keep the values, draw some"
+    )
     likenesses: bool = setting(False, "open every film and look for the same picture in another file")
     format: str = setting("html", "html (with its Markdown twin), md or json", choices=FORMATS)
     show_ids: bool = setting(False, "name patients and files in the list of rows to look at")
@@ -70,7 +72,8 @@ def main(argv: list[str]) -> int:
     out.mkdir(parents=True, exist_ok=True)
     run_id = start_run(connection, "analyze", out, settings_as_dict(config))
     if config.measure:
-        write_measurements(connection, run_id, measure_references(selected(connection, analysis.parameters)))
+        films = selected(connection, analysis.parameters)
+        write_measurements(connection, run_id, measure_references(films, out / "measured"))
     analysis.add_cohort(rows)
     if config.likenesses:
         add_likenesses(analysis, connection)

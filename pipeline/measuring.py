@@ -9,14 +9,19 @@ from torch import Tensor
 
 from data.geometry import Spacing
 from data.masks import load_masks
+from data.measurement_overlay import draw_measurements
 from data.measurements import Measurement, measure_masks
+from data.overlay import encode_picture
+from data.reading import read_image
 from data.resize import Letterbox
+from data.writing import atomic_file
 from db.records import ImageRecord
 from db.runs import finish_run, start_run
 from db.scores import write_measurements
 from pipeline.predictor import Predictor
 from report.film_result import FilmResult
 
+DRAWN = 6
 REFERENCE = "measure"
 """The command under which an evaluation's reference masks are measured: a run of its own, whose parent is the evaluation."""
 
@@ -43,13 +48,20 @@ def keep_measurements(connection: sqlite3.Connection, run_id: int, folder: Path,
     finish_run(connection, reference)
 
 
-def measure_references(records: Iterable[ImageRecord]) -> Iterator[tuple]:
+def measure_references(records: Iterable[ImageRecord], folder: Path) -> Iterator[tuple]:
     """Yield (image_id, name, value, unit, spread) of every value that the films' stored masks allow.
 
+    The first DRAWN films are drawn with every measured line as folder/IMAGE_ID.png, for a radiologist to check.
     Raises ValueError or OSError where a mask cannot be read: a cohort that is silently smaller would mislead.
     """
-    for record in records:
-        yield from _rows([(record, measure_masks(load_masks(record), record.spacing_mm))])
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, record in enumerate(records):
+        masks = load_masks(record)
+        if number < DRAWN:
+            image = read_image(record.path, record.photometric_interpretation)
+            with atomic_file(folder / f"{record.image_id}.png") as file:
+                file.write(encode_picture(draw_measurements(image, masks, record.spacing_mm)))
+        yield from _rows([(record, measure_masks(masks, record.spacing_mm))])
 
 
 def _rows(films: Iterable[tuple[ImageRecord, Sequence[Measurement]]]) -> list[tuple]:

@@ -203,6 +203,7 @@ def test_stored_masks_are_measured_where_asked(phantom_db, tmp_path):
         "WHERE own.run_id = ? AND exact.run_id IS NULL AND name = 'cardiothoracic_ratio'", (run,)
     ).fetchall()  # fmt: skip
     assert len(rows) > 25 and np.median([abs(a - b) for a, b in rows]) < 0.02
+    assert len(list((tmp_path / "a/measured").glob("*.png"))) == 6
     text = (tmp_path / "a/report.md").read_text()
     assert f"analyze run {run}" in text and "films compared" in text
 
