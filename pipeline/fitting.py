@@ -15,7 +15,7 @@ from data.augment import AugmentConfig, apply, draw_parameters
 from data.dataset import Batch, FilmDataset
 from data.writing import atomic_file
 from db.records import MASK_STRUCTURES, STRUCTURES
-from unet.calibration import NEAR, add, fit_temperature, logit_sums, mean_sums, near_border, nll, reliability
+from unet.calibration import NEAR, add, fit_temperature, logit_sums, mean_sums, near_border
 from unet.checkpoint import load_checkpoint, save_checkpoint
 from unet.device import prepare_model
 from unet.inference import predict_logits
@@ -50,7 +50,7 @@ def fit_on_validation(
         return (film for batch in batches for film in predict_batch(model, batch, precision))
 
     checkpoint.temperature = fit_temperatures(films(dataset.batches_of(rows, BATCH)))
-    points, losses = choose_thresholds(films(dataset.batches_of(rows, BATCH)), checkpoint.temperature)
+    points = choose_thresholds(films(dataset.batches_of(rows, BATCH)), checkpoint.temperature)
     checkpoint.threshold = _of_channels({structure: point["threshold"] for structure, point in points.items()})
     spoilt = _evenly(rows, SPOILT_FILMS)
     batches = [dataset.batches_of(rows, BATCH), *(_spoil(dataset.batches_of(spoilt, BATCH), much) for much in SPOILING)]
@@ -63,7 +63,7 @@ def fit_on_validation(
         tidy["lungs"] = tidy["right_lung"] | tidy["left_lung"]
         truths.append({structure: dice(count(tidy[structure], mask)) for structure, mask in known.items()})
     checkpoint.quality = fit_quality(traits, truths, [*rows, *(spoilt * len(SPOILING))], plain=len(rows))
-    checkpoint.validation = {"films": len(rows), "operating_point": points, "nll": losses}
+    checkpoint.validation = {"films": len(rows), "operating_point": points}
     with atomic_file(path) as file:
         save_checkpoint(file, checkpoint)
 
@@ -124,25 +124,15 @@ def fit_temperatures(films: Iterable[Film]) -> dict[str, float]:
     return _of_channels({structure: fit_temperature(sums) for structure, sums in alike.items()})
 
 
-def choose_thresholds(films: Iterable[Film], temperature: Mapping[str, float]) -> tuple[dict, dict]:
-    """Return per structure the operating point as plain numbers, and the log loss near the border before and after T."""
+def choose_thresholds(films: Iterable[Film], temperature: Mapping[str, float]) -> dict[str, dict]:
+    """Return per structure the operating point as plain numbers; probabilities are calibrated by the temperature."""
     curves: dict[str, list] = {}
-    before: dict[str, list] = {}
-    after: dict[str, list] = {}
     for logits, known in films:
         planes = probabilities_of(logits, temperature)
         planes["lungs"] = np.maximum(planes["right_lung"], planes["left_lung"])
         for structure, mask in known.items():
             curves.setdefault(structure, []).append(dice_by_threshold(planes[structure], mask))
-            if structure in temperature:
-                near = near_border(mask, len(mask) / NEAR)
-                before.setdefault(structure, []).append(reliability(logits[structure], mask, near))
-                after.setdefault(structure, []).append(
-                    reliability(logits[structure], mask, near, temperature[structure])
-                )
-    points = {name: {**choose_threshold(own)._asdict(), "films": len(own)} for name, own in curves.items()}
-    losses = {name: {"before": nll(add(before[name])), "after": nll(add(after[name]))} for name in before}
-    return points, losses
+    return {name: {**choose_threshold(own)._asdict(), "films": len(own)} for name, own in curves.items()}
 
 
 def _of_channels(values: Mapping[str, float]) -> dict[str, float]:

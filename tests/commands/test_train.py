@@ -67,8 +67,6 @@ def test_the_best_checkpoint_holds_what_the_validation_films_say(finished):
     best = load_checkpoint(finished / "best.pt")
     assert set(best.temperature) == set(best.threshold) == set(best.structures)
     assert all(0 < value < 1 for value in best.threshold.values())
-    for part in best.validation["nll"].values():
-        assert part["after"] <= part["before"] + 1e-5
     assert best.validation["films"] == best.validation["operating_point"]["lungs"]["films"] > 0
     assert best.resume == {} and "structures" in best.quality
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.fitting import choose_thresholds, fit_temperatures, probabilities_of
+from unet.calibration import add, nll, reliability
 
 SHAPE = (60, 70)
 
@@ -24,9 +25,14 @@ def test_a_network_that_is_twice_too_sure_is_cooled_by_two():
     films = list(invent_films(8, 2.0, ("right_lung", "left_lung", "heart")))
     temperature = fit_temperatures(films)
     assert temperature == pytest.approx({"right_lung": 2, "left_lung": 2, "heart": 2}, rel=0.05)
-    points, losses = choose_thresholds(films, temperature)
-    assert set(points) == set(losses) == set(temperature)
-    assert all(part["after"] < part["before"] - 0.02 for part in losses.values())
+    for structure in temperature:
+        before, after = (
+            nll(add(reliability(logits[structure], drawn[structure], temperature=heat) for logits, drawn in films))
+            for heat in (1.0, temperature[structure])
+        )
+        assert after < before - 0.02
+    points = choose_thresholds(films, temperature)
+    assert set(points) == set(temperature)
     assert all(
         point["lowest"] <= point["threshold"] <= point["highest"] and point["films"] == 8 for point in points.values()
     )
