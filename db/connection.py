@@ -1,6 +1,7 @@
 """Opening the database: for writing (created and migrated when needed) or for reading only."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from db.migrations import MIGRATIONS, migrate, schema_version
 
 BUSY_TIMEOUT_SECONDS = 30.0
 """How long a writer waits for another process's transaction before it gives up."""
+RETRY_SECONDS = 0.02
 
 
 def connect(path: str | Path) -> sqlite3.Connection:
@@ -74,7 +76,20 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 def _prepare(connection: sqlite3.Connection) -> sqlite3.Connection:
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA journal_mode = WAL")
+    _write_ahead(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     migrate(connection)
     return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to write-ahead logging, waiting for other processes: SQLite answers this one statement 'locked' at once."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(RETRY_SECONDS)
