@@ -8,7 +8,7 @@
 
 Writes to --out: masks/<structure>/<film>.png (0/255, the film's own size), overlays/<film>.jpg, predictions.csv,
 predictions.sqlite, failures.csv and report.html. Called again it goes on: a film whose bytes and network are the same as
-before is not done twice. Reads PNG, JPEG, TIFF, BMP, and DICOM where pydicom is installed.
+before is not done twice. Reads PNG, JPEG, TIFF, BMP, GIF, JSRT's .IMG, and DICOM where pydicom is installed.
 """
 
 import sqlite3
@@ -82,6 +82,9 @@ def main(argv: list[str]) -> int:
         raise ValueError(
             "name films or a folder of them, and a folder for the results: python predict.py FILMS --out DIR"
         )
+    unknown = sorted(set(config.format) - set(FORMATS))
+    if unknown:
+        raise ValueError(f"--format {unknown[0]!r}: wanted some of {', '.join(FORMATS)}")
     keep_freed_memory()
     join()
     path = find_checkpoints(config.checkpoint, RUNS)[0]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from data.dicom import is_dicom
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".img", ".dcm")
+ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".img", ".dcm")
 DICOM_INDEX = "DICOMDIR"  # lists the films of a disc, is none
 
 

@@ -201,3 +201,15 @@ def test_a_checkpoint_that_asks_for_the_impossible_is_refused(films, tmp_path, p
         save_checkpoint(file, Checkpoint(config, UNet(config).state_dict(), preprocessing, {}, names))
     with pytest.raises(ValueError, match="odd.pt: its preprocessing is not understood"):
         call(tmp_path / "odd.pt", tmp_path / "out", films)
+
+
+def test_an_unknown_format_is_refused_before_any_film_is_done(network, films, tmp_path):
+    with pytest.raises(ValueError, match="--format 'rlle': wanted some of rle, coco, dicom-seg"):
+        call(network, tmp_path / "out", films, "--format", "rle,rlle")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_gif_in_a_folder_is_found_as_one_that_is_named(network, films, tmp_path):
+    Image.fromarray(GREY).save(films / "old.gif")
+    assert call(network, tmp_path / "out", films) == 0
+    assert sorted(row["name"] for row in rows(tmp_path / "out")) == ["good", "old"]
