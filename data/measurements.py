@@ -33,10 +33,14 @@ def measure_masks(
     repeated = [{name: value for name, value, _ in _values(view, spacing_mm)} for view in views]
     found = []
     for name, value, unit in _values(masks, spacing_mm):
-        others = [values[name] for values in repeated if name in values]
-        spread = float(np.std(others, ddof=1)) if len(others) > 1 else None
-        found.append(Measurement(name, value, unit, spread))
+        found.append(Measurement(name, value, unit, spread_of(name, repeated)))
     return tuple(found)
+
+
+def spread_of(name: str, repeated: Sequence[Mapping[str, float]]) -> float | None:
+    """Return the standard deviation (n - 1) of a named value over repeated predictions; None where fewer than two define it."""
+    values = [own[name] for own in repeated if name in own]
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
 def _values(masks: Mapping[str, np.ndarray], spacing_mm: Spacing | None) -> list[tuple[str, float, str]]:

@@ -3,12 +3,11 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from db.connection import transaction
-from db.runs import find_run, resume_run, start_run
+from db.runs import find_run, resume_run, start_run, utc_now
 
 COLUMNS = ("file", "name", "input_sha256", "network", "height", "width", "row_spacing_mm", "column_spacing_mm", "review",
            "remarks", "predicted_dice", "strangeness")  # fmt: skip
@@ -57,7 +56,7 @@ def write_prediction(
         connection.execute("DELETE FROM prediction WHERE run_id = ? AND file = ?", (run_id, values["file"]))
         cursor = connection.execute(
             f"INSERT INTO prediction (run_id, image_id, predicted_at, {names}) VALUES (?, ?, ?{', ?' * len(COLUMNS)})",
-            (run_id, image_id, _now(), *(values.get(column) for column in COLUMNS)),
+            (run_id, image_id, utc_now(), *(values.get(column) for column in COLUMNS)),
         )
         connection.executemany(
             "INSERT INTO prediction_measurement (prediction_id, name, value, unit, spread) VALUES (?, ?, ?, ?, ?)",
@@ -105,7 +104,3 @@ def read_predictions(connection: sqlite3.Connection, run_id: int, doubtful: int 
         ).fetchall()
         spreads = {f"{m['name']}_spread": m["spread"] for m in measured if m["spread"] is not None}
         yield {**dict(row), **{m["name"]: m["value"] for m in measured}, **spreads}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

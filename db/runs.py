@@ -16,14 +16,14 @@ def start_run(
     """Write a run with status 'running' and return its run_id. config: JSON-ready effective settings."""
     cursor = connection.execute(
         "INSERT INTO run (command, folder, parent_id, config, status, started_at) VALUES (?, ?, ?, ?, 'running', ?)",
-        (command, str(Path(folder).absolute()), parent_id, json.dumps(config, sort_keys=True), _now()),
+        (command, str(Path(folder).absolute()), parent_id, json.dumps(config, sort_keys=True), utc_now()),
     )
     return cursor.lastrowid
 
 
 def finish_run(connection: sqlite3.Connection, run_id: int, status: str = "finished") -> None:
     """Set a run's end: finished, interrupted or failed."""
-    connection.execute("UPDATE run SET status = ?, finished_at = ? WHERE run_id = ?", (status, _now(), run_id))
+    connection.execute("UPDATE run SET status = ?, finished_at = ? WHERE run_id = ?", (status, utc_now(), run_id))
 
 
 def resume_run(connection: sqlite3.Connection, run_id: int) -> None:
@@ -49,12 +49,6 @@ def find_run(connection: sqlite3.Connection, command: str, folder: str | Path) -
     ).fetchone()
 
 
-def newest_run(connection: sqlite3.Connection, command: str) -> sqlite3.Row | None:
-    """Return the newest finished run of a command, or None."""
-    return connection.execute(
-        "SELECT * FROM run WHERE command = ? AND status = 'finished' ORDER BY run_id DESC LIMIT 1", (command,)
-    ).fetchone()
-
-
-def _now() -> str:
+def utc_now() -> str:
+    """Return the date and time, UTC, to the second, as ISO 8601 writes it."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 
 from db.connection import transaction
 
-SPLITS = ("train", "val", "test")
 VAL_SHARE = 0.10
 TEST_SHARE = 0.20
 
@@ -70,11 +69,6 @@ def draw_leave_out(connection: sqlite3.Connection, seed: int, sources: Iterable[
         return "val" if hash_fraction(f"{seed}:{patient_id}") < VAL_SHARE else "train"
 
     return _store(connection, f"seed{seed}-without-{'+'.join(left_out)}", split_of)
-
-
-def split_sets(connection: sqlite3.Connection) -> list[str]:
-    """Return the names of the stored draws."""
-    return [row[0] for row in connection.execute("SELECT DISTINCT split_set FROM split ORDER BY split_set")]
 
 
 def hash_fraction(text: str) -> float:

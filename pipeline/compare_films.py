@@ -11,7 +11,7 @@ import torch
 from data.found_films import printable
 from data.intensity import standardise
 from data.loading import LoadedFilm, load_film
-from data.measurements import Measurement, measure_masks
+from data.measurements import Measurement, measure_masks, spread_of
 from data.registration import Similarity, register_lungs, resample_to
 from data.resize import letterbox_of, shrink
 from data.ssim import ssim_map
@@ -147,9 +147,8 @@ def quantities(side: FilmSide, with_spacing: bool) -> dict[str, Measurement]:
     found = {one.name: one for one in measure_masks(side.masks, spacing, side.views) if one.name in RATIOS}
     areas, repeated = _areas(side.masks, spacing), [_areas(view, spacing) for view in side.views]
     for name, value in areas.items():
-        others = [view[name] for view in repeated if name in view]
-        spread = float(np.std(others, ddof=1)) if len(others) > 1 else None
-        found[name] = Measurement(name, value, "mm2" if with_spacing else "of both lungs", spread)
+        unit = "mm2" if with_spacing else "of both lungs"
+        found[name] = Measurement(name, value, unit, spread_of(name, repeated))
     return found
 
 

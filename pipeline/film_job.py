@@ -66,9 +66,7 @@ class FilmJob:
             if before and before.input_sha256 == hash_file(path) and results_exist(self.out, before.name):
                 return FilmKept(before)
             film = load_film(path, self.photometric)
-        except (
-            Exception
-        ) as error:  # foreign bytes break the readers in many ways; all of them mean the same to the user
+        except Exception as error:  # foreign bytes break the readers in many ways; to the user all mean the same
             return FilmFailed(one_line(error))
         try:
             return self.predict(film, file, before.name if before else name)

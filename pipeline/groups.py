@@ -6,11 +6,10 @@ import sqlite3
 import numpy as np
 
 from db.selection import query_text, run_query
+from report.cohort import NOT_STATED, SMALLEST_GROUP
 from unet.summary import Interval, bootstrap_mean, gap
 
 QUERY = "scores_by_group"
-NOT_STATED = "not stated"
-SMALLEST_GROUP = 10  # patients; below, a difference says more about persons than about groups
 NO_GAP = Interval(float("nan"), float("nan"), float("nan"))
 
 

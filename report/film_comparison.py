@@ -23,10 +23,6 @@ COLUMNS = (
     "change_high",
 )
 FULL_COLOUR = 0.5  # difference of grey levels that is shown in full colour
-BRIGHTER, DARKER = (
-    np.array([230, 110, 50]),
-    np.array([86, 180, 233]),
-)  # vermilion, sky blue: apart for colour-blind eyes too
 
 
 def comparison_picture(

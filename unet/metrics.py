@@ -14,13 +14,18 @@ class Counts(NamedTuple):
     tn: int
 
 
-def count(mask_pred: np.ndarray, mask_true: np.ndarray) -> Counts:
-    """Count the four kinds of pixels of two bool masks (H, W) of one size."""
+def check_pair(mask_pred: np.ndarray, mask_true: np.ndarray) -> None:
+    """Raise ValueError where two masks are not bool (H, W) of one size."""
     for name, mask in (("mask_pred", mask_pred), ("mask_true", mask_true)):
         if mask.dtype != bool or mask.ndim != 2:
             raise ValueError(f"{name} is {mask.dtype} of shape {mask.shape}; wanted bool (H, W)")
     if mask_pred.shape != mask_true.shape:
         raise ValueError(f"mask_pred is {mask_pred.shape}, mask_true {mask_true.shape}; wanted one size")
+
+
+def count(mask_pred: np.ndarray, mask_true: np.ndarray) -> Counts:
+    """Count the four kinds of pixels of two bool masks (H, W) of one size."""
+    check_pair(mask_pred, mask_true)
     tp = int(np.count_nonzero(mask_pred & mask_true))
     fp = int(np.count_nonzero(mask_pred)) - tp
     fn = int(np.count_nonzero(mask_true)) - tp

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from unet.metrics import check_pair
 from unet.pieces import border
 
 FAR = 2**30  # rows; farther than any film is high, and still an int32
@@ -84,11 +85,7 @@ def _undefined(distances: SurfaceDistances) -> float:
 
 
 def _check(mask_pred: np.ndarray, mask_true: np.ndarray, spacing: tuple[float, float]) -> None:
-    for name, mask in (("mask_pred", mask_pred), ("mask_true", mask_true)):
-        if mask.dtype != bool or mask.ndim != 2:
-            raise ValueError(f"{name} is {mask.dtype} of shape {mask.shape}; wanted bool (H, W)")
-    if mask_pred.shape != mask_true.shape:
-        raise ValueError(f"mask_pred is {mask_pred.shape}, mask_true {mask_true.shape}; wanted one size")
+    check_pair(mask_pred, mask_true)
     if len(spacing) != 2 or not all(np.isfinite(step) and step > 0 for step in spacing):
         raise ValueError(f"spacing is {spacing}; wanted two positive numbers, between rows and between columns")
 

@@ -1,15 +1,15 @@
 import pytest
 
 from db.ingest_rows import write_source
-from db.runs import find_run, finish_run, log_epoch, newest_run, resume_run, start_run
+from db.runs import find_run, finish_run, log_epoch, resume_run, start_run
 from db.scores import write_measurements, write_scores
 
 
 def test_a_run_is_found_by_its_folder_and_its_status(fresh_db, tmp_path):
     run_id = start_run(fresh_db, "train", tmp_path, {"seed": 3})
-    assert newest_run(fresh_db, "train") is None
+    assert find_run(fresh_db, "train", tmp_path)["status"] == "running"
     finish_run(fresh_db, run_id)
-    assert newest_run(fresh_db, "train")["run_id"] == run_id
+    assert find_run(fresh_db, "train", tmp_path)["status"] == "finished"
     assert find_run(fresh_db, "train", tmp_path)["config"] == '{"seed": 3}'
     assert find_run(fresh_db, "evaluate", tmp_path) is None
     resume_run(fresh_db, run_id)
