@@ -55,18 +55,26 @@ class LungSize:
 
 def bounding_box(mask: np.ndarray) -> Box | None:
     """Return the outer edges of a bool mask (H, W); None where it is empty."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    rows = np.flatnonzero(mask.any(axis=1))
     if not len(rows):
         return None
+    columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
     return Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
 
 
 def row_edges(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return for every row the outer edges of a bool mask (H, W): first column and last column + 1; empty rows W and 0."""
-    width = mask.shape[1]
-    filled = mask.any(axis=1)
-    first = np.where(filled, mask.argmax(axis=1), width)
-    last = np.where(filled, width - mask[:, ::-1].argmax(axis=1), 0)
+    height, width = mask.shape
+    first, last = np.full(height, width), np.zeros(height, int)
+    box = bounding_box(mask)
+    if box is None:
+        return first, last
+    # a copy of the box, row by row in memory: searching it takes a fraction of the time, for turned masks above all
+    inside = np.ascontiguousarray(mask[box.top : box.bottom, box.left : box.right])
+    rows = box.top + np.flatnonzero(inside.any(axis=1))
+    inside = inside[rows - box.top]
+    first[rows] = box.left + inside.argmax(axis=1)
+    last[rows] = box.right - inside[:, ::-1].argmax(axis=1)
     return first, last
 
 

@@ -72,7 +72,8 @@ def mediastinum(right_lung: np.ndarray, left_lung: np.ndarray) -> Mediastinum | 
     row = min(int(box.top + CARINA_SHARE * (box.bottom - box.top)), box.bottom - 1)
     if not (right_lung[row].any() and left_lung[row].any()):
         return None
-    right_edge, left_edge = int(row_edges(right_lung)[1][row]), int(row_edges(left_lung)[0][row])
+    one = np.s_[row : row + 1]
+    right_edge, left_edge = int(row_edges(right_lung[one])[1][0]), int(row_edges(left_lung[one])[0][0])
     return Mediastinum(row + 0.5, right_edge, left_edge) if left_edge >= right_edge else None
 
 
@@ -124,20 +125,20 @@ def _right_points(lung: np.ndarray, heart: np.ndarray | None, spacing: Spacing, 
     )
     corner = (float(rows[lowest] + 1), float(outer[lowest]))
     costophrenic = corner_at(lung, corner, reach, spacing)
+    bottoms = row_edges(lung.T)[1]  # of every column the last row + 1, 0 where the column is empty
     dome = None
     if not needs_heart or (heart is not None and heart.any()):
-        dome = _dome(lung, heart, int(outer[lowest]), box.left + LATERAL_SHARE * (box.right - box.left))
+        dome = _dome(bottoms, heart, int(outer[lowest]), box.left + LATERAL_SHARE * (box.right - box.left))
     cardiophrenic = None
     if dome is not None:
-        cardiophrenic = corner_at(lung, _medial_corner(lung, int(dome[1]), spacing), reach, spacing)
+        cardiophrenic = corner_at(lung, _medial_corner(bottoms, int(dome[1]), spacing), reach, spacing)
     return LungPoints(apex, dome, costophrenic, cardiophrenic)
 
 
-def _dome(lung: np.ndarray, heart: np.ndarray | None, start: int, end: float) -> Point | None:
+def _dome(bottoms: np.ndarray, heart: np.ndarray | None, start: int, end: float) -> Point | None:
     """The highest point of the lower border between the outer corner's column and column `end`, outside the heart's columns."""
     if heart is not None and heart.any():
         end = min(end, bounding_box(heart).left)
-    bottoms = _bottoms(lung)
     columns = np.arange(start, round(end))
     columns = columns[bottoms[columns] > 0]
     if not len(columns):
@@ -146,18 +147,12 @@ def _dome(lung: np.ndarray, heart: np.ndarray | None, start: int, end: float) ->
     return float(highest), float(columns[bottoms[columns] == highest].mean() + 0.5)
 
 
-def _medial_corner(lung: np.ndarray, dome_column: int, spacing: Spacing) -> Point:
+def _medial_corner(bottoms: np.ndarray, dome_column: int, spacing: Spacing) -> Point:
     """The lowest and innermost point of the lower border from the dome inwards."""
-    columns = np.flatnonzero(lung.any(axis=0))
+    columns = np.flatnonzero(bottoms)
     columns = columns[columns >= dome_column] if (columns >= dome_column).any() else columns[-1:]
-    bottoms = _bottoms(lung)[columns]
-    chosen = int(np.argmax(STEEPNESS * bottoms * spacing[0] + columns * spacing[1]))
-    return float(bottoms[chosen]), float(columns[chosen] + 1)
-
-
-def _bottoms(lung: np.ndarray) -> np.ndarray:
-    """The lower edge of the mask in every column: last row + 1, 0 where the column is empty."""
-    return row_edges(lung.T)[1]
+    chosen = columns[np.argmax(STEEPNESS * bottoms[columns] * spacing[0] + columns * spacing[1])]
+    return float(bottoms[chosen]), float(chosen + 1)
 
 
 def _covered(mask: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

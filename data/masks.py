@@ -136,7 +136,8 @@ def split_lungs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     The patient's right lung is the piece further left in the image. Specks are left out of both pieces if they are tiny (2 %
     of the whole together); more than that is not clean. Two pieces one above the other are one lung in two, or no lungs.
     """
-    labels, sizes = label_pieces(mask)
+    pieces = label_pieces(mask)
+    labels, sizes = pieces.labels, pieces.sizes
     total = sizes.sum()
     order = np.argsort(sizes)[::-1]
     if len(sizes) < 2 or sizes[order[1]] < SMALLEST_LUNG_SHARE * total or sizes[order[2:]].sum() > 0.02 * total:

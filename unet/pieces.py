@@ -6,10 +6,29 @@ import numpy as np
 
 
 class Pieces(NamedTuple):
-    """labels: (H, W) int32, 0 outside, 1 .. n inside, in reading order of the pieces' first pixels. sizes: (n,) pixels."""
+    """The pieces of a mask of `shape`, numbered 1 .. n in the reading order of their first pixels.
 
-    labels: np.ndarray
+    sizes: (n,) pixels. runs: (r,) the piece of each run of pixels along a row. changes: (2 r,) where the runs start and end in
+    the mask whose rows got an empty column on either side, read as one line.
+    """
+
+    shape: tuple[int, int]
     sizes: np.ndarray
+    runs: np.ndarray
+    changes: np.ndarray
+
+    def paint(self, values: np.ndarray) -> np.ndarray:
+        """Return values (n + 1,) spread over the pixels: (H, W), values[0] outside, values[k] in piece k."""
+        height, width = self.shape
+        painted = np.full(len(self.changes) + 1, values[0])
+        painted[1::2] = values[self.runs]
+        lengths = np.diff(self.changes, prepend=0, append=height * (width + 2))
+        return np.repeat(painted, lengths).reshape(height, width + 2)[:, 1:-1]
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The number of each pixel's piece: (H, W) int32, 0 outside."""
+        return self.paint(np.arange(len(self.sizes) + 1, dtype=np.int32))
 
 
 def border(mask: np.ndarray) -> np.ndarray:
@@ -27,17 +46,16 @@ def label_pieces(mask: np.ndarray) -> Pieces:
     """
     height, width = mask.shape
     # with an empty column on either side no run goes on in the next row, and one ascending number says row and column
-    flat = np.pad(mask, ((0, 0), (1, 1))).ravel()
+    padded = np.zeros((height, width + 2), bool)
+    padded[:, 1:-1] = mask
+    flat = padded.ravel()
     changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     starts, ends = changes[::2], changes[1::2]
     first = _first_runs(len(starts), *_touching_runs(starts, ends, width + 2))
     is_first = first == np.arange(len(first))
-    numbers = np.cumsum(is_first, dtype=np.int32)[first]
-    sizes = np.bincount(numbers, weights=ends - starts, minlength=1)[1:].astype(np.int64)
-    painted = np.zeros(len(changes) + 1, np.int32)
-    painted[1::2] = numbers
-    labels = np.repeat(painted, np.diff(changes, prepend=0, append=flat.size))
-    return Pieces(labels.reshape(height, width + 2)[:, 1:-1], sizes)
+    runs = np.cumsum(is_first)[first]
+    sizes = np.bincount(runs, weights=ends - starts, minlength=1)[1:].astype(np.int64)
+    return Pieces((height, width), sizes, runs, changes)
 
 
 def _touching_runs(starts: np.ndarray, ends: np.ndarray, stride: int) -> tuple[np.ndarray, np.ndarray]:

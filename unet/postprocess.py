@@ -18,10 +18,10 @@ def binarise(probabilities: Mapping[str, np.ndarray], thresholds: Mapping[str, f
         raise ValueError(f"no threshold for {', '.join(missing)}; give one for each structure")
     masks = {name: plane >= thresholds[name] for name, plane in probabilities.items()}
     if "right_lung" in masks and "left_lung" in masks:
-        both = masks["right_lung"] & masks["left_lung"]
-        more_left = probabilities["left_lung"] > probabilities["right_lung"]
-        masks["right_lung"] &= ~(both & more_left)
-        masks["left_lung"] &= ~(both & ~more_left)
+        both = (masks["right_lung"] & masks["left_lung"]).nonzero()
+        more_left = probabilities["left_lung"][both] > probabilities["right_lung"][both]
+        masks["right_lung"][both] = ~more_left
+        masks["left_lung"][both] = more_left
     return masks
 
 
@@ -38,9 +38,10 @@ def clean(masks: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _tidy(mask: np.ndarray) -> np.ndarray:
     """Do so inside the mask's bounding box alone: outside of it there is neither a piece nor a hole."""
-    rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
+    rows = mask.any(axis=1).nonzero()[0]
     if not len(rows):
         return mask.copy()
+    columns = mask[rows[0] : rows[-1] + 1].any(axis=0).nonzero()[0]
     box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     tidy = np.zeros_like(mask)
     tidy[box] = fill_holes(largest_components(mask[box]))
@@ -54,12 +55,12 @@ def component_count(mask: np.ndarray) -> int:
 
 def largest_components(mask: np.ndarray, count: int = 1) -> np.ndarray:
     """Keep the `count` largest connected pieces (four neighbours); of equal ones the first in reading order."""
-    labels, sizes = label_pieces(mask)
-    if len(sizes) <= count:
+    pieces = label_pieces(mask)
+    if len(pieces.sizes) <= count:
         return mask.copy()
-    keep = np.zeros(len(sizes) + 1, bool)
-    keep[np.argsort(-sizes, kind="stable")[:count] + 1] = True
-    return keep[labels]
+    keep = np.zeros(len(pieces.sizes) + 1, bool)
+    keep[np.argsort(-pieces.sizes, kind="stable")[:count] + 1] = True
+    return pieces.paint(keep)
 
 
 def fill_holes(mask: np.ndarray) -> np.ndarray:
@@ -67,6 +68,11 @@ def fill_holes(mask: np.ndarray) -> np.ndarray:
 
     So a hole that leaks only across a corner counts as closed, and a bay that opens to the frame is no hole.
     """
-    outside = np.pad(~mask, 1, constant_values=True)
-    labels, _ = label_pieces(outside)
-    return (labels != labels[0, 0])[1:-1, 1:-1]
+    outside = np.ones((mask.shape[0] + 2, mask.shape[1] + 2), bool)
+    np.logical_not(mask, out=outside[1:-1, 1:-1])
+    pieces = label_pieces(outside)
+    if len(pieces.sizes) == 1:
+        return mask.copy()
+    fill = np.ones(len(pieces.sizes) + 1, bool)
+    fill[1] = False  # the piece that holds the first pixel, which lies on the frame
+    return pieces.paint(fill)[1:-1, 1:-1]

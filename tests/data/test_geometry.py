@@ -4,7 +4,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from data.geometry import bounding_box, cardiothoracic, lung_size, midline
+from data.geometry import bounding_box, cardiothoracic, lung_size, midline, row_edges
 from data.measurements import measure_masks
 
 ROW, COLUMN = 0.5, 2.0  # unequal, so that swapped axes fail
@@ -65,6 +65,16 @@ def test_what_is_undefined_is_none_and_left_out():
     assert measure_masks({"heart": masks["heart"]}, None) == () == measure_masks({}, None)
     one_lung = named({**masks, "left_lung": empty}, (ROW, COLUMN))
     assert "lung_area_ratio" not in one_lung and "cardiothoracic_ratio_internal" not in one_lung
+
+
+@settings(max_examples=60, deadline=None)
+@given(arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9))), st.booleans())
+def test_edges_of_rows_are_those_a_walk_along_each_row_finds(mask, turned):
+    mask = mask.T[:, ::-1] if turned else mask
+    first, last = row_edges(mask)
+    for row, start, end in zip(mask, first, last, strict=True):
+        filled = [column for column, inside in enumerate(row) if inside]
+        assert (start, end) == ((filled[0], filled[-1] + 1) if filled else (len(row), 0))
 
 
 def test_masks_of_two_sizes_are_refused():

@@ -41,7 +41,8 @@ def test_a_spiral_is_one_piece():
 @settings(max_examples=50, deadline=None)
 @given(hnp.arrays(bool, st.tuples(st.integers(1, 17), st.integers(1, 13))))
 def test_labels_are_those_of_a_walk(m):
-    labels, sizes = label_pieces(m)
+    pieces = label_pieces(m)
+    labels, sizes = pieces.labels, pieces.sizes
     assert np.array_equal(labels, flood(m))
     assert sizes.tolist() == [int((labels == n + 1).sum()) for n in range(len(sizes))]
 
