@@ -68,10 +68,7 @@ def main(argv: list[str]) -> int:
 def ensure_phantom(db: Path = DEFAULT_DATABASE) -> Path:
     """Return the database of embedded films, drawing them first where it is not there."""
     if not db.exists():
-        print(
-            f"No --db given: drawing {DEFAULT_COUNT} phantom films into {db} (later runs use them again)",
-            file=sys.stderr,
-        )
+        print(f"Drawing {DEFAULT_COUNT} phantom films into {db}; later runs use them again", file=sys.stderr)
         db.parent.mkdir(parents=True, exist_ok=True)
         unfinished = db.with_suffix(".unfinished")
         unfinished.unlink(missing_ok=True)
