@@ -65,12 +65,11 @@ def explain_film(
     region = region.to(predictor.device)
     cam = seg_grad_cam(predictor.model, where, channel, region, predictor.model.downs[-1]).cpu()
     falls = occlusion(predictor.model, where, channel, region)
-    agreement = float(np.corrcoef(cam.flatten(), falls.flatten())[0, 1]) if cam.any() and falls.std() > 0 else 0.0
+    agreement = "one of the maps is the same everywhere, so they have no correlation"
+    if cam.min() < cam.max() and falls.min() < falls.max():
+        agreement = f"the two maps correlate with {np.corrcoef(cam.flatten(), falls.flatten())[0, 1]:.2f}"
     picture = draw(prepared[0].numpy(), region.cpu().numpy(), cam.numpy(), falls.numpy(), structure, box)
-    return picture, (
-        f"covering a square lowers the mean probability by {float(falls.max()):.3f} at most; "
-        f"the two maps correlate with {agreement:.2f}"
-    )
+    return picture, (f"covering a square lowers the mean probability by {float(falls.max()):.3f} at most; {agreement}")
 
 
 def parse_region(texts: Sequence[str]) -> tuple[int, int, int, int] | None:

@@ -49,3 +49,19 @@ def phantom_db(tmp_path_factory):
     ingest.main(["phantom", "--count", "40", "--seed", "1", "--db", str(db)])
     patch.undo()
     return db
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory):
+    """The path of a best.pt with random weights, for films in squares of 32 pixels: what reads checkpoints needs no training."""
+    import torch
+
+    from unet.checkpoint import Checkpoint, save_checkpoint
+    from unet.model import UNet, UNetConfig
+
+    torch.manual_seed(0)
+    config, structures = UNetConfig(base=4, depth=2), ["right_lung", "left_lung", "heart"]
+    path = tmp_path_factory.mktemp("network") / "best.pt"
+    with open(path, "wb") as file:
+        save_checkpoint(file, Checkpoint(config, UNet(config).state_dict(), {"size": 32}, {}, structures))
+    return path

@@ -8,18 +8,14 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 from PIL import Image
 
-from data.dataset import Preprocessing
 from db.connection import connect
-from unet.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from unet.model import UNet, UNetConfig
+from unet.checkpoint import load_checkpoint
 
 KILLS = int(os.environ.get("KILLS", "2"))
 SCRIPT = Path(__file__).parent / "kill_and_rerun.py"
@@ -90,15 +86,6 @@ def test_an_ingest_killed_again_and_again_holds_every_film_once(tmp_path):
     files = "SELECT file, content_sha256, study_id FROM image ORDER BY file"
     assert [tuple(row) for row in killed.execute(files)] == [tuple(row) for row in whole.execute(files)]
     assert killed.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
-
-
-@pytest.fixture
-def network(tmp_path):
-    torch.manual_seed(0)
-    config, names = UNetConfig(base=4, depth=2), ["right_lung", "left_lung", "heart"]
-    with open(tmp_path / "best.pt", "wb") as file:
-        save_checkpoint(file, Checkpoint(config, UNet(config).state_dict(), asdict(Preprocessing(size=32)), {}, names))
-    return tmp_path / "best.pt"
 
 
 def test_a_prediction_killed_again_and_again_has_every_film_once(network, tmp_path):

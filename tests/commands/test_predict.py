@@ -4,28 +4,14 @@ import csv
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 import predict
 from pipeline.film_job import FilmJob
 from pipeline.predictor import Predictor
-from unet.checkpoint import Checkpoint, save_checkpoint
-from unet.model import UNet, UNetConfig
 
 RNG = np.random.default_rng(0)
 TIMED = ("--precision", "float32", "--device", "cpu")
-
-
-@pytest.fixture(scope="module")
-def network(tmp_path_factory):
-    torch.manual_seed(0)
-    config = UNetConfig(base=4, depth=1)
-    path = tmp_path_factory.mktemp("network") / "best.pt"
-    structures = ["right_lung", "left_lung", "heart"]
-    with open(path, "wb") as file:
-        save_checkpoint(file, Checkpoint(config, UNet(config).state_dict(), {"size": 32}, {}, structures))
-    return path
 
 
 @pytest.fixture

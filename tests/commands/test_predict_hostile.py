@@ -8,7 +8,6 @@ import zlib
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 import predict
@@ -17,17 +16,6 @@ from unet.checkpoint import Checkpoint, save_checkpoint
 from unet.model import UNet, UNetConfig
 
 GREY = np.random.default_rng(0).integers(0, 255, (40, 30)).astype(np.uint8)
-
-
-@pytest.fixture(scope="module")
-def network(tmp_path_factory):
-    torch.manual_seed(0)
-    config = UNetConfig(base=4, depth=1)
-    path = tmp_path_factory.mktemp("network") / "best.pt"
-    with open(path, "wb") as file:
-        names = ["right_lung", "left_lung", "heart"]
-        save_checkpoint(file, Checkpoint(config, UNet(config).state_dict(), {"size": 32}, {}, names))
-    return path
 
 
 @pytest.fixture

@@ -1,27 +1,12 @@
-from dataclasses import asdict
-
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 import predict
-from data.dataset import Preprocessing
+from pipeline import explain_films
 from pipeline.explain_films import explain_film, parse_region
 from pipeline.predictor import Predictor
-from unet.checkpoint import Checkpoint, save_checkpoint
-from unet.model import UNet, UNetConfig
-
-
-@pytest.fixture(scope="module")
-def network(tmp_path_factory):
-    torch.manual_seed(0)
-    config = UNetConfig(base=4, depth=2)
-    path = tmp_path_factory.mktemp("network") / "best.pt"
-    names = ["right_lung", "left_lung", "heart"]
-    with open(path, "wb") as file:
-        save_checkpoint(file, Checkpoint(config, UNet(config).state_dict(), asdict(Preprocessing(size=64)), {}, names))
-    return path
 
 
 def film():
@@ -58,3 +43,9 @@ def test_a_region_that_is_none_is_refused(network):
             parse_region(wrong)
     with pytest.raises(ValueError, match="lies outside the film of 90 x 70 pixels"):
         explain_film(film(), Predictor(network, "cpu", "float32"), "heart", (200, 0, 10, 10))
+
+
+def test_maps_that_are_the_same_everywhere_have_no_correlation(network, monkeypatch):
+    monkeypatch.setattr(explain_films, "seg_grad_cam", lambda *_: torch.ones(32, 32))
+    _, sentence = explain_film(film(), Predictor(network, "cpu", "float32"), "heart", (20, 10, 30, 40))
+    assert "no correlation" in sentence and "nan" not in sentence
