@@ -9,13 +9,15 @@ decoded once; what cannot be used is refused with its reason, the rest is writte
 """
 
 import importlib
+import os
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cli.command import DONE, SOME_FAILED, run
 from cli.progress import track
@@ -70,10 +72,12 @@ def ensure_phantom(db: Path = DEFAULT_DATABASE) -> Path:
     if not db.exists():
         print(f"Drawing {DEFAULT_COUNT} phantom films into {db}; later runs use them again", file=sys.stderr)
         db.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = db.with_suffix(".unfinished")
-        unfinished.unlink(missing_ok=True)
-        ingest_phantom(unfinished, DEFAULT_COUNT, 0, db.parent / f"{db.stem}_films", PHANTOM)
-        unfinished.rename(db)  # a process killed while drawing leaves no database that looks whole
+        # a database of its own until it is whole: neither a kill nor a second process drawing the same films can spoil it
+        with TemporaryDirectory(prefix=".unfinished-", dir=db.parent) as folder:
+            unfinished = Path(folder) / db.name
+            ingest_phantom(unfinished, DEFAULT_COUNT, 0, db.parent / f"{db.stem}_films", PHANTOM)
+            with suppress(FileExistsError):  # the other process was first, and may already be writing to it
+                os.link(unfinished, db)
     return db
 
 

@@ -51,3 +51,20 @@ def test_two_processes_that_create_one_database_at_once_both_find_it(tmp_path):
         ]
         outcomes = [process.communicate()[1].decode() for process in both]
         assert [process.returncode for process in both] == [0, 0], outcomes
+
+
+def test_two_processes_that_draw_the_embedded_films_at_once_both_find_them_whole(tmp_path):
+    code = (
+        "import sys; from data import ingest; ingest.DEFAULT_COUNT = 2; ingest.ensure_phantom(ingest.Path(sys.argv[1]))"
+    )
+    path = tmp_path / "phantom.sqlite"
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(path)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        for _ in range(2)
+    ]
+    outcomes = [process.communicate()[1].decode() for process in both]
+    assert [process.returncode for process in both] == [0, 0], outcomes
+    assert connect(path).execute("SELECT count(*) FROM mask WHERE provenance = 'phantom'").fetchone()[0] == 6
+    assert sorted(file.name for file in tmp_path.iterdir() if "sqlite" not in file.name) == ["phantom_films"]
