@@ -47,6 +47,9 @@ class AblationConfig:
     part: str = setting("ingredients", "which table to make", choices=("ingredients", "efficiency"))
     preset: str = setting("accurate", "preset of every training", choices=("fast", "accurate"))
     seeds: int = setting(3, "trainings of each variant, with the seeds 0, 1, ...")
+    epochs: int | None = setting(None, "epochs of every training, instead of the preset's")
+    phantom_epochs: int | None = setting(None, "epochs on phantom films before them, instead of the preset's")
+    rows: tuple[str, ...] = setting((), "make only these rows of the table, by their names; without it all")
     left_out: tuple[str, ...] = setting(("montgomery",), "sources to test on that are never trained on")
 
 
@@ -56,14 +59,17 @@ def main(argv: list[str]) -> int:
     if config.seeds < 1:
         raise ValueError(f"--seeds {config.seeds}: wanted 1 or more")
     splits = {"in-source": ("--folds", "5", "--fold", "1"), "across": ("--leave-out", ",".join(config.left_out))}
-    variants = INGREDIENTS if config.part == "ingredients" else efficiency_variants()
+    variants = chosen_variants(config)
+    common = ["--db", str(config.db), "--preset", config.preset]
+    common += ["--epochs", str(config.epochs)] if config.epochs is not None else []
+    common += ["--phantom-epochs", str(config.phantom_epochs)] if config.phantom_epochs is not None else []
     rows = []
     for name, flags in variants.items():
         cells = []
         for split, split_flags in splits.items():
             folders = [config.out / config.part / slug(name) / split / f"seed{seed}" for seed in range(config.seeds)]
             summaries = [
-                train_and_score(folder, config, (*flags, *split_flags, "--seed", str(seed)))
+                train_and_score(folder, (*common, *flags, *split_flags, "--seed", str(seed)))
                 for seed, folder in enumerate(folders)
             ]
             cells += [over_seeds(column) for column in zip(*map(scores, summaries), strict=True)]
@@ -75,26 +81,40 @@ def main(argv: list[str]) -> int:
     return DONE
 
 
+def chosen_variants(config: AblationConfig) -> dict[str, tuple[str, ...]]:
+    """Return the rows of the table that are asked for, name to flags; a flag given twice counts as the last one says."""
+    variants = INGREDIENTS if config.part == "ingredients" else efficiency_variants()
+    unknown = sorted(set(config.rows) - set(variants))
+    if unknown:
+        raise ValueError(f"--rows {unknown[0]}: no such row; wanted some of {', '.join(variants)}")
+    return {name: flags for name, flags in variants.items() if not config.rows or name in config.rows}
+
+
 def efficiency_variants() -> dict[str, tuple[str, ...]]:
     """Return the trainings on few films, each with and without the phantom first; all of them make about as many steps."""
     variants = {}
     for count in (*FILM_COUNTS, 0):
         films = ("--train-films", str(count))
         label = f"{count} films" if count else "all films"
-        variants[f"{label}, phantom first"] = films
-        variants[f"{label}, no phantom"] = (*films, "--phantom-epochs", "0")
+        variants[f"{label} after the phantom"] = films
+        variants[f"{label} alone"] = (*films, "--phantom-epochs", "0")
     return variants
 
 
-def train_and_score(folder: Path, config: AblationConfig, flags: Sequence[str]) -> dict:
-    """Return summary.json of one training's test films, training and scoring where that has not been done."""
-    if not (folder / "test" / "summary.json").is_file():
+def train_and_score(
+    folder: Path, train_flags: Sequence[str], test: str = "test", test_flags: Sequence[str] = ()
+) -> dict:
+    """Return summary.json of one training's test films, training and scoring where that has not been done.
+
+    test: name of the evaluation, one folder each; test_flags: what it scores.
+    """
+    if not (folder / test / "summary.json").is_file():
         if (folder / "last.pt").is_file():
-            call("train.py", "--resume", str(folder))
+            call("train.py", "--resume", str(folder))  # one that is finished does no epoch more
         else:
-            call("train.py", "--db", str(config.db), "--preset", config.preset, "--out", str(folder), *flags)
-        call("evaluate.py", "--checkpoint", str(folder / "best.pt"), "--out", str(folder / "test"))
-    return json.loads((folder / "test" / "summary.json").read_text(encoding="utf-8"))
+            call("train.py", "--out", str(folder), *train_flags)
+        call("evaluate.py", "--checkpoint", str(folder / "best.pt"), "--out", str(folder / test), *test_flags)
+    return json.loads((folder / test / "summary.json").read_text(encoding="utf-8"))
 
 
 def call(script: str, *arguments: str) -> None:

@@ -15,6 +15,8 @@ PRESETS = {
     "fast": {"epochs": 24, "phantom_epochs": 0, "size": 256, "base": 32},
     "accurate": {"epochs": 80, "phantom_epochs": 12, "size": 256, "base": 32},
 }
+FROM_RANDOM = {"learning_rate": 2e-3, "small_share": 0.6}
+FROM_TRAINED = {"learning_rate": 3e-4, "small_share": 0.0}  # small steps: what the weights know is not thrown away
 OVERFIT_STEPS, OVERFIT_DICE = 150, 0.95
 
 
@@ -33,12 +35,14 @@ class TrainConfig:
     train_films: int = setting(0, "train on only so many of the training films, each seen the more often; 0: all")
     epochs: int | None = setting(None, "times every film is seen (set by --preset)")
     phantom_epochs: int | None = setting(None, "epochs on the embedded phantom films before that (set by --preset)")
-    small_share: float = setting(0.6, "share of the epochs in squares of 9/16 of --size, before those of --size")
+    small_share: float | None = setting(
+        None, "share of the epochs in squares of 9/16 of --size, before those of --size (0.6; with --init 0)"
+    )
     calm_share: float = setting(0.2, "share of the epochs, the last ones, with 0.3 of the augmentation's strength")
     size: int | None = setting(None, "side of the network's square, pixels (set by --preset)")
     base: int | None = setting(None, "channels of the network's first level (set by --preset)")
     batch_size: int = setting(4, "films per optimiser step")
-    learning_rate: float = setting(2e-3, "peak learning rate of AdamW")
+    learning_rate: float | None = setting(None, "peak learning rate of AdamW (2e-3; with --init 3e-4)")
     weight_decay: float = setting(1e-2, "weight decay of AdamW")
     average_decay: float = setting(0.995, "decay of the moving average of the weights, per step")
     dice_weight: float = setting(1.0, "weight of the Dice term beside the cross entropy")
@@ -69,8 +73,9 @@ def complete(config: TrainConfig) -> TrainConfig:
         raise ValueError(f"--fold {config.fold}: wanted 1 to {config.folds} (--folds), or 0 for all")
     if config.overfit_batch:
         config = replace(config, epochs=OVERFIT_STEPS)
-    preset = {name: value for name, value in PRESETS[config.preset].items() if getattr(config, name) is None}
-    config = replace(config, out=out, **preset)
+    usual = PRESETS[config.preset] | (FROM_RANDOM if config.init is None else FROM_TRAINED)
+    missing = {name: value for name, value in usual.items() if getattr(config, name) is None}
+    config = replace(config, out=out, **missing)
     for name in ("epochs", "size", "base", "batch_size"):
         if getattr(config, name) < 1:
             raise ValueError(f"--{name.replace('_', '-')} {getattr(config, name)}: wanted 1 or more")

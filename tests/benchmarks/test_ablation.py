@@ -52,8 +52,18 @@ def test_a_training_that_was_begun_is_gone_on_with(tmp_path, monkeypatch):
 
     monkeypatch.setattr(ablation, "call", call)
     (tmp_path / "last.pt").touch()
-    ablation.train_and_score(tmp_path, ablation.AblationConfig(), ("--seed", "1"))
+    ablation.train_and_score(tmp_path, ("--seed", "1"))
     assert calls[0] == ("train.py", "--resume", str(tmp_path))
+
+
+def test_some_rows_and_shorter_trainings(tmp_path):
+    arguments = ["--rows", "no calm end,as recommended", "--epochs", "7", "--phantom-epochs", "2", "--seeds", "1"]
+    assert ablation.main([*arguments, "--out", str(tmp_path)]) == 0
+    assert len((tmp_path / "ingredients.md").read_text().splitlines()) == 2 + 2
+    trainings = [call for call in calls if call[0] == "train.py"]
+    assert len(trainings) == 4 and all(call[call.index("--epochs") + 1] == "7" for call in trainings)
+    with pytest.raises(ValueError, match="--rows none: no such row"):
+        ablation.main(["--rows", "none", "--out", str(tmp_path)])
 
 
 def test_one_seed_has_no_interval_and_no_seed_is_refused(tmp_path):

@@ -16,6 +16,7 @@ import train
 from data import writing
 from db.connection import connect
 from pipeline import session
+from pipeline.train_settings import TrainConfig, complete
 from unet.checkpoint import load_checkpoint
 
 ROOT = Path(__file__).parent.parent.parent
@@ -207,3 +208,10 @@ def test_fine_tuning_starts_from_the_given_weights(finished, phantom_db, tmp_pat
     call(phantom_db, tmp_path / "tuned", "--init", finished / "best.pt", "--epochs", "1", "--learning-rate", "1e-9")
     start, tuned = weights(finished), weights(tmp_path / "tuned")
     assert torch.allclose(start["head.weight"], tuned["head.weight"], atol=1e-4)
+
+
+def test_trained_weights_are_changed_in_small_steps_unless_told_otherwise(finished, tmp_path):
+    fresh, tuned = complete(TrainConfig(out=tmp_path)), complete(TrainConfig(out=tmp_path, init=finished / "best.pt"))
+    assert tuned.learning_rate < fresh.learning_rate and tuned.small_share == 0 < fresh.small_share
+    told = complete(TrainConfig(out=tmp_path, init=finished / "best.pt", learning_rate=1e-2, small_share=0.5))
+    assert (told.learning_rate, told.small_share) == (1e-2, 0.5)
