@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unet.typical import USUAL
-
-CLEARLY = 0.75  # strangeness from which all placements are tried; between usual and this only the mirror image
-LESS_STRANGE = 0.8  # another placement must be at most this part as strange as the film as it is stored
+A_LITTLE = 0.35  # strangeness from which the mirror image is tried: a mirrored chest is not very strange
+CLEARLY = 0.75  # strangeness from which all placements are tried
+LESS_STRANGE = 0.8  # another placement must be at most this part as strange as the film as it is stored,
+LESS_STRANGE_MIRRORED = 0.9  # or this part, since only the heart's side and the lungs' sizes tell a mirror image
 
 
 class Placement(NamedTuple):
@@ -30,13 +30,15 @@ Judge = Callable[[Sequence[Placement]], Sequence[float]]
 def find_placement(stored: float, judge: Judge) -> Placement:
     """Return the placement in which the film is like a chest film, or AS_STORED where none is clearly more so.
 
-    stored: strangeness of the film as it is stored. A film that is usual is not looked at again: most films cost nothing.
+    stored: strangeness of the film as it is stored. A film that is not strange at all is not looked at again: most films of
+    hospitals the network knows cost nothing.
     """
-    if stored <= USUAL:
+    if stored <= A_LITTLE:
         return AS_STORED
     tried = [MIRROR] if stored <= CLEARLY else [MIRROR, *OTHERS]
     least, best = min(zip(judge(tried), tried, strict=True))
-    return best if least <= LESS_STRANGE * stored and least <= 1 else AS_STORED
+    enough = LESS_STRANGE_MIRRORED if best == MIRROR else LESS_STRANGE
+    return best if least <= enough * stored and least <= 1 else AS_STORED
 
 
 def place(image: np.ndarray, placement: Placement) -> np.ndarray:

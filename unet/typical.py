@@ -18,9 +18,6 @@ MARGIN = 2.0  # how many times as far as usual a film may be: films of other hos
 SHRINKAGE = 0.3  # of the covariance towards a multiple of the identity: few films, many numbers
 ODDEST = 8.0  # standard deviations; beyond, and where a mask is missing, a number is as odd as this
 
-USUAL = 1 / MARGIN
-"""Strangeness that USUAL_SHARE of the validation films stay below."""
-
 
 def fit_typical(train: Sequence[np.ndarray], val: Sequence[np.ndarray]) -> dict:
     """Return what `strangeness` needs, or, where there are too few films, only how many there are.
