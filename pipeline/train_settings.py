@@ -36,7 +36,7 @@ class TrainConfig:
     epochs: int | None = setting(None, "times every film is seen (set by --preset)")
     phantom_epochs: int | None = setting(None, "epochs on the embedded phantom films before that (set by --preset)")
     small_share: float | None = setting(
-        None, "share of the epochs in squares of 9/16 of --size, before those of --size (0.6; with --init 0)"
+        None, "share of the epochs in squares of 5/8 of --size, before those of --size (0.6; with --init 0)"
     )
     calm_share: float = setting(0.2, "share of the epochs, the last ones, with 0.3 of the augmentation's strength")
     size: int | None = setting(None, "side of the network's square, pixels (set by --preset)")

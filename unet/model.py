@@ -14,8 +14,9 @@ class UNetConfig:
     """The numbers that define the network."""
 
     channels_out: int = 3  # right lung, left lung, heart
-    base: int = 32  # channels of the first level; each level down has twice as many
-    depth: int = 3  # steps down
+    base: int = 32  # channels of the first level; each level down has twice as many, but none more than
+    widest: int = 256
+    depth: int = 4  # steps down: at 256 pixels the deepest convolutions then see the whole film
     stem: int = 2  # pixels of stem x stem blocks become channels: a quarter of the work at nearly the same sharpness
     dropout: float = 0.0  # share of channels dropped at the bottom, during training
 
@@ -35,7 +36,7 @@ class UNet(nn.Module):
     def __init__(self, config: UNetConfig):
         super().__init__()
         self.config = config
-        widths = [config.base * 2**level for level in range(config.depth + 1)]
+        widths = [min(config.base * 2**level, config.widest) for level in range(config.depth + 1)]
         self.first = DoubleConv(config.stem**2, widths[0])
         self.downs = nn.ModuleList(Down(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
         self.dropout = nn.Dropout2d(config.dropout)

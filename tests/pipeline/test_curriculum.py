@@ -43,8 +43,8 @@ def summary(stages):
 def test_phantom_films_come_first_and_small_squares_before_full_ones(real):
     stages = plan_stages(CONFIG, real, range(7))
     assert summary(stages) == [
-        ("phantom", 37, 2, 18, 1.0),
-        ("selected", 7, 6, 18, 1.0),
+        ("phantom", 37, 2, 20, 1.0),
+        ("selected", 7, 6, 20, 1.0),
         ("selected", 7, 3, 32, 1.0),
         ("selected", 7, 1, 32, CALM),
     ]
@@ -58,7 +58,7 @@ def test_phantom_films_teach_nothing_to_a_selection_of_phantoms_or_to_trained_we
 
 
 def test_stages_without_epochs_are_left_out(phantoms):
-    for share, expected in ((0.0, [(10, 32)]), (1.0, [(10, 18)])):
+    for share, expected in ((0.0, [(10, 32)]), (1.0, [(10, 20)])):
         stages = plan_stages(replace(CONFIG, small_share=share, calm_share=0.0), phantoms, range(7))
         assert [(stage.epochs, stage.size) for stage in stages] == expected
 

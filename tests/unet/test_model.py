@@ -27,7 +27,7 @@ def test_every_weight_takes_part():
 
 
 def test_the_size_of_the_network_follows_from_its_config():
-    assert count_parameters(UNet(UNetConfig())) == 1_927_660
+    assert count_parameters(UNet(UNetConfig())) == 5_141_228
     assert UNetConfig(depth=3, stem=2).multiple == 16 and UNetConfig(depth=4, stem=1).multiple == 16
 
 

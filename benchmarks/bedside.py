@@ -1,0 +1,108 @@
+"""Bedside and diseased films of a hospital that was not trained on: what can be said without clear-field masks to compare with.
+
+    python -m data.ingest covid_chestxray FOLDER/covid --db films.sqlite
+    python -m benchmarks.bedside runs/own/best.pt films.sqlite [FOLDER]
+
+Counts the frontal films with two lungs on the right sides, of plausible size. Masks of two other makings are there; Dice with
+them compares networks with each other and does not tell how good one is: masks by hand that hold most of the heart's shadow,
+against lungs and heart together; and masks of another network, against the lungs. With a FOLDER the overlays of the films with
+the least predicted Dice are written there.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from data.masks import load_masks
+from data.overlay import encode_picture, overlay
+from data.reading import read_image
+from data.writing import atomic_file
+from db.connection import connect_readonly
+from db.records import ImageRecord
+from db.selection import query_text, select_images
+from pipeline.doubts import doubts
+from pipeline.predictor import Predictor
+from pipeline.scoring import with_lungs
+from unet.device import keep_freed_memory
+from unet.metrics import count, dice
+
+SOURCE = "covid_chestxray"
+FRONTAL = """
+SELECT image_id, NULL AS mask_id FROM image JOIN source USING (source_id)
+WHERE duplicate_of IS NULL AND modality IN ('CR', 'DX') AND view_position IN ('PA', 'AP') AND source.name = :source
+ORDER BY image_id
+"""
+OTHER_MASKS = {
+    "lungs and heart, by hand": {"convention": "includes_heart", "provenance": "manual", "source": SOURCE},
+    "lungs, by another network": {"convention": "clear_field", "provenance": "model", "source": SOURCE},
+}
+POOR = 0.85
+WORST = 20
+
+
+class Seen(NamedTuple):
+    """One film: doubts about its masks, the predicted Dice of its lungs, and the Dice with each kind of other mask it has."""
+
+    film: ImageRecord
+    doubts: list[str]
+    predicted_dice: float | None
+    agreement: dict[str, float]
+
+
+def main(checkpoint: Path, database: Path, folder: Path | None) -> None:
+    """Print what was found and draw the films of the least predicted Dice."""
+    keep_freed_memory()
+    predictor = Predictor(checkpoint)
+    seen = list(look(predictor, database))
+    plausible = sum(not row.doubts for row in seen)
+    print(
+        f"{len(seen)} frontal films; two lungs of plausible size on the right sides: {plausible} ({plausible / len(seen):.1%})"
+    )
+    for name in OTHER_MASKS:
+        values = np.array([row.agreement[name] for row in seen if name in row.agreement])
+        print(
+            f"{name}: {len(values)} films, mean Dice {values.mean():.4f}, median {np.median(values):.4f}, "
+            f"5th percentile {np.quantile(values, 0.05):.3f}, below {POOR} {np.mean(values < POOR):.1%}"
+        )
+    if folder:
+        judged = [row for row in seen if row.predicted_dice is not None]
+        draw(predictor, sorted(judged, key=lambda row: row.predicted_dice)[:WORST], folder)
+
+
+def look(predictor: Predictor, database: Path) -> Iterator[Seen]:
+    """Yield what is found on each frontal film."""
+    connection = connect_readonly(database)
+    others = {
+        name: {film.image_id: film for film in select_images(connection, query_text("segmentation_images"), kind)}
+        for name, kind in OTHER_MASKS.items()
+    }
+    for film in select_images(connection, FRONTAL, {"source": SOURCE}):
+        logits, box = predictor.logits(read_image(film.path, film.photometric_interpretation))
+        masks = with_lungs(predictor.binarise(predictor.enlarge(logits, box)))
+        own = dict(zip(OTHER_MASKS, (masks["lungs"] | masks["heart"], masks["lungs"]), strict=True))
+        agreement = {
+            name: dice(count(own[name], with_lungs(load_masks(films[film.image_id]))["lungs"]))
+            for name, films in others.items()
+            if film.image_id in films
+        }
+        quality = predictor.quality(logits).get("lungs")
+        yield Seen(film, doubts(masks), quality.predicted_dice if quality else None, agreement)
+
+
+def draw(predictor: Predictor, rows: list[Seen], folder: Path) -> None:
+    """Write the overlays of some films, and print their names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for rank, row in enumerate(rows, start=1):
+        image = read_image(row.film.path, row.film.photometric_interpretation)
+        with atomic_file(folder / f"{rank:02d}.jpg") as file:
+            file.write(encode_picture(overlay(image, predictor.masks(image)), "JPEG"))
+        print(f"{rank:02d}.jpg  predicted {row.predicted_dice:.3f}  {row.film.file}  {'; '.join(row.doubts)}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in (3, 4):
+        sys.exit(__doc__)
+    main(*map(Path, sys.argv[1:3]), Path(sys.argv[3]) if len(sys.argv) == 4 else None)
