@@ -14,7 +14,7 @@ from unet.model import UNet, UNetConfig, with_union  # noqa: E402
 
 def step(films):
     torch.manual_seed(0)
-    model = share_norms(UNet(UNetConfig(base=4, depth=2))).double()
+    model = share_norms(UNet(UNetConfig(base=4))).double()
     loss = dice_bce_loss(with_union(model(images[films])), masks[films], known[films]) * loss_share(known[films])
     loss.backward()
     sum_gradients(model)
