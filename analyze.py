@@ -12,7 +12,7 @@ patients and names of files stay out unless --show-ids.
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from db.connection import connect
 from db.records import CONVENTIONS, ImageRecord
 from db.runs import find_run, finish_run, start_run
 from db.scores import write_measurements
-from db.selection import query_text, select_images
+from db.selection import Selection, query_text
 from pipeline.analysis import Analysis, runs_of
 from pipeline.likeness import find_likenesses
 from pipeline.measuring import measure_references
@@ -97,10 +97,10 @@ def query_parameters(config: AnalyzeConfig) -> dict[str, str]:
     }
 
 
-def selected(connection: sqlite3.Connection, parameters: dict[str, str]) -> Sequence[ImageRecord]:
-    """Return the films that the flow keeps, shown with progress."""
-    records = select_images(connection, query_text("segmentation_images"), parameters)
-    return track(records, len(records), "measuring film")
+def selected(connection: sqlite3.Connection, parameters: dict[str, str]) -> Iterator[ImageRecord]:
+    """Yield the films that the flow keeps, showing progress."""
+    films = Selection(connection, query_text("segmentation_images"), parameters)
+    return track(films, len(films), "measuring film")
 
 
 def database_of(run_folder: Path | None) -> Path:
@@ -125,8 +125,8 @@ def evaluation_of(connection: sqlite3.Connection, folder: Path) -> int:
 
 def add_likenesses(analysis: Analysis, connection: sqlite3.Connection) -> None:
     """Open every film and note those that show the same picture."""
-    records = select_images(connection, query_text("every_image"), analysis.parameters)
-    table, notes = find_likenesses(track(records, len(records), "comparing film"))
+    films = Selection(connection, query_text("every_image"), analysis.parameters)
+    table, notes = find_likenesses(track(films, len(films), "comparing film"))
     analysis.page.add(table)
     for note in notes:
         analysis.note(*note)

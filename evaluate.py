@@ -19,7 +19,7 @@ from cli.settings import parse_settings, setting, settings_as_dict
 from db.connection import connect
 from db.records import ImageRecord
 from db.runs import find_run, finish_run, start_run
-from db.selection import query_text, select_images
+from db.selection import Selection, query_text
 from pipeline.evaluation import Wanted, evaluate_films
 from pipeline.predictor import Predictor, find_checkpoints
 from pipeline.results import store_results, write_results
@@ -86,8 +86,8 @@ def select_records(connection: sqlite3.Connection, config: EvaluateConfig, predi
         "source": ",".join(config.source or training["source"]),
     }
     query = query_text(config.query or training["query"])
-    records = select_images(connection, query, parameters, training["split_set"])
-    return [record for record in records if config.split in ("all", record.split)]
+    films = Selection(connection, query, parameters, training["split_set"])
+    return [record for record in films if config.split in ("all", record.split)]
 
 
 def check_selection(members: Sequence[tuple[Predictor, list[ImageRecord]]], config: EvaluateConfig) -> None:

@@ -1,8 +1,10 @@
 """From a query to the films it chose: SQL picks (image_id, mask_id) pairs, this file turns them into ImageRecords."""
 
+import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from db.records import ImageRecord, MaskRecord
@@ -11,8 +13,8 @@ QUERIES = Path(__file__).parent / "queries"
 NEEDED_COLUMNS = ("image_id", "mask_id")
 TRUST = ("manual", "landmark", "phantom", "model")
 """Where a film has a structure drawn twice, the mask of the first of these provenances is the one used."""
-MOST_ROWS = 5_000_000  # a query may return; more is a join that was not meant, and would fill the memory
-_CHUNK = 500  # ids in one IN (...) list, below SQLite's limit of variables
+MOST_ROWS = 5_000_000  # in one list; more is a join that was not meant, and would fill the memory
+_CHUNK = 500  # films read at a time, and ids in one IN (...) list, below SQLite's limit of variables
 
 _IMAGE_SQL = """
 SELECT image.*, source.name AS source, source.root AS root, study.patient_id AS patient_id, split.split AS split
@@ -27,6 +29,8 @@ SELECT mask.*, source.root AS root
 FROM mask JOIN image USING (image_id) JOIN source USING (source_id)
 WHERE mask_id IN ({marks})
 """
+_IMAGE_KEY_SQL = "SELECT image_id FROM image WHERE image_id IN ({marks})"
+_MASK_KEY_SQL = "SELECT mask_id, image_id, convention FROM mask WHERE mask_id IN ({marks})"
 
 
 def query_text(path_or_name: str | Path) -> str:
@@ -42,22 +46,63 @@ def query_text(path_or_name: str | Path) -> str:
 def select_images(
     connection: sqlite3.Connection, sql: str, parameters: dict[str, str], split_set: str | None = None
 ) -> list[ImageRecord]:
-    """Run a selection and return its films, in the query's order, each with the masks the query chose.
+    """Run a selection and return its films as a list; for those who need all of them at once. See `Selection`.
 
-    sql: one SELECT with the columns image_id and mask_id (mask_id NULL: the film without a mask). parameters: values of
-    the named parameters the query may use. split_set: whose split to attach; None leaves `split` None.
-    Raises ValueError when the query lacks a column, writes, fails, or selects masks of several conventions.
+    Raises ValueError also when there are more films than a memory should hold.
     """
-    pairs = _run_selection(connection, sql, parameters)
-    image_ids = list(dict.fromkeys(pair[0] for pair in pairs))
-    masks = _masks_by_image(connection, pairs)
-    rows = _rows_by_id(connection, _IMAGE_SQL, image_ids, "image_id", (split_set,))
-    missing = [image_id for image_id in image_ids if image_id not in rows]
-    if missing:
+    films = Selection(connection, sql, parameters, split_set)
+    if len(films) > MOST_ROWS:
         raise ValueError(
-            f"the query returned image_id {missing[0]!r}, which is not in the image table; select image.image_id"
+            f"the query selects {len(films):,} films, more than the {MOST_ROWS:,} that are held at once; "
+            "add conditions, or LIMIT"
         )
-    return [_image_record(rows[image_id], masks.get(image_id, ())) for image_id in image_ids]
+    return list(films)
+
+
+class Selection:
+    """The films of one query, in its order, each with the masks the query chose: counted at once, read when walked.
+
+    sql: one SELECT with the columns image_id and mask_id (mask_id NULL: the film without a mask), a film's rows anywhere in
+    it. parameters: values of the named parameters the query may use. split_set: whose split to attach; None leaves `split`
+    None. The numbers chosen lie in a file that SQLite makes and removes itself, so any number of films is walked, as often
+    as wanted, in the memory of one chunk.
+    Raises ValueError when the query lacks a column, writes, fails, returns what is no film or no mask of its film, or selects
+    masks of several conventions; while it is walked only when the database has been changed since.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, sql: str, parameters: dict[str, str], split_set: str | None = None
+    ):
+        self._connection, self._split_set = connection, split_set
+        self._chosen = _note_pairs(connection, sql, parameters)
+        self._refuse_what_is_not_there()
+
+    def __len__(self) -> int:
+        return self._chosen.execute("SELECT count(*) FROM film").fetchone()[0]
+
+    def __iter__(self) -> Iterator[ImageRecord]:
+        for films in self._chunks():
+            images, masks = _look_up(self._connection, films, _IMAGE_SQL, _MASK_SQL, (self._split_set,))
+            for image_id, mask_ids in films.items():
+                yield _image_record(images[image_id], _trusted_masks([masks[mask_id] for mask_id in mask_ids]))
+
+    def _chunks(self) -> Iterator[dict[int, list[int]]]:
+        """Yield image_id to mask_ids of some films at a time."""
+        cursor = self._chosen.execute("SELECT image_id, mask_ids FROM film ORDER BY rowid")
+        while rows := cursor.fetchmany(_CHUNK):
+            yield {image_id: sorted(set(json.loads(mask_ids))) for image_id, mask_ids in rows}
+
+    def _refuse_what_is_not_there(self) -> None:
+        """Nobody should walk for hours to learn that the last film is none."""
+        conventions: set[str] = set()
+        for films in self._chunks():
+            _, masks = _look_up(self._connection, films, _IMAGE_KEY_SQL, _MASK_KEY_SQL)
+            conventions.update(row["convention"] for row in masks.values())
+        if len(conventions) > 1:
+            raise ValueError(
+                f"the query selects masks of {len(conventions)} conventions ({', '.join(sorted(conventions))}), which must "
+                "not be mixed; add a condition on mask.convention"
+            )
 
 
 def run_query(
@@ -68,21 +113,32 @@ def run_query(
     SQLite is told to refuse everything but reading while the statement is compiled, so a user's own query can change
     nothing. Raises ValueError with SQLite's words, or naming the needed columns that the query does not return.
     """
-    connection.set_authorizer(_allow_reading_only)
+    return list(_read_rows(connection, sql, parameters, needed_columns, MOST_ROWS))
+
+
+def _read_rows(
+    connection: sqlite3.Connection, sql: str, parameters: dict[str, object], needed_columns: Sequence[str], most: int
+) -> Iterator[sqlite3.Row]:
+    """Yield the rows of one SELECT; ValueError as `run_query` says, and instead of row number `most` + 1."""
     try:
-        cursor = connection.execute(sql, parameters)
+        cursor = _execute_reading_only(connection, sql, parameters)
         columns = [column[0] for column in cursor.description or ()]
         lacking = [name for name in needed_columns if name not in columns]
         if lacking:
             got = ", ".join(columns) or "no columns"
             raise ValueError(f"the query returns {got}; it also needs {', '.join(lacking)} (see db/queries)")
-        rows = cursor.fetchmany(MOST_ROWS + 1)
-        if len(rows) > MOST_ROWS:
-            raise ValueError(f"the query returns more than {MOST_ROWS:,} rows; add conditions, or LIMIT")
-        return rows
+        yield from islice(cursor, most)
+        if cursor.fetchone() is not None:
+            raise ValueError(f"the query returns more than {most:,} rows; add conditions, or LIMIT")
     except (sqlite3.Error, sqlite3.Warning) as error:
         hint = "; a query must be one SELECT and may only read" if "not authorized" in str(error) else ""
         raise ValueError(f"the query failed: {error}{hint}") from error
+
+
+def _execute_reading_only(connection: sqlite3.Connection, sql: str, parameters: dict[str, object]) -> sqlite3.Cursor:
+    connection.set_authorizer(_allow_reading_only)
+    try:
+        return connection.execute(sql, parameters)
     finally:
         connection.set_authorizer(None)
 
@@ -92,43 +148,68 @@ def _allow_reading_only(action: int, *_names: str | None) -> int:
     return sqlite3.SQLITE_OK if action in reading else sqlite3.SQLITE_DENY
 
 
-def _run_selection(
-    connection: sqlite3.Connection, sql: str, parameters: dict[str, str]
-) -> list[tuple[int, int | None]]:
-    rows = run_query(connection, sql, parameters, NEEDED_COLUMNS)
-    return [(row["image_id"], row["mask_id"]) for row in rows]
+def _note_pairs(connection: sqlite3.Connection, sql: str, parameters: dict[str, str]) -> sqlite3.Connection:
+    """Return a nameless database whose table `film` has the query's films once each, in its order, with their mask_ids."""
+    films_and_masks = "SELECT (SELECT count(*) FROM image) + (SELECT count(*) FROM mask)"
+    most = max(MOST_ROWS, connection.execute(films_and_masks).fetchone()[0])  # more is a join that was not meant
+    rows = _read_rows(connection, sql, parameters, NEEDED_COLUMNS, most)
+    chosen = sqlite3.connect("", isolation_level=None)
+    chosen.execute("CREATE TABLE pair (image_id INTEGER NOT NULL, mask_id INTEGER) STRICT")
+    chosen.execute("BEGIN")
+    try:
+        chosen.executemany("INSERT INTO pair VALUES (?, ?)", ((row["image_id"], row["mask_id"]) for row in rows))
+    except sqlite3.IntegrityError as error:
+        raise ValueError(f"the query returns what is no number of a film or mask: {error}") from error
+    chosen.execute(
+        "CREATE TABLE film AS SELECT image_id, json_group_array(mask_id) FILTER (WHERE mask_id IS NOT NULL) AS mask_ids "
+        "FROM pair GROUP BY image_id ORDER BY min(pair.rowid)"
+    )
+    chosen.execute("DROP TABLE pair")
+    chosen.execute("COMMIT")
+    return chosen
 
 
-def _masks_by_image(
-    connection: sqlite3.Connection, pairs: Sequence[tuple[int, int | None]]
-) -> dict[int, tuple[MaskRecord, ...]]:
-    mask_ids = [mask_id for _, mask_id in pairs if mask_id is not None]
-    rows = _rows_by_id(connection, _MASK_SQL, mask_ids, "mask_id")
-    conventions = sorted({row["convention"] for row in rows.values()})
-    if len(conventions) > 1:
-        raise ValueError(
-            f"the query selects masks of {len(conventions)} conventions ({', '.join(conventions)}), which must not be mixed; "
-            "add a condition on mask.convention"
-        )
-    chosen: dict[int, dict[str, MaskRecord]] = {}
-    for row in sorted(rows.values(), key=lambda row: TRUST.index(row["provenance"])):
-        chosen.setdefault(row["image_id"], {}).setdefault(row["structure"], _mask_record(row))
-    return {image_id: tuple(by_structure.values()) for image_id, by_structure in chosen.items()}
+def _look_up(
+    connection: sqlite3.Connection,
+    films: Mapping[int, Sequence[int]],
+    image_sql: str,
+    mask_sql: str,
+    leading: tuple = (),
+) -> tuple[dict[int, sqlite3.Row], dict[int, sqlite3.Row]]:
+    """Return the rows of the films by image_id and of their masks by mask_id; ValueError where one is not there."""
+    images = _rows_by_id(connection, image_sql, list(films), "image_id", leading)
+    masks = _rows_by_id(connection, mask_sql, [number for numbers in films.values() for number in numbers], "mask_id")
+    for image_id, mask_ids in films.items():
+        if image_id not in images:
+            raise ValueError(
+                f"the query returned image_id {image_id!r}, which is not in the image table; select image.image_id"
+            )
+        for mask_id in mask_ids:
+            if mask_id not in masks or masks[mask_id]["image_id"] != image_id:
+                raise ValueError(
+                    f"the query returned mask_id {mask_id} with image_id {image_id}, but that film has no such mask; "
+                    "JOIN mask USING (image_id)"
+                )
+    return images, masks
+
+
+def _trusted_masks(rows: Sequence[sqlite3.Row]) -> tuple[MaskRecord, ...]:
+    """One mask for each structure of a film: that of the most trusted provenance."""
+    chosen: dict[str, MaskRecord] = {}
+    for row in sorted(rows, key=lambda row: TRUST.index(row["provenance"])):
+        chosen.setdefault(row["structure"], _mask_record(row))
+    return tuple(chosen.values())
 
 
 def _rows_by_id(
     connection: sqlite3.Connection, sql: str, ids: Sequence[int], key: str, leading: tuple = ()
 ) -> dict[int, sqlite3.Row]:
     found: dict[int, sqlite3.Row] = {}
-    for chunk in _chunks(ids):
+    for start in range(0, len(ids), _CHUNK):
+        chunk = ids[start : start + _CHUNK]
         statement = sql.format(marks=", ".join("?" * len(chunk)))
         found.update({row[key]: row for row in connection.execute(statement, (*leading, *chunk))})
     return found
-
-
-def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(ids), _CHUNK):
-        yield ids[start : start + _CHUNK]
 
 
 def _image_record(row: sqlite3.Row, masks: tuple[MaskRecord, ...]) -> ImageRecord:

@@ -1,7 +1,7 @@
 import pytest
 
 from db.ingest_rows import Refusal, write_source
-from db.selection import query_text, run_query, select_images
+from db.selection import Selection, query_text, run_query, select_images
 from db.splits import draw_split
 
 DEFAULT = {"convention": "clear_field", "provenance": "manual,landmark,phantom", "source": "all"}
@@ -79,13 +79,44 @@ def test_a_film_without_a_mask_can_be_selected(fresh_db, make_film):
         ("SELECT image_id, mask_id FROM picture", "no such table: picture"),
         ("SELECT 1; DELETE FROM image", "one statement at a time"),
         ("SELECT 4711 AS image_id, NULL AS mask_id", "4711"),
+        ("SELECT NULL AS image_id, NULL AS mask_id", "no number of a film or mask"),
+        ("SELECT image_id, file AS mask_id FROM image", "no number of a film or mask"),
+        ("SELECT image_id, 4711 AS mask_id FROM image", "mask_id 4711 with image_id 1, .* no such mask"),
+        ("SELECT image.image_id, mask_id FROM image, mask", "has no such mask; JOIN mask USING"),
+        ("SELECT image_id, mask_id FROM mask UNION ALL SELECT abs(-9223372036854775807 - 1), 1", "integer overflow"),
     ],
 )
 def test_a_query_that_lacks_columns_or_writes_is_refused(fresh_db, make_film, sql, message):
-    fill(fresh_db, [make_film("a.png", "1")])
+    fill(fresh_db, [make_film("a.png", "1"), make_film("b.png", "2")])
     with pytest.raises(ValueError, match=message):
         select_images(fresh_db, sql, DEFAULT)
-    assert fresh_db.execute("SELECT count(*) FROM image").fetchone()[0] == 1
+    assert fresh_db.execute("SELECT count(*) FROM image").fetchone()[0] == 2
+
+
+def test_the_rows_of_a_film_may_stand_anywhere_and_films_come_in_the_order_of_their_first(
+    fresh_db, make_film, monkeypatch
+):
+    monkeypatch.setattr("db.selection._CHUNK", 2)
+    fill(fresh_db, [make_film(f"{number}.png", str(number)) for number in range(5)])
+    fresh_db.execute(
+        "INSERT INTO mask (image_id, structure, convention, provenance, file) "
+        "SELECT image_id, 'heart', 'clear_field', 'manual', 'h.png' FROM image"
+    )
+    films = Selection(fresh_db, "SELECT image_id, mask_id FROM mask ORDER BY structure, image_id DESC", {})
+    for _ in range(2):  # as often as wanted
+        walked = [(film.image_id, sorted(mask.structure for mask in film.masks)) for film in films]
+        assert walked == [(number, ["heart", "lungs"]) for number in (5, 4, 3, 2, 1)]
+    assert len(films) == 5
+
+
+def test_a_walk_lets_others_write_and_says_when_its_film_has_gone(fresh_db, make_film, monkeypatch):
+    monkeypatch.setattr("db.selection._CHUNK", 1)
+    fill(fresh_db, [make_film("a.png", "1"), make_film("b.png", "2")])
+    walk = iter(Selection(fresh_db, "SELECT image_id, mask_id FROM mask", {}))
+    assert next(walk).file == "a.png"
+    fill(fresh_db, [make_film("a.png", "1")])
+    with pytest.raises(ValueError, match="image_id 2, which is not in the image table"):
+        next(walk)
 
 
 def test_mixed_conventions_are_refused(fresh_db, make_film):
@@ -125,5 +156,15 @@ def test_a_query_without_end_is_stopped_before_it_fills_the_memory(fresh_db, mon
     )
     monkeypatch.setattr("db.selection.MOST_ROWS", 1000)
     assert len(run_query(fresh_db, endless + " LIMIT 1000", {})) == 1000
-    with pytest.raises(ValueError, match="more than 1,000 rows"):
-        run_query(fresh_db, endless, {})
+    for read in (run_query, select_images):
+        with pytest.raises(ValueError, match="more than 1,000 rows"):
+            read(fresh_db, endless, {})
+
+
+def test_more_films_than_a_list_should_hold_can_only_be_walked(fresh_db, make_film, monkeypatch):
+    monkeypatch.setattr("db.selection.MOST_ROWS", 1)
+    fill(fresh_db, [make_film("a.png", "1"), make_film("b.png", "2")])
+    sql = "SELECT image_id, mask_id FROM mask"
+    assert [film.file for film in Selection(fresh_db, sql, {})] == ["a.png", "b.png"]
+    with pytest.raises(ValueError, match="2 films, more than the 1 that are held at once"):
+        select_images(fresh_db, sql, {})
