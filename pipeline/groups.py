@@ -7,10 +7,9 @@ import numpy as np
 
 from db.selection import query_text, run_query
 from report.cohort import NOT_STATED, SMALLEST_GROUP
-from unet.summary import Interval, bootstrap_mean, gap
+from unet.summary import UNDEFINED, Interval, bootstrap_mean, gap
 
 QUERY = "scores_by_group"
-NO_GAP = Interval(float("nan"), float("nan"), float("nan"))
 
 
 def score_groups(connection: sqlite3.Connection, run_id: int) -> list[dict]:
@@ -48,6 +47,6 @@ def _others(row: dict, rows: list[dict]) -> dict[int, tuple[float, str]]:
 
 def _gap(row: dict, others: dict[int, tuple[float, str]]) -> Interval:
     if row["level"] == NOT_STATED or not others:
-        return NO_GAP
+        return UNDEFINED
     dices, patients = zip(*others.values(), strict=True)
     return gap(row["dices"], row["patients_of"], dices, patients)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from unet.distributions import f_quantile, t_quantile
-from unet.summary import LEVEL, Interval
+from unet.summary import LEVEL, UNDEFINED, Interval
 
 UPPER = 0.5 + LEVEL / 2
 Z = 1.959963984540054  # standard normal, 97.5 % below
@@ -65,7 +65,7 @@ def bland_altman(a: Sequence[float], b: Sequence[float]) -> BlandAltman:
         upper=_around(bias + reach, around_limit),
         sd=sd,
         mae=float(np.abs(differences).mean()),
-        cv=within / mean if mean else float("nan"),
+        cv=within / mean if mean else math.nan,
     )
 
 
@@ -83,7 +83,7 @@ def icc_2_1(a: Sequence[float], b: Sequence[float]) -> Interval:
     error = float(np.sum((table - films[:, None] - readers[None] + grand) ** 2) / ((n - 1) * (k - 1)))
     whole = between + (k - 1) * error + k * (reader - error) / n
     if whole <= 0:
-        return Interval(float("nan"), float("nan"), float("nan"))
+        return UNDEFINED
     icc = (between - error) / whole
     if icc > 1 - 1e-12:  # all pairs equal: nothing to be uncertain about, and a division by zero below
         return Interval(icc, icc, icc)
@@ -115,12 +115,12 @@ def cohen_kappa(both: int, only_a: int, only_b: int, neither: int) -> Interval:
     table = np.array([[both, only_a], [only_b, neither]], np.float64)
     n = table.sum()
     if n == 0:
-        return Interval(float("nan"), float("nan"), float("nan"))
+        return UNDEFINED
     share = table / n
     rows, columns = share.sum(axis=1), share.sum(axis=0)
     agreed, by_chance = float(np.trace(share)), float(rows @ columns)
     if by_chance == 1:
-        return Interval(float("nan"), float("nan"), float("nan"))
+        return UNDEFINED
     kappa = (agreed - by_chance) / (1 - by_chance)
     agreeing = sum(share[i, i] * (1 - (rows[i] + columns[i]) * (1 - kappa)) ** 2 for i in range(2))
     apart = sum(share[i, j] * (columns[i] + rows[j]) ** 2 for i in range(2) for j in range(2) if i != j)
@@ -131,7 +131,7 @@ def cohen_kappa(both: int, only_a: int, only_b: int, neither: int) -> Interval:
 def wilson(count: int, n: int) -> Interval:
     """Return a share with Wilson's interval (1927); NaN for no trials."""
     if n == 0:
-        return Interval(float("nan"), float("nan"), float("nan"))
+        return UNDEFINED
     share, z2 = count / n, Z * Z
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     reach = Z * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)

@@ -8,7 +8,7 @@ import numpy as np
 
 from unet.agreement import UPPER, Z
 from unet.distributions import chi2_tail, normal_two_sided, t_quantile, t_two_sided
-from unet.summary import DRAWS, Interval
+from unet.summary import DRAWS, UNDEFINED, Interval
 
 MOST_SHUFFLED = 5000  # values; with more, the shuffled means are normal to far below what 2,000 draws could show
 
@@ -63,7 +63,7 @@ def hedges_g(a: Sequence[float], b: Sequence[float]) -> Interval:
     df = n_a + n_b - 2
     pooled = math.sqrt(((n_a - 1) * first.var(ddof=1) + (n_b - 1) * second.var(ddof=1)) / df)
     if pooled == 0:
-        return Interval(float("nan"), float("nan"), float("nan"))
+        return UNDEFINED
     g = float(first.mean() - second.mean()) / pooled * (1 - 3 / (4 * df - 1))
     reach = Z * math.sqrt((n_a + n_b) / (n_a * n_b) + g * g / (2 * (n_a + n_b)))
     return Interval(g, g - reach, g + reach)
@@ -136,7 +136,7 @@ def independence_p(table: Sequence[Sequence[int]]) -> tuple[float, float]:
     counts = np.asarray(table, np.float64)
     counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
     if min(counts.shape) < 2:
-        return float("nan"), 1.0
+        return math.nan, 1.0
     n = counts.sum()
     expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0, keepdims=True) / n
     chi2 = float(np.sum((counts - expected) ** 2 / expected))
@@ -148,7 +148,7 @@ def smd(a: Sequence[float], b: Sequence[float]) -> float:
     """Return the standardised mean difference |mean a - mean b| / sqrt((var a + var b) / 2); NaN for too few values."""
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if min(len(first), len(second)) < 2:
-        return float("nan")
+        return math.nan
     spread = math.sqrt((first.var(ddof=1) + second.var(ddof=1)) / 2)
     return abs(float(first.mean() - second.mean())) / spread if spread > 0 else 0.0
 
@@ -160,7 +160,7 @@ def smd_shares(a: Sequence[int], b: Sequence[int]) -> float:
     """
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if first.sum() == 0 or second.sum() == 0:
-        return float("nan")
+        return math.nan
     p, q = (counts / counts.sum() for counts in (first, second))
     p, q = p[1:], q[1:]  # the shares add up to 1, so one level follows from the others
     covariance = (np.diag(p) - np.outer(p, p) + np.diag(q) - np.outer(q, q)) / 2

@@ -1,5 +1,6 @@
 """A column of per-film scores in a few numbers: means over films, intervals by resampling patients."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,6 +17,9 @@ class Interval(NamedTuple):
     value: float
     low: float
     high: float
+
+
+UNDEFINED = Interval(math.nan, math.nan, math.nan)
 
 
 class Summary(NamedTuple):
@@ -58,7 +62,7 @@ def summarise(values: Sequence[float | None], patients: Sequence[str], limit: fl
 def bootstrap_mean(values: np.ndarray, patients: Sequence[str], seed: int = 0) -> Interval:
     """Return the mean over films with its interval; with one patient the interval is not known (NaN)."""
     if len(set(patients)) < 2:
-        return Interval(float(values.mean()), float("nan"), float("nan"))
+        return Interval(float(values.mean()), math.nan, math.nan)
     return Interval(float(values.mean()), *_bounds(bootstrap_means(values, patients, seed)))
 
 
@@ -78,7 +82,7 @@ def gap(
     column_a, column_b = _defined(values_a, patients_a, "group a"), _defined(values_b, patients_b, "group b")
     value = float(column_a.mean() - column_b.mean())
     if min(len(set(patients_a)), len(set(patients_b))) < 2:
-        return Interval(value, float("nan"), float("nan"))
+        return Interval(value, math.nan, math.nan)
     patients, index = np.unique([*map(str, patients_a), *map(str, patients_b)], return_inverse=True)
     index_a, index_b = index[: len(column_a)], index[len(column_a) :]
     totals = [
