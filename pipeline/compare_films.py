@@ -18,9 +18,9 @@ from data.ssim import ssim_map
 from pipeline.doubts import doubts
 from pipeline.predictor import Predictor
 from report.film_comparison import comparison_picture, write_comparison
+from unet.agreement import Z
 
 SIDE = 512  # pixels of the longer side while grey levels are compared: finer detail is noise and breathing
-Z95 = 1.96
 RATIOS = ("cardiothoracic_ratio", "cardiothoracic_ratio_internal")
 Masks = Mapping[str, np.ndarray]
 
@@ -55,7 +55,7 @@ class Change(NamedTuple):
         """95 % interval of the change from the spreads of both films, which are independent; None where one is unknown."""
         if self.before_spread is None or self.after_spread is None:
             return None
-        half = Z95 * math.hypot(self.before_spread, self.after_spread)
+        half = Z * math.hypot(self.before_spread, self.after_spread)
         return self.change - half, self.change + half
 
 

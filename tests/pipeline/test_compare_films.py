@@ -91,7 +91,7 @@ def test_the_wider_heart_is_found_and_written(films, tmp_path, capsys):
 
 def test_the_interval_adds_both_spreads():
     change = Change("heart_area", "mm2", 100.0, 130.0, 3.0, 4.0)
-    assert change.interval == pytest.approx((30 - 1.96 * 5, 30 + 1.96 * 5))
+    assert change.interval == pytest.approx((30 - 1.959964 * 5, 30 + 1.959964 * 5))
     assert Change("heart_area", "mm2", 100.0, 130.0, 3.0, None).interval is None
 
 
