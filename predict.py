@@ -109,7 +109,7 @@ def predict(
     films: Sequence[Path], predictor: Predictor, network: str, config: PredictConfig, connection: sqlite3.Connection
 ) -> int:
     """Predict the films, write every table and the page, and return the exit status."""
-    if "precision" not in predictor.checkpoint.typical:
+    if not predictor.recognises_strange_films:
         print(
             f"{predictor.path} does not say what its films look like: films that are no chest films are not recognised"
         )

@@ -14,7 +14,7 @@ from unet.metrics import count, dice
 from unet.postprocess import binarise, clean
 from unet.quality import Quality, check_fit, predict_quality
 from unet.traits import FilmTraits, film_shape, film_traits
-from unet.typical import check_typical
+from unet.typical import check_typical, is_fitted
 
 DEFAULT_THRESHOLD = 0.5
 MOST_SIZE = 8192  # side of the network's square, pixels; more would fill the memory of any machine
@@ -39,6 +39,11 @@ class Predictor:
         self.precision, self.reason = choose_precision(precision, self.device)
         self.model = prepare_model(self.checkpoint.build(), self.device)
         self.views = TEST_TIME_VIEWS if test_time_views else (IDENTITY,)
+
+    @property
+    def recognises_strange_films(self) -> bool:
+        """Whether the checkpoint says what its films look like, so that a film unlike them is told from them."""
+        return is_fitted(self.checkpoint.typical)
 
     def logits(self, image: np.ndarray) -> tuple[torch.Tensor, Letterbox]:
         """Return the logits of every view for a film (H, W) in [0, 1], (V, C, N, N), and where the film lies in them."""

@@ -41,12 +41,17 @@ def fit_typical(train: Sequence[np.ndarray], val: Sequence[np.ndarray]) -> dict:
     return {**fit, "limit": MARGIN * usual}
 
 
+def is_fitted(fit: Mapping) -> bool:
+    """Tell whether `fit_typical` had films enough, so that strange ones can be recognised."""
+    return "precision" in fit
+
+
 def strangeness(fit: Mapping, shape: np.ndarray) -> float | None:
     """Return how strange a film's shape (SHAPES,) is: 0 is the training's mean, above 1 the film is called strange.
 
     None where nothing was fitted.
     """
-    if "precision" not in fit:
+    if not is_fitted(fit):
         return None
     z = (shape - np.array(fit["middle"])) / np.array(fit["spread"])
     z = np.nan_to_num(np.clip(z, -ODDEST, ODDEST), nan=ODDEST) - np.array(fit["mean"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unet.traits import SHAPES
-from unet.typical import MARGIN, check_typical, fit_typical, strangeness
+from unet.typical import MARGIN, check_typical, fit_typical, is_fitted, strangeness
 
 RNG = np.random.default_rng(0)
 MIXING = RNG.normal(size=(len(SHAPES), len(SHAPES)))
@@ -50,6 +50,7 @@ def test_the_distance_is_that_of_mahalanobis_with_the_shrunk_covariance():
 def test_with_too_few_films_nothing_is_said():
     fit = fit_typical(draw(19), draw(5))
     assert fit["films"] == 19 and strangeness(fit, draw(1)[0]) is None and strangeness({}, draw(1)[0]) is None
+    assert not is_fitted(fit) and not is_fitted({}) and is_fitted(fit_typical(draw(20), draw(5)))
 
 
 def test_a_fit_of_other_numbers_is_refused():
