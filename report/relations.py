@@ -9,7 +9,7 @@ from report.agreement import interval
 from report.cohort import SMALLEST_GROUP, Rows, count_patients, frequent_findings, split_findings
 from report.figures import BLUE, Chart, new_figure
 from report.page import Table
-from unet.association import benjamini_hochberg, compare_groups, linear_model
+from unet.association import DependentColumns, benjamini_hochberg, compare_groups, linear_model
 from unet.summary import gap
 
 OLD = 60  # years
@@ -120,7 +120,7 @@ def model_table(rows: Rows) -> Table | None:
         return None
     try:
         fit = linear_model([row["value"] for row in kept], columns, [row["patient_id"] for row in kept])
-    except ValueError:  # everybody of one age, or sex and view the same split
+    except DependentColumns:  # everybody of one age, or sex and view the same split
         return None
     caption = (
         f"Least squares over {len(kept)} films of {count_patients(kept)} patients; intervals by patient. Each "

@@ -23,6 +23,10 @@ class GroupDifference(NamedTuple):
     p: float
 
 
+class DependentColumns(ValueError):
+    """A linear model's columns follow from each other, or are more than its values."""
+
+
 class Coefficient(NamedTuple):
     """One row of a linear model: estimate with its interval and p."""
 
@@ -107,13 +111,15 @@ def linear_model(
 
     clusters None: HC3 (MacKinnon & White 1985), Student's t with n - k degrees of freedom. clusters: one patient per value;
     errors may go together within a patient (Liang & Zeger 1986, usual small-sample factor), t with patients - 1. Raises
-    ValueError for too few values or columns that depend on each other.
+    DependentColumns for too few values or columns that follow from each other, ValueError for a NaN or a single patient.
     """
     values = _column(y, 1)
     design = np.column_stack([np.ones(len(values)), *(np.asarray(column, np.float64) for column in columns.values())])
     n, k = design.shape
     if n <= k or np.linalg.matrix_rank(design) < k:
-        raise ValueError(f"{n} values for {k} coefficients that must not follow from each other; leave a column out")
+        raise DependentColumns(
+            f"{n} values for {k} coefficients that must not follow from each other; leave a column out"
+        )
     inverse = np.linalg.inv(design.T @ design)
     beta = inverse @ (design.T @ values)
     residual = values - design @ beta

@@ -169,6 +169,9 @@ def test_the_model_finds_the_effect_of_the_view_beside_that_of_age():
     assert [row[0] for row in table.rows] == ["intercept", "age, per 10 years", "AP, not PA"]
     assert float(cells(table, "AP, not PA")[1].split()[0]) == pytest.approx(0.04, abs=0.005)
     assert model_table(rows[:15]) is None
+    assert model_table([{**row, "age_years": 50.0} for row in rows]) is None
+    with pytest.raises(ValueError, match="1 of them NaN"):
+        model_table([{**rows[0], "value": float("nan")}, *rows[1:]])
     assert ratio_figure(rows, "cardiothoracic_ratio", "ratio").columns == ("group", "cardiothoracic_ratio")
 
 
