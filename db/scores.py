@@ -29,13 +29,17 @@ def write_scores(connection: sqlite3.Connection, run_id: int, scores: Iterable[d
 def write_measurements(
     connection: sqlite3.Connection, run_id: int, rows: Iterable[tuple[int, str, float, str, float | None]]
 ) -> None:
-    """Write (image_id, name, value, unit, spread) of a run's masks; a value written before is replaced."""
+    """Write (image_id, name, value, unit, spread) of a run's masks; a value written before is replaced.
+
+    rows: may be measured as they are asked for; the database is locked only after the last.
+    """
+    measured = [(run_id, *row) for row in rows]
     with transaction(connection):
         connection.executemany(
             "INSERT INTO measurement (run_id, image_id, name, value, unit, spread) VALUES (?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (image_id, name, coalesce(run_id, 0)) DO UPDATE SET value = excluded.value, "
             "unit = excluded.unit, spread = excluded.spread",
-            [(run_id, *row) for row in rows],
+            measured,
         )
 
 

@@ -52,3 +52,15 @@ def test_a_bad_score_leaves_nothing_half_written(fresh_db, make_film, tmp_path):
     with pytest.raises(Exception, match="CHECK"):
         write_scores(fresh_db, run_id, [good, {**good, "structure": "heart", "dice": 1.5}])
     assert fresh_db.execute("SELECT count(*) FROM score").fetchone()[0] == 0
+
+
+def test_a_long_measuring_locks_nobody_out(fresh_db, make_film, tmp_path):
+    write_source(fresh_db, "s", "/", "manifest", [make_film()])
+    run_id = start_run(fresh_db, "analyze", tmp_path, {})
+
+    def measure():
+        assert not fresh_db.in_transaction
+        yield (1, "cardiothoracic_ratio", 0.5, "ratio", None)
+
+    write_measurements(fresh_db, run_id, measure())
+    assert fresh_db.execute("SELECT count(*) FROM measurement").fetchone()[0] == 1
