@@ -59,10 +59,8 @@ def write_source(
         source_id = _write_source_row(connection, name, root, reader, rows_read)
         connection.execute("DELETE FROM image WHERE source_id = ? AND duplicate_of IS NOT NULL", (source_id,))
         connection.execute("DELETE FROM refusal WHERE source_id = ?", (source_id,))
-        known = {
-            row["file"]: row["image_id"]
-            for row in connection.execute("SELECT file, image_id FROM image WHERE source_id = ?", (source_id,))
-        }
+        rows = connection.execute("SELECT file, image_id, content_sha256 FROM image WHERE source_id = ?", (source_id,))
+        known = {row["file"]: row for row in rows}
         written: set[int] = set()
         links: list[tuple[str, str]] = []
         for checked in films:
@@ -70,12 +68,15 @@ def write_source(
             links += [
                 (f"{name}:{checked.film.patient_id}", f"{name}:{other}") for other in checked.film.same_patient_as
             ]
-            original = _same_content(connection, checked, known.get(checked.film.file), source_id, written)
+            own = known.get(checked.film.file)
+            original = _same_content(connection, checked, own, source_id, written)
             if original is not None:
                 links.append((f"{name}:{checked.film.patient_id}", original["patient_id"]))
-            image_id = _write_image(connection, name, source_id, checked, original, known)
-            written.add(image_id)
-        connection.executemany("DELETE FROM image WHERE image_id = ?", [(i,) for i in set(known.values()) - written])
+            image_id = own["image_id"] if own is not None and original is None else None
+            written.add(_write_image(connection, name, source_id, checked, original, image_id))
+        gone = {row["image_id"] for row in known.values()} - written
+        _free_copies(connection, source_id, gone)
+        connection.executemany("DELETE FROM image WHERE image_id = ?", [(image_id,) for image_id in gone])
         _write_refusals(connection, source_id, refusals)
         merge_patients(connection, links)
         _forget_unused(connection, source_id)
@@ -114,7 +115,7 @@ def _write_patient_and_study(connection: sqlite3.Connection, name: str, source_i
 
 
 def _same_content(
-    connection: sqlite3.Connection, checked: CheckedFilm, own_id: int | None, source_id: int, written: set[int]
+    connection: sqlite3.Connection, checked: CheckedFilm, own: sqlite3.Row | None, source_id: int, written: set[int]
 ) -> sqlite3.Row | None:
     """Return the row that already stands for these bytes: of this ingest, or of another source."""
     rows = connection.execute(
@@ -122,12 +123,32 @@ def _same_content(
         "WHERE content_sha256 = ? AND duplicate_of IS NULL ORDER BY image_id",
         (checked.content_sha256,),
     )
+    unchanged = own is not None and own["content_sha256"] == checked.content_sha256
     for row in rows:
         listed_before = row["image_id"] in written
-        elsewhere = row["source_id"] != source_id and own_id is None
+        elsewhere = row["source_id"] != source_id and not unchanged
         if listed_before or elsewhere:
             return row
     return None
+
+
+def _free_copies(connection: sqlite3.Connection, source_id: int, gone: set[int]) -> None:
+    """Let the copies of films that are gone or have changed stand for themselves: they are films of other sources still."""
+    copies = connection.execute(
+        "SELECT copy.image_id, copy.content_sha256, original.image_id AS original_id, "
+        "original.content_sha256 <> copy.content_sha256 AS changed "
+        "FROM image AS copy JOIN image AS original ON copy.duplicate_of = original.image_id "
+        "WHERE original.source_id = ? ORDER BY copy.image_id",
+        (source_id,),
+    ).fetchall()
+    for copy in copies:
+        if copy["changed"] or copy["original_id"] in gone:
+            same = connection.execute(
+                "SELECT image_id FROM image WHERE content_sha256 = ? AND duplicate_of IS NULL ORDER BY image_id",
+                (copy["content_sha256"],),
+            )
+            first = next((row["image_id"] for row in same if row["image_id"] not in gone), None)
+            connection.execute("UPDATE image SET duplicate_of = ? WHERE image_id = ?", (first, copy["image_id"]))
 
 
 _IMAGE_COLUMNS = (
@@ -143,8 +164,9 @@ def _write_image(
     source_id: int,
     checked: CheckedFilm,
     original: sqlite3.Row | None,
-    known: dict[str, int],
+    image_id: int | None,
 ) -> int:
+    """Write one film, over the row image_id or, None, as a new one; return its image_id."""
     film = checked.film
     row_spacing, column_spacing = film.pixel_spacing_mm or (None, None)
     values = (
@@ -153,7 +175,6 @@ def _write_image(
         checked.bits_stored, row_spacing, column_spacing, film.pixel_spacing_origin, checked.content_sha256, film.note,
         film.license,
     )  # fmt: skip
-    image_id = known.get(film.file) if original is None else None
     if image_id is None:
         marks = ", ".join("?" * len(values))
         statement = f"INSERT INTO image ({', '.join(_IMAGE_COLUMNS)}) VALUES ({marks})"

@@ -1,3 +1,5 @@
+import pytest
+
 from db.ingest_rows import Refusal, write_source
 from db.records import SourceMeasurement
 
@@ -77,3 +79,37 @@ def test_measurements_of_the_source_are_replaced_those_of_runs_kept(fresh_db, ma
     )
     values = [row["value"] for row in fresh_db.execute("SELECT value FROM measurement ORDER BY run_id")]
     assert values == [0.4, 0.6]
+
+
+def originals(db):
+    rows = db.execute(
+        "SELECT source.name || '/' || file AS film, content_sha256 AS content FROM image JOIN source USING (source_id) "
+        "WHERE duplicate_of IS NULL ORDER BY film"
+    )
+    return {row["film"]: row["content"] for row in rows}
+
+
+@pytest.mark.parametrize("now", [[], [("x.png", "new")]])
+def test_a_film_that_another_source_lists_too_stays_when_the_first_loses_or_changes_it(fresh_db, make_film, now):
+    def listing(*films):
+        return [make_film(file, f"p{number}", content=content) for number, (file, content) in enumerate(films)]
+
+    write_source(fresh_db, "a", "/", "manifest", listing(("x.png", "old"), ("z.png", "other")))
+    write_source(fresh_db, "b", "/", "manifest", listing(("y.png", "old")))
+    write_source(fresh_db, "c", "/", "manifest", listing(("v.png", "old"), ("w.png", "old")))
+    write_source(fresh_db, "a", "/", "manifest", listing(("z.png", "other"), *now))
+    kept = {"a/z.png": "other", "b/y.png": "old", **{f"a/{file}": content for file, content in now}}
+    assert originals(fresh_db) == kept
+    assert fresh_db.execute("SELECT count(*) FROM mask JOIN image USING (image_id)").fetchone()[0] == 4 + len(now)
+    copies = fresh_db.execute(
+        "SELECT copy.file, film.file FROM image AS copy JOIN image AS film ON copy.duplicate_of = film.image_id ORDER BY 1"
+    )
+    assert [tuple(row) for row in copies] == [("v.png", "y.png"), ("w.png", "y.png")]
+
+
+def test_a_film_whose_bytes_become_those_of_another_source_is_the_same_film_again(fresh_db, make_film):
+    write_source(fresh_db, "a", "/", "manifest", [make_film("x.png", "p", content="same")])
+    write_source(fresh_db, "b", "/", "manifest", [make_film("y.png", "q", content="before")])
+    write_source(fresh_db, "b", "/", "manifest", [make_film("y.png", "q", content="same")])
+    assert originals(fresh_db) == {"a/x.png": "same"}
+    assert fresh_db.execute("SELECT count(DISTINCT patient_id) FROM study").fetchone()[0] == 1

@@ -65,3 +65,13 @@ def test_a_person_with_two_ids_is_in_one_split(fresh_db, make_film):
 @given(st.text())
 def test_hash_fraction_is_a_fraction(text):
     assert 0 <= hash_fraction(text) < 1
+
+
+def test_a_person_known_to_a_source_that_is_left_out_is_never_trained_on(fresh_db, make_film):
+    """Two sources list one film, so their two ids are one person, whose id may be either's."""
+    for one, other in (("a", "b"), ("d", "c")):
+        write_source(fresh_db, one, "/", "manifest", [make_film(f"{one}.png", "p"), make_film(f"{one}2.png", "p")])
+        write_source(fresh_db, other, "/", "manifest", [make_film(f"{other}.png", "q", content=f"hash of {one}.png")])
+    for left_out, person in (("a", "a:p"), ("b", "a:p"), ("c", "c:q"), ("d", "c:q")):
+        splits = stored(fresh_db, draw_leave_out(fresh_db, 0, [left_out]))
+        assert len(splits) == 2 and [patient for patient, split in splits.items() if split == "test"] == [person]
