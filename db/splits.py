@@ -1,8 +1,9 @@
 """Who trains, who chooses, who is reported on: drawn by patient from a hash, stored once, afterwards only read."""
 
 import hashlib
+import json
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from db.connection import transaction
 
@@ -30,7 +31,7 @@ def draw_split(connection: sqlite3.Connection, seed: int) -> str:
     The draw is a hash of (seed, patient), so patients added later never move the others.
     """
 
-    def split_of(patient_id: str, _source: str) -> str:
+    def split_of(patient_id: str, _left_out: int) -> str:
         position = hash_fraction(f"{seed}:{patient_id}")
         return "test" if position < TEST_SHARE else "val" if position < TEST_SHARE + VAL_SHARE else "train"
 
@@ -45,7 +46,7 @@ def draw_fold(connection: sqlite3.Connection, seed: int, fold: int, folds: int) 
     if not 1 <= fold <= folds or folds < 2:
         raise ValueError(f"fold {fold} of {folds}: folds must be 2 or more and fold between 1 and folds")
 
-    def split_of(patient_id: str, _source: str) -> str:
+    def split_of(patient_id: str, _left_out: int) -> str:
         if int(hash_fraction(f"{seed}:{patient_id}") * folds) == fold - 1:
             return "test"
         return "val" if hash_fraction(f"{seed}:{fold}:{patient_id}") < VAL_SHARE else "train"
@@ -54,7 +55,10 @@ def draw_fold(connection: sqlite3.Connection, seed: int, fold: int, folds: int) 
 
 
 def draw_leave_out(connection: sqlite3.Connection, seed: int, sources: Iterable[str]) -> str:
-    """Store a split whose test set is all patients of the named sources; a tenth of the others validates."""
+    """Store a split whose test set is all patients of the named sources; a tenth of the others validates.
+
+    A person who has ids in several sources is tested where any of them is named, under whichever id the person goes.
+    """
     left_out = sorted(set(sources))
     known = {row["name"] for row in connection.execute("SELECT name FROM source")}
     unknown = [name for name in left_out if name not in known]
@@ -63,12 +67,12 @@ def draw_leave_out(connection: sqlite3.Connection, seed: int, sources: Iterable[
             f"--leave-out {','.join(unknown) or '(nothing)'}: no such source; the database has {', '.join(sorted(known))}"
         )
 
-    def split_of(patient_id: str, source: str) -> str:
-        if source in left_out:
+    def split_of(patient_id: str, left_out: int) -> str:
+        if left_out:
             return "test"
         return "val" if hash_fraction(f"{seed}:{patient_id}") < VAL_SHARE else "train"
 
-    return _store(connection, f"seed{seed}-without-{'+'.join(left_out)}", split_of)
+    return _store(connection, f"seed{seed}-without-{'+'.join(left_out)}", split_of, left_out)
 
 
 def hash_fraction(text: str) -> float:
@@ -77,15 +81,21 @@ def hash_fraction(text: str) -> float:
     return int.from_bytes(digest[:6], "big") / 2**48  # 48 bits fit a double exactly, so the result stays below 1
 
 
-def _store(connection: sqlite3.Connection, split_set: str, split_of: Callable[[str, str], str]) -> str:
-    """Write what is missing in one statement: SQLite asks `split_of` row by row, so millions of patients need no memory."""
+def _store(
+    connection: sqlite3.Connection, split_set: str, split_of: Callable[[str, int], str], left_out: Sequence[str] = ()
+) -> str:
+    """Write what is missing in one statement: SQLite asks `split_of` row by row, so millions of patients need no memory.
+
+    split_of: from the patient_id, and whether one of the person's ids is of a source that is left out (1 or 0), to the split.
+    """
     connection.create_function("split_of", 2, split_of, deterministic=True)
     with transaction(connection):
         connection.execute(
             "INSERT INTO split (split_set, patient_id, split) "
-            "SELECT :split_set, patient_id, split_of(patient_id, source.name) FROM patient JOIN source USING (source_id) "
-            "WHERE merged_into IS NULL AND NOT EXISTS "
+            "SELECT :split_set, patient_id, split_of(patient_id, patient_id IN (SELECT coalesce(merged_into, patient_id) "
+            "FROM patient JOIN source USING (source_id) WHERE name IN (SELECT value FROM json_each(:left_out)))) "
+            "FROM patient WHERE merged_into IS NULL AND NOT EXISTS "
             "(SELECT 1 FROM split AS old WHERE old.split_set = :split_set AND old.patient_id = patient.patient_id)",
-            {"split_set": split_set},
+            {"split_set": split_set, "left_out": json.dumps(left_out)},
         )
     return split_set
