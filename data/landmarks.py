@@ -120,9 +120,8 @@ def _right_points(lung: np.ndarray, heart: np.ndarray | None, spacing: Spacing, 
     reach = REACH_SHARE * (box.bottom - box.top) * spacing[0]
     rows = np.arange(box.top, box.bottom)
     outer = row_edges(lung)[0][rows]
-    lowest = int(
-        np.argmax(np.where(lung[rows].any(axis=1), STEEPNESS * rows * spacing[0] - outer * spacing[1], -np.inf))
-    )
+    depth = STEEPNESS * rows * spacing[0] - outer * spacing[1]
+    lowest = _first_largest(np.where(lung[rows].any(axis=1), depth, -np.inf), spacing)
     corner = (float(rows[lowest] + 1), float(outer[lowest]))
     costophrenic = corner_at(lung, corner, reach, spacing)
     bottoms = row_edges(lung.T)[1]  # of every column the last row + 1, 0 where the column is empty
@@ -151,8 +150,13 @@ def _medial_corner(bottoms: np.ndarray, dome_column: int, spacing: Spacing) -> P
     """The lowest and innermost point of the lower border from the dome inwards."""
     columns = np.flatnonzero(bottoms)
     columns = columns[columns >= dome_column] if (columns >= dome_column).any() else columns[-1:]
-    chosen = columns[np.argmax(STEEPNESS * bottoms[columns] * spacing[0] + columns * spacing[1])]
+    chosen = columns[_first_largest(STEEPNESS * bottoms[columns] * spacing[0] + columns * spacing[1], spacing)]
     return float(bottoms[chosen]), float(chosen + 1)
+
+
+def _first_largest(lengths: np.ndarray, spacing: Spacing) -> int:
+    """Index of the first of the largest; a millionth of a row is rounding, and must not choose between two equal corners."""
+    return int(np.argmax(lengths >= lengths.max() - 1e-6 * spacing[0]))
 
 
 def _covered(mask: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

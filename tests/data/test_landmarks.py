@@ -36,6 +36,14 @@ def test_landmarks_of_a_drawn_lung_are_where_they_were_drawn():
     assert points.cardiophrenic.point == (54, 40)
 
 
+def test_of_two_equal_corners_rounding_does_not_choose():
+    lung = np.zeros((80, 60), bool)
+    lung[10:50, 10:40] = lung[50:52, 11:40] = True  # rows 49 and 51: two down and one in are as low at spacing (0.5, 2)
+    for factor in (1, 2.8166190989062603, 0.1, 1 / 3, 0.7, 1.1, 1.9):
+        points = lung_points(lung, "right", None, (0.5 * factor, 2.0 * factor))
+        assert points.costophrenic.point == (50, 10), factor
+
+
 def test_the_left_dome_needs_the_heart_and_stays_outside_its_columns():
     lung = stepped_lung()[:, ::-1]
     heart = np.zeros_like(lung)

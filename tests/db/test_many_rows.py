@@ -54,7 +54,9 @@ def draw_and_walk(connection, rows):
     assert walked == len(films) == rows
     drawing, choosing, walking = (end - start for start, end in zip(times, times[1:], strict=False))
     grown = peak_mb() - before
-    print(f"{rows} films: split {drawing:.1f} s, choosing {choosing:.1f} s, walking {walking:.1f} s, {grown:.1f} MB")
+    print(
+        f"{rows} films: split {drawing:.1f} s, choosing {choosing:.1f} s, walking {walking:.1f} s; {grown:.1f} MB more"
+    )
     return grown
 
 
