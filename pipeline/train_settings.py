@@ -17,6 +17,7 @@ PRESETS = {
 }
 FROM_RANDOM = {"learning_rate": 2e-3, "small_share": 0.6}
 FROM_TRAINED = {"learning_rate": 3e-4, "small_share": 0.0}  # small steps: what the weights know is not thrown away
+LEAST_SIZE = 64  # pixels; below, the deepest layer of a small square is one pixel, which a batch norm cannot take
 OVERFIT_STEPS, OVERFIT_DICE = 150, 0.95
 
 
@@ -79,6 +80,8 @@ def complete(config: TrainConfig) -> TrainConfig:
     for name in ("epochs", "size", "base", "batch_size"):
         if getattr(config, name) < 1:
             raise ValueError(f"--{name.replace('_', '-')} {getattr(config, name)}: wanted 1 or more")
+    if config.size < LEAST_SIZE:
+        raise ValueError(f"--size {config.size}: wanted {LEAST_SIZE} or more")
     for name in ("phantom_epochs", "train_films"):
         if getattr(config, name) < 0:
             raise ValueError(f"--{name.replace('_', '-')} {getattr(config, name)}: wanted 0 or more")

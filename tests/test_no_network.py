@@ -45,7 +45,7 @@ def test_the_watch_sees_a_socket(no_sockets):
 
 
 def test_train_evaluate_analyze_and_predict_open_no_socket(no_sockets, phantom_db, tmp_path):
-    small = ["--size", "32", "--base", "4", "--epochs", "1", "--precision", "float32", "--device", "cpu", "--seed", "9"]
+    small = ["--size", "64", "--base", "4", "--epochs", "1", "--precision", "float32", "--device", "cpu", "--seed", "9"]
     run, db = tmp_path / "run", ["--db", str(phantom_db)]
     assert train.main([*db, "--out", str(run), *small]) == 0
     checkpoint = ["--checkpoint", str(run / "best.pt")]

@@ -7,7 +7,7 @@ import train
 from unet import quality
 
 SMALL = (
-    "--size", "48", "--base", "8", "--epochs", "8", "--precision", "float32", "--device", "cpu", "--batch-size", "4",
+    "--size", "64", "--base", "8", "--epochs", "8", "--precision", "float32", "--device", "cpu", "--batch-size", "4",
     "--learning-rate", "0.01", "--seed", "9",
 )  # fmt: skip
 

@@ -81,7 +81,7 @@ def test_probabilities_and_thresholds_are_judged_near_and_far(evaluated, trained
     checkpoint = load_checkpoint(trained / "best.pt")
     for structure, places in summary["calibration"].items():
         pixels = {place: part["before"]["pixels"] for place, part in places.items()}
-        assert pixels["near"] + pixels["far"] == 48 * 48 * summary["structures"][structure]["dice"]["films"]
+        assert pixels["near"] + pixels["far"] == 64 * 64 * summary["structures"][structure]["dice"]["films"]
         for part in places.values():
             assert 0 <= part["after"]["ece"] <= part["after"]["mce"] <= 1 and part["after"]["nll"] > 0
     assert summary["thresholds"]["heart"]["used"] == [checkpoint.threshold["heart"]]

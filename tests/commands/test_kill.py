@@ -50,7 +50,7 @@ def write_films(folder, count):
 
 
 def test_a_training_killed_again_and_again_ends_with_the_same_weights(phantom_db, tmp_path):
-    small = ["--db", phantom_db, "--size", "32", "--base", "4", "--epochs", "4", "--precision", "float32", "--device", "cpu",
+    small = ["--db", phantom_db, "--size", "64", "--base", "4", "--epochs", "4", "--precision", "float32", "--device", "cpu",
              "--batch-size", "4", "--seed", "9"]  # fmt: skip
     whole_and_killed("train", [*small, "--out", tmp_path / "whole"], [*small, "--out", tmp_path / "killed"])
     for name in ("best.pt", "last.pt"):

@@ -21,7 +21,7 @@ from unet.checkpoint import load_checkpoint
 
 ROOT = Path(__file__).parent.parent.parent
 SMALL = [
-    "--size", "32", "--base", "4", "--epochs", "3", "--precision", "float32", "--device", "cpu", "--batch-size", "4",
+    "--size", "64", "--base", "4", "--epochs", "3", "--precision", "float32", "--device", "cpu", "--batch-size", "4",
     "--seed", "9",
 ]  # fmt: skip
 
@@ -136,7 +136,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(phantom_db, tmp_path, monke
 
 def test_a_sound_set_up_learns_one_batch_by_heart(phantom_db, tmp_path, capsys):
     status = call(
-        phantom_db, tmp_path / "run", "--overfit-batch", "--base", "8", "--learning-rate", "0.02", "--size", "48"
+        phantom_db, tmp_path / "run", "--overfit-batch", "--base", "16", "--learning-rate", "0.01", "--size", "64"
     )
     out = capsys.readouterr().out
     assert status == 0 and "the set-up is sound" in out, out
@@ -163,6 +163,7 @@ def test_masks_without_a_pixel_are_warned_of(phantom_db, tmp_path, capsys, monke
         (["--leave-out", "mars"], "no such source; the database has phantom"),
         (["--leave-out", "phantom"], "fell into the train split"),
         (["--epochs", "0"], "--epochs 0: wanted 1 or more"),
+        (["--size", "32"], "--size 32: wanted 64 or more"),
         (["--init", "none.pt"], "none.pt: no such file"),
     ],
 )
@@ -200,8 +201,8 @@ def test_folds_are_trained_one_by_one_and_taken_up_where_they_stopped(phantom_db
 
 
 def test_other_preparation_than_that_of_the_given_weights_is_warned_of(finished, phantom_db, tmp_path, capsys):
-    call(phantom_db, tmp_path / "tuned", "--init", finished / "best.pt", "--epochs", "1", "--size", "48")
-    assert "was trained on films prepared by {'size': 32" in capsys.readouterr().err
+    call(phantom_db, tmp_path / "tuned", "--init", finished / "best.pt", "--epochs", "1", "--size", "96")
+    assert "was trained on films prepared by {'size': 64" in capsys.readouterr().err
 
 
 def test_fine_tuning_starts_from_the_given_weights(finished, phantom_db, tmp_path):
