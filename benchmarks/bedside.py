@@ -81,7 +81,7 @@ def look(predictor: Predictor, database: Path) -> Iterator[Seen]:
     }
     for film in select_images(connection, FRONTAL, {"source": SOURCE}):
         logits, box = predictor.logits(read_image(film.path, film.photometric_interpretation))
-        masks = with_lungs(predictor.binarise(predictor.enlarge(logits, box)))
+        masks = with_lungs(predictor.film_masks(logits, box))
         own = dict(zip(OTHER_MASKS, (masks["lungs"] | masks["heart"], masks["lungs"]), strict=True))
         agreement = {
             name: dice(count(own[name], with_lungs(load_masks(films[film.image_id]))["lungs"]))

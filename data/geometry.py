@@ -24,6 +24,38 @@ class Box:
 
 
 @dataclass(frozen=True)
+class Edges:
+    """Where a mask (H, W) begins and ends, found once for all that is measured from it.
+
+    box: of the whole, None where the mask is empty. first, last: (H,) for every row the outer edges, first column and last
+    column + 1; empty rows W and 0.
+    """
+
+    box: Box | None
+    first: np.ndarray
+    last: np.ndarray
+
+    @property
+    def filled(self) -> np.ndarray:
+        """The rows that are not empty: (H,) bool."""
+        return self.last > self.first
+
+    def unite(self, other: "Edges") -> "Edges":
+        """Return the edges of both masks together."""
+        boxes = [box for box in (self.box, other.box) if box is not None]
+        box = Box(
+            min(box.top for box in boxes), max(box.bottom for box in boxes),
+            min(box.left for box in boxes), max(box.right for box in boxes),
+        ) if boxes else None  # fmt: skip
+        return Edges(box, np.minimum(self.first, other.first), np.maximum(self.last, other.last))
+
+    def mirror(self, width: int) -> "Edges":
+        """Return the edges of the mask, `width` columns wide, with its columns in reverse."""
+        box = self.box and Box(self.box.top, self.box.bottom, width - self.box.right, width - self.box.left)
+        return Edges(box, width - self.last, width - self.first)
+
+
+@dataclass(frozen=True)
 class Cardiothoracic:
     """The cardiothoracic ratio of one film and its parts; lengths in the spacing's unit, None where undefined.
 
@@ -62,25 +94,22 @@ def bounding_box(mask: np.ndarray) -> Box | None:
     return Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
 
 
-def row_edges(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return for every row the outer edges of a bool mask (H, W): first column and last column + 1; empty rows W and 0."""
+def find_edges(mask: np.ndarray) -> Edges:
+    """Return the edges of a bool mask (H, W)."""
     height, width = mask.shape
     first, last = np.full(height, width), np.zeros(height, int)
     box = bounding_box(mask)
-    if box is None:
-        return first, last
-    # a copy of the box, row by row in memory: searching it takes a fraction of the time, for turned masks above all
-    inside = np.ascontiguousarray(mask[box.top : box.bottom, box.left : box.right])
-    rows = box.top + np.flatnonzero(inside.any(axis=1))
-    inside = inside[rows - box.top]
-    first[rows] = box.left + inside.argmax(axis=1)
-    last[rows] = box.right - inside[:, ::-1].argmax(axis=1)
-    return first, last
+    if box is not None:
+        # a copy of the box, row by row in memory: searching it takes a fraction of the time, for turned masks above all
+        inside = np.ascontiguousarray(mask[box.top : box.bottom, box.left : box.right])
+        rows = np.flatnonzero(inside.any(axis=1))
+        first[box.top + rows] = box.left + inside.argmax(axis=1)[rows]
+        last[box.top + rows] = box.right - inside[:, ::-1].argmax(axis=1)[rows]
+    return Edges(box, first, last)
 
 
-def lung_size(lung: np.ndarray, spacing: Spacing = PIXELS) -> LungSize | None:
-    """Return height, width and area of a bool mask (H, W); None where it is empty."""
-    box = bounding_box(lung)
+def lung_size(lung: np.ndarray, box: Box | None, spacing: Spacing = PIXELS) -> LungSize | None:
+    """Return height, width and area of a bool mask (H, W) and its box; None where it is empty."""
     if box is None:
         return None
     row, column = spacing
@@ -91,38 +120,37 @@ def lung_size(lung: np.ndarray, spacing: Spacing = PIXELS) -> LungSize | None:
     )
 
 
-def midline(right_lung: np.ndarray, left_lung: np.ndarray) -> float | None:
+def midline(right_lung: Edges, left_lung: Edges) -> float | None:
     """Return the column midway between the lungs' facing edges, the mean over the upper third of the rows that show both.
 
-    right_lung, left_lung: bool (H, W), patient's sides. None where no row shows both.
+    right_lung, left_lung: the patient's sides. None where no row shows both.
     """
-    inner_right, inner_left = row_edges(right_lung)[1], row_edges(left_lung)[0]
-    rows = np.flatnonzero(right_lung.any(axis=1) & left_lung.any(axis=1))
+    rows = np.flatnonzero(right_lung.filled & left_lung.filled)
     if not len(rows):
         return None
     upper = rows[: max(1, round(UPPER_SHARE * len(rows)))]
-    return float(np.mean(inner_right[upper] + inner_left[upper]) / 2)
+    return float(np.mean(right_lung.last[upper] + left_lung.first[upper]) / 2)
 
 
 def cardiothoracic(
-    heart: np.ndarray,
-    lungs: np.ndarray,
-    sides: tuple[np.ndarray, np.ndarray] | None = None,
+    heart: Edges,
+    lungs: Edges,
+    sides: tuple[Edges, Edges] | None = None,
     spacing: Spacing = PIXELS,
 ) -> Cardiothoracic | None:
     """Return the cardiothoracic ratio by both definitions in use; None where heart or lungs are empty.
 
-    heart, lungs: bool (H, W), lungs being the union. sides: (right lung, left lung), from which the midline comes; without them,
-    or where no row shows both, the values that need a midline are None. spacing: mm between rows and columns.
+    lungs: of the union. sides: (right lung, left lung), from which the midline comes; without them, or where no row shows both,
+    the values that need a midline are None. spacing: mm between rows and columns.
     Sources: x-extent, Danzer 1919 and CheXmask; (MRD + MLD) / ID, CXAS and textbooks (docs/measurements.md).
     """
-    heart_box, lung_box = bounding_box(heart), bounding_box(lungs)
+    heart_box, lung_box = heart.box, lungs.box
     if heart_box is None or lung_box is None:
         return None
     column_mm = spacing[1]
-    first, last = row_edges(lungs)
-    widest = int(np.argmax(last - first))
-    diameter = int(last[widest] - first[widest])
+    widths = lungs.last - lungs.first
+    widest = int(np.argmax(widths))
+    diameter = int(widths[widest])
     middle = midline(*sides) if sides is not None else None
     right = left = ratio = None
     if middle is not None:

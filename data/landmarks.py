@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.geometry import PIXELS, UPPER_SHARE, Spacing, bounding_box, row_edges
+from data.geometry import PIXELS, UPPER_SHARE, Box, Edges, Spacing
 
 Point = tuple[float, float]
 
@@ -18,6 +18,7 @@ LATERAL_SHARE = (
 STEEPNESS = 2.0  # a costophrenic corner is sought down more than outward: it is the lowest point before the outermost
 CARINA_SHARE = UPPER_SHARE  # of both lungs' height, from above: about the height of carina and aortic arch
 CIRCLE_STEPS = 3600
+SINES, COSINES = (turn(2 * np.pi * np.arange(CIRCLE_STEPS) / CIRCLE_STEPS) for turn in (np.sin, np.cos))
 
 
 @dataclass(frozen=True)
@@ -49,31 +50,35 @@ class Mediastinum:
     left_edge: int
 
 
-def lung_points(lung: np.ndarray, side: str, heart: np.ndarray | None, spacing: Spacing = PIXELS) -> LungPoints | None:
-    """Return the landmarks of one lung, a bool mask (H, W); None where it is empty.
+def lung_points(
+    lung: np.ndarray, edges: Edges, side: str, heart: Edges | None, spacing: Spacing = PIXELS
+) -> LungPoints | None:
+    """Return the landmarks of one lung, a bool mask (H, W) and its edges; None where it is empty.
 
-    side: 'right' or 'left', the patient's. heart: bool (H, W) or None where it is not drawn: the left dome, half behind the
-    heart, is then undefined.
+    side: 'right' or 'left', the patient's. heart: None where it is not drawn: the left dome, half behind the heart, is then
+    undefined.
     """
+    if edges.box is None:
+        return None
     if side == "right":
-        return _right_points(lung, heart, spacing, needs_heart=False)
-    mirrored = _right_points(lung[:, ::-1], None if heart is None else heart[:, ::-1], spacing, needs_heart=True)
-    return None if mirrored is None else _mirror(mirrored, lung.shape[1])
+        return _right_points(lung, edges, heart and heart.box, spacing, needs_heart=False)
+    width = lung.shape[1]
+    heart_box = heart and heart.mirror(width).box
+    return _mirror(_right_points(lung[:, ::-1], edges.mirror(width), heart_box, spacing, needs_heart=True), width)
 
 
-def mediastinum(right_lung: np.ndarray, left_lung: np.ndarray) -> Mediastinum | None:
-    """Return the gap between two bool masks (H, W) a third down their common height; None where it shows only one or none.
+def mediastinum(right_lung: Edges, left_lung: Edges) -> Mediastinum | None:
+    """Return the gap between two lungs a third down their common height; None where it shows only one or none.
 
     The lungs must not overlap in that row; where they do, the value is undefined.
     """
-    box = bounding_box(right_lung | left_lung)
+    box = right_lung.unite(left_lung).box
     if box is None:
         return None
     row = min(int(box.top + CARINA_SHARE * (box.bottom - box.top)), box.bottom - 1)
-    if not (right_lung[row].any() and left_lung[row].any()):
+    if not (right_lung.filled[row] and left_lung.filled[row]):
         return None
-    one = np.s_[row : row + 1]
-    right_edge, left_edge = int(row_edges(right_lung[one])[1][0]), int(row_edges(left_lung[one])[0][0])
+    right_edge, left_edge = int(right_lung.last[row]), int(left_lung.first[row])
     return Mediastinum(row + 0.5, right_edge, left_edge) if left_edge >= right_edge else None
 
 
@@ -92,8 +97,7 @@ def corner_at(lung: np.ndarray, point: Point, reach: float, spacing: Spacing = P
     point: the corner. reach: the circle's radius in the spacing's unit. Of several arcs the longest counts; None where the
     circle lies all inside or all outside. For straight legs this is their angle exactly, however the mask is turned.
     """
-    angles = 2 * np.pi * np.arange(CIRCLE_STEPS) / CIRCLE_STEPS
-    rows, columns = point[0] + reach / spacing[0] * np.sin(angles), point[1] + reach / spacing[1] * np.cos(angles)
+    rows, columns = point[0] + reach / spacing[0] * SINES, point[1] + reach / spacing[1] * COSINES
     inside = _covered(lung, rows, columns) - 0.5
     enters = np.flatnonzero((inside <= 0) & (np.roll(inside, -1) > 0))
     leaves = np.flatnonzero((inside > 0) & (np.roll(inside, -1) <= 0))
@@ -111,22 +115,20 @@ def corner_at(lung: np.ndarray, point: Point, reach: float, spacing: Spacing = P
     return Corner(point, float(lengths[longest]) * 360 / CIRCLE_STEPS, start, end)
 
 
-def _right_points(lung: np.ndarray, heart: np.ndarray | None, spacing: Spacing, needs_heart: bool) -> LungPoints | None:
-    """Landmarks of a lung whose outer side is the image's left."""
-    box = bounding_box(lung)
-    if box is None:
-        return None
+def _right_points(lung: np.ndarray, edges: Edges, heart: Box | None, spacing: Spacing, needs_heart: bool) -> LungPoints:
+    """Landmarks of a lung, not empty, whose outer side is the image's left."""
+    box = edges.box
     apex = (float(box.top), float(np.flatnonzero(lung[box.top]).mean() + 0.5))
     reach = REACH_SHARE * (box.bottom - box.top) * spacing[0]
     rows = np.arange(box.top, box.bottom)
-    outer = row_edges(lung)[0][rows]
+    outer = edges.first[rows]
     depth = STEEPNESS * rows * spacing[0] - outer * spacing[1]
-    lowest = _first_largest(np.where(lung[rows].any(axis=1), depth, -np.inf), spacing)
+    lowest = _first_largest(np.where(edges.filled[rows], depth, -np.inf), spacing)
     corner = (float(rows[lowest] + 1), float(outer[lowest]))
     costophrenic = corner_at(lung, corner, reach, spacing)
-    bottoms = row_edges(lung.T)[1]  # of every column the last row + 1, 0 where the column is empty
+    bottoms = _bottoms(lung, box)
     dome = None
-    if not needs_heart or (heart is not None and heart.any()):
+    if not needs_heart or heart is not None:
         dome = _dome(bottoms, heart, int(outer[lowest]), box.left + LATERAL_SHARE * (box.right - box.left))
     cardiophrenic = None
     if dome is not None:
@@ -134,10 +136,21 @@ def _right_points(lung: np.ndarray, heart: np.ndarray | None, spacing: Spacing, 
     return LungPoints(apex, dome, costophrenic, cardiophrenic)
 
 
-def _dome(bottoms: np.ndarray, heart: np.ndarray | None, start: int, end: float) -> Point | None:
+def _bottoms(lung: np.ndarray, box: Box) -> np.ndarray:
+    """Of every column the last row + 1, 0 where the column is empty: (W,)."""
+    bottoms = np.zeros(lung.shape[1], int)
+    numbered = (
+        lung[box.top : box.bottom, box.left : box.right]
+        * np.arange(box.top + 1, box.bottom + 1, dtype=np.uint32)[:, None]
+    )
+    bottoms[box.left : box.right] = numbered.max(axis=0)
+    return bottoms
+
+
+def _dome(bottoms: np.ndarray, heart: Box | None, start: int, end: float) -> Point | None:
     """The highest point of the lower border between the outer corner's column and column `end`, outside the heart's columns."""
-    if heart is not None and heart.any():
-        end = min(end, bounding_box(heart).left)
+    if heart is not None:
+        end = min(end, heart.left)
     columns = np.arange(start, round(end))
     columns = columns[bottoms[columns] > 0]
     if not len(columns):

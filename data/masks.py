@@ -15,6 +15,7 @@ SMEAR_SHARE = 0.02  # ... but for a share of pixels along the border
 MOST_LABELS = 16  # more values than this are no label numbers
 SAME_SHAPE = 0.01  # a mask published at another size may differ by this in the ratio of its sides
 SMALLEST_LUNG_SHARE = 0.1  # of the union: a lesser second piece is no lung
+RUN_MEMORY = 4  # zlib's memory level: 8, the usual one, keeps tables that packing runs never looks at
 
 
 def load_masks(record: ImageRecord) -> dict[str, np.ndarray]:
@@ -158,8 +159,8 @@ def encode_mask(mask: np.ndarray) -> bytes:
     """
     height, width = mask.shape
     lines = np.zeros((height, width + 1), np.uint8)  # each line begins with its filter, 0: none
-    np.multiply(np.asarray(mask, bool).view(np.uint8), 255, out=lines[:, 1:])
-    packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
+    np.negative(np.asarray(mask, bool).view(np.uint8), out=lines[:, 1:])  # 255 inside
+    packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, RUN_MEMORY, zlib.Z_RLE)
     header = struct.pack(
         ">IIBBBBB", width, height, 8, 0, 0, 0, 0
     )  # 8 bits, grey, the only ways to pack and filter, not interlaced

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from data.geometry import PIXELS, Spacing, bounding_box, cardiothoracic
+from data.geometry import PIXELS, Edges, Spacing, cardiothoracic
 from data.landmarks import Corner, Point, mediastinum
-from data.measurements import measure_masks, points_of, sides_of, union_of
+from data.measurements import edges_of, measure_masks, points_of, sides_of
 from data.overlay import overlay
 
 BLUE, ORANGE, GREEN, PINK, WHITE = (86, 180, 233), (230, 159, 0), (0, 158, 115), (204, 121, 167), (255, 255, 255)
@@ -26,8 +26,9 @@ class Line(NamedTuple):
 def measurement_lines(masks: Mapping[str, np.ndarray], spacing_mm: Spacing | None) -> list[Line]:
     """Return the lines of every measurement that the masks allow (see docs/measurements.md for colours)."""
     spacing = spacing_mm or PIXELS
-    points = points_of(masks, spacing)
-    lines = [*_thorax_lines(masks, spacing)]
+    edges = edges_of(masks)
+    points = points_of(masks, edges, spacing)
+    lines = [*_thorax_lines(masks.get("heart"), edges, spacing)]
     for own in points.values():
         if own.dome is not None:
             lines.append(Line(own.apex, (own.dome[0], own.apex[1]), GREEN))
@@ -35,7 +36,7 @@ def measurement_lines(masks: Mapping[str, np.ndarray], spacing_mm: Spacing | Non
         lines += [line for corner in (own.costophrenic, own.cardiophrenic) for line in _legs(corner)]
     if len(points) == 2:
         lines.append(Line(points["right"].apex, points["left"].apex, WHITE))
-        gap = mediastinum(masks["right_lung"], masks["left_lung"])
+        gap = mediastinum(edges["right_lung"], edges["left_lung"])
         if gap is not None:
             lines.append(Line((gap.row, gap.right_edge), (gap.row, gap.left_edge), BLUE))
     return lines
@@ -59,14 +60,17 @@ def draw_measurements(
     return np.concatenate([np.asarray(picture), _caption_panel(masks, spacing_mm, picture.height)], axis=1)
 
 
-def _thorax_lines(masks: Mapping[str, np.ndarray], spacing: Spacing) -> list[Line]:
-    lungs, heart = union_of(masks), masks.get("heart")
-    result = None if lungs is None or heart is None else cardiothoracic(heart, lungs, sides_of(masks), spacing)
+def _thorax_lines(heart: np.ndarray | None, edges: Mapping[str, Edges], spacing: Spacing) -> list[Line]:
+    lungs = edges.get("lungs")
+    if lungs is None or heart is None:
+        return []
+    result = cardiothoracic(edges["heart"], lungs, sides_of(edges), spacing)
     if result is None:
         return []
-    row, widths = result.widest_row + 0.5, np.flatnonzero(lungs[result.widest_row])
-    lines = [Line((row, float(widths[0])), (row, float(widths[-1] + 1)), BLUE)]
-    box, chest = bounding_box(heart), bounding_box(lungs)
+    row = result.widest_row + 0.5
+    ends = float(lungs.first[result.widest_row]), float(lungs.last[result.widest_row])
+    lines = [Line((row, ends[0]), (row, ends[1]), BLUE)]
+    box, chest = edges["heart"].box, lungs.box
     columns = [(box.left, heart[:, box.left]), (box.right, heart[:, box.right - 1])]
     middle = result.midline_column if result.midline_column is not None else (box.left + box.right) / 2
     for column, pixels in columns:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.geometry import PIXELS, Spacing, cardiothoracic, lung_size
+from data.geometry import PIXELS, Edges, Spacing, cardiothoracic, find_edges, lung_size
 from data.landmarks import LungPoints, lung_points, mediastinum, tilt_degrees
 
 
@@ -49,29 +49,32 @@ def _values(masks: Mapping[str, np.ndarray], spacing_mm: Spacing | None) -> list
     if len(shapes) > 1:
         raise ValueError(f"masks of one film have the sizes {shapes}; wanted one size, the film's")
     spacing, unit = (PIXELS, "px") if spacing_mm is None else (spacing_mm, "mm")
-    values = [*_thorax(masks, spacing, unit), *_lungs(masks, spacing, unit), *_landmarks(masks, spacing, unit)]
+    edges = edges_of(masks)
+    values = [
+        *_thorax(edges, spacing, unit), *_lungs(masks, edges, spacing, unit), *_landmarks(masks, edges, spacing, unit),
+    ]  # fmt: skip
     return [(name, float(value), unit) for name, value, unit in values if value is not None]
 
 
-def sides_of(masks: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
+def edges_of(masks: Mapping[str, np.ndarray]) -> dict[str, Edges]:
+    """Return the edges of every mask; where both lungs are drawn apart, `lungs` is both together."""
+    edges = {name: find_edges(mask) for name, mask in masks.items()}
+    sides = sides_of(edges)
+    return edges if sides is None else {**edges, "lungs": sides[0].unite(sides[1])}
+
+
+def sides_of(edges: Mapping[str, Edges]) -> tuple[Edges, Edges] | None:
     """Return (right lung, left lung) where both are drawn apart, else None."""
-    return (masks["right_lung"], masks["left_lung"]) if {"right_lung", "left_lung"} <= masks.keys() else None
-
-
-def union_of(masks: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """Return both lungs as one mask, or None where one of them is missing."""
-    sides = sides_of(masks)
-    return masks.get("lungs") if sides is None else sides[0] | sides[1]
+    return (edges["right_lung"], edges["left_lung"]) if {"right_lung", "left_lung"} <= edges.keys() else None
 
 
 Value = tuple[str, float | None, str]
 
 
-def _thorax(masks: Mapping[str, np.ndarray], spacing: Spacing, unit: str) -> Iterator[Value]:
-    lungs = union_of(masks)
-    if lungs is None or "heart" not in masks:
+def _thorax(edges: Mapping[str, Edges], spacing: Spacing, unit: str) -> Iterator[Value]:
+    if "lungs" not in edges or "heart" not in edges:
         return
-    result = cardiothoracic(masks["heart"], lungs, sides_of(masks), spacing)
+    result = cardiothoracic(edges["heart"], edges["lungs"], sides_of(edges), spacing)
     if result is None:
         return
     yield "cardiothoracic_ratio", result.ratio, "ratio"
@@ -83,8 +86,12 @@ def _thorax(masks: Mapping[str, np.ndarray], spacing: Spacing, unit: str) -> Ite
     yield f"internal_thoracic_diameter_{unit}", result.internal_diameter, unit
 
 
-def _lungs(masks: Mapping[str, np.ndarray], spacing: Spacing, unit: str) -> Iterator[Value]:
-    sizes = {side: lung_size(masks[f"{side}_lung"], spacing) for side in ("right", "left") if f"{side}_lung" in masks}
+def _lungs(masks: Mapping[str, np.ndarray], edges: Mapping[str, Edges], spacing: Spacing, unit: str) -> Iterator[Value]:
+    sizes = {
+        side: lung_size(masks[f"{side}_lung"], edges[f"{side}_lung"].box, spacing)
+        for side in ("right", "left")
+        if f"{side}_lung" in masks
+    }
     for side, size in sizes.items():
         if size is not None:
             yield f"{side}_lung_height_{unit}", size.height, unit
@@ -95,18 +102,20 @@ def _lungs(masks: Mapping[str, np.ndarray], spacing: Spacing, unit: str) -> Iter
         yield "lung_area_ratio", right.area / left.area, "ratio"
 
 
-def points_of(masks: Mapping[str, np.ndarray], spacing: Spacing) -> dict[str, LungPoints]:
-    """Return the landmarks of each lung that is drawn and not empty: 'right', 'left'."""
+def points_of(masks: Mapping[str, np.ndarray], edges: Mapping[str, Edges], spacing: Spacing) -> dict[str, LungPoints]:
+    """Return the landmarks of each lung that is drawn and not empty: 'right', 'left'. edges: as `edges_of` gives them."""
     found = {
-        side: lung_points(masks[f"{side}_lung"], side, masks.get("heart"), spacing)
+        side: lung_points(masks[f"{side}_lung"], edges[f"{side}_lung"], side, edges.get("heart"), spacing)
         for side in ("right", "left")
         if f"{side}_lung" in masks
     }
     return {side: points for side, points in found.items() if points is not None}
 
 
-def _landmarks(masks: Mapping[str, np.ndarray], spacing: Spacing, unit: str) -> Iterator[Value]:
-    points = points_of(masks, spacing)
+def _landmarks(
+    masks: Mapping[str, np.ndarray], edges: Mapping[str, Edges], spacing: Spacing, unit: str
+) -> Iterator[Value]:
+    points = points_of(masks, edges, spacing)
     for side, own in points.items():
         if own.dome is not None:
             yield f"{side}_apex_to_dome_{unit}", (own.dome[0] - own.apex[0]) * spacing[0], unit
@@ -122,6 +131,6 @@ def _landmarks(masks: Mapping[str, np.ndarray], spacing: Spacing, unit: str) -> 
     if right.dome is not None and left.dome is not None:
         yield f"dome_level_difference_{unit}", (left.dome[0] - right.dome[0]) * spacing[0], unit
     yield "thorax_tilt_deg", tilt_degrees(right.apex, left.apex, spacing), "deg"
-    gap = mediastinum(masks["right_lung"], masks["left_lung"])
+    gap = mediastinum(edges["right_lung"], edges["left_lung"])
     if gap is not None:
         yield f"mediastinal_width_{unit}", (gap.left_edge - gap.right_edge) * spacing[1], unit

@@ -39,10 +39,10 @@ def overlay(
     _tint_errors(picture, pred, true)
     for name in MASK_STRUCTURES:
         if name in true:
-            picture[border(true[name])] = TRUE_COLOUR
+            _paint(picture, border(true[name]), TRUE_COLOUR)
         if name in pred:
-            picture[border(pred[name])] = PRED_COLOURS[name]
-    return np.uint8(np.clip(picture, 0, 255))
+            _paint(picture, border(pred[name]), PRED_COLOURS[name])
+    return picture
 
 
 def heat(image: np.ndarray, values: np.ndarray, longest_side: int = 512) -> np.ndarray:
@@ -62,12 +62,15 @@ def encode_picture(picture: np.ndarray, format: str = "PNG") -> bytes:
 
 
 def _grey_picture(image: np.ndarray, longest_side: int) -> tuple[np.ndarray, tuple[int, int]]:
-    """The film in RGB as float 0..255, and its (width, height)."""
+    """The film in RGB as uint8, and its (width, height)."""
     step = max(1.0, max(image.shape) / longest_side)
     size = (max(1, round(image.shape[1] / step)), max(1, round(image.shape[0] / step)))
-    whole = Image.fromarray(np.uint8(np.clip(image, 0, 1) * 255))
-    grey = np.asarray(whole.resize(size, Image.Resampling.BOX, reducing_gap=1.0))
-    return np.repeat(grey[..., None], 3, axis=2).astype(np.float32), size
+    grey = Image.fromarray(np.uint8(image * 255)).resize(size, Image.Resampling.BOX, reducing_gap=1.0)
+    return np.array(grey.convert("RGB")), size
+
+
+def _paint(picture: np.ndarray, where: np.ndarray, colour: tuple[int, int, int]) -> None:
+    picture.reshape(-1, 3)[np.flatnonzero(where)] = colour  # a bool picture as index takes eight times as long
 
 
 def _tint_errors(picture: np.ndarray, pred: dict[str, np.ndarray], true: dict[str, np.ndarray]) -> None:
@@ -77,4 +80,5 @@ def _tint_errors(picture: np.ndarray, pred: dict[str, np.ndarray], true: dict[st
 
 
 def _shrink(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return np.asarray(Image.fromarray(np.uint8(mask) * 255).resize(size, Image.Resampling.BOX, reducing_gap=1.0)) >= 128
+    whole = Image.fromarray(-np.asarray(mask, bool).view(np.uint8))  # 255 inside
+    return np.asarray(whole.resize(size, Image.Resampling.BOX, reducing_gap=1.0)) >= 128

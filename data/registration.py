@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from data.geometry import row_edges
+from data.geometry import find_edges
 
 HEIGHTS = tuple((step + 0.5) / 12 for step in range(12))  # where along a lung's height its edges are compared
 REFINEMENTS = 5
@@ -63,13 +63,13 @@ def lung_points(right_lung: np.ndarray, left_lung: np.ndarray) -> np.ndarray:
     """
     points = []
     for name, lung in (("right lung", right_lung), ("left lung", left_lung)):
-        rows = lung.any(axis=1).nonzero()[0]
+        edges = find_edges(lung)
+        rows = edges.filled.nonzero()[0]
         if not len(rows):
             raise ValueError(f"no {name} was found, so the film cannot be laid over another")
-        first, last = row_edges(lung)
         for height in HEIGHTS:
             row = rows[int(height * len(rows))]
-            points += [(row, first[row]), (row, last[row] - 1)]
+            points += [(row, edges.first[row]), (row, edges.last[row] - 1)]
     return np.array(points, np.float64)
 
 

@@ -9,10 +9,12 @@ from typing import IO
 
 
 @contextmanager
-def atomic_file(path: str | Path, mode: str = "wb") -> Iterator[IO]:
+def atomic_file(path: str | Path, mode: str = "wb", durable: bool = True) -> Iterator[IO]:
     """Open a temporary file beside `path` for writing and rename it to `path` when the block ends well.
 
-    When the block or the disk fails, the temporary file is removed and what was at `path` before stays as it was.
+    When the block or the disk fails, the temporary file is removed and what was at `path` before stays as it was. A process
+    that is killed leaves no half file at `path`. durable: nor does a machine that loses its power; without it the name may then
+    stand before its content, an empty file, which is enough for what can be made anew and costs no wait for the disk.
     """
     path = Path(path)
     encoding = None if "b" in mode else "utf-8"
@@ -21,7 +23,8 @@ def atomic_file(path: str | Path, mode: str = "wb") -> Iterator[IO]:
         with open(temporary, mode.replace("w", "x"), encoding=encoding) as file:  # x: never over another's file
             yield file
             file.flush()
-            os.fsync(file.fileno())  # the rename must not reach the disk before the content does
+            if durable:
+                os.fsync(file.fileno())  # the rename must not reach the disk before the content does
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -116,8 +116,8 @@ def prepare_side(path: Path, predictor: Predictor, photometric: str) -> FilmSide
     """Read a film, predict its masks with every view, and bring it to the size of the comparison."""
     film = load_film(path, photometric)
     logits, box = predictor.logits(film.image)
-    masks = predictor.binarise(predictor.enlarge(logits, box))
-    views = [predictor.binarise(predictor.enlarge(view[None], box)) for view in logits]
+    masks = predictor.film_masks(logits, box)
+    views = [predictor.film_masks(view[None], box) for view in logits]
     frame = letterbox_of(torch.from_numpy(film.image), SIDE)
     small = standardise(shrink(torch.from_numpy(film.image)[None], frame)[0], "percentile")
     small_masks = {

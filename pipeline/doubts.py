@@ -30,5 +30,5 @@ def doubts(masks: Mapping[str, np.ndarray]) -> list[str]:
 
 def _middle(mask: np.ndarray) -> float:
     """Mean column of a mask with at least one pixel."""
-    columns = mask.sum(axis=0)
+    columns = mask.view(np.uint8).sum(axis=0, dtype=np.int32)
     return float(columns @ np.arange(len(columns)) / columns.sum())

@@ -44,7 +44,7 @@ def evaluate_film(
 ) -> FilmResult:
     """Predict and score one film that was read: image (H, W) in [0, 1], masks_true structure to bool (H, W), maybe none."""
     logits, box = predictor.logits(image)
-    masks_pred = predictor.binarise(predictor.enlarge(logits, box))
+    masks_pred = predictor.film_masks(logits, box)
     if wanted.mask_folder is not None:
         write_masks(wanted.mask_folder, Path(record.file).stem, with_lungs(masks_pred))
     shown = masks_true if "lungs" not in masks_true else {"lungs": masks_true["lungs"]}
@@ -63,10 +63,10 @@ def evaluate_film(
 
 
 def write_masks(folder: Path, stem: str, masks: dict[str, np.ndarray]) -> None:
-    """Write each mask as folder/<structure>/<stem>.png: 0 outside, 255 inside."""
+    """Write each mask as folder/<structure>/<stem>.png: 0 outside, 255 inside; not durable, see `atomic_file`."""
     for structure, mask in masks.items():
         (folder / structure).mkdir(parents=True, exist_ok=True)
-        with atomic_file(folder / structure / f"{stem}.png") as file:
+        with atomic_file(folder / structure / f"{stem}.png", durable=False) as file:
             file.write(encode_mask(mask))
 
 

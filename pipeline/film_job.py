@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from data.loading import LoadedFilm, hash_file, load_film
 from data.measurements import Measurement
 from data.overlay import encode_picture, overlay
@@ -82,10 +84,12 @@ class FilmJob:
         view = view_film(self.predictor, film.image, film.spacing_mm, self.fix_orientation)
         write_masks(self.out / "masks", name, with_lungs(view.stored))
         (self.out / "overlays").mkdir(exist_ok=True)
-        with atomic_file(self.out / "overlays" / f"{name}.jpg") as target:
+        with atomic_file(self.out / "overlays" / f"{name}.jpg", durable=False) as target:
             target.write(encode_picture(overlay(view.image, view.masks), "JPEG"))
         row_mm, column_mm = film.spacing_mm or (None, None)
-        shares = (Measurement(f"{key}_share", float(mask.mean()), "share") for key, mask in view.masks.items())
+        shares = (
+            Measurement(f"{key}_share", np.count_nonzero(mask) / mask.size, "share") for key, mask in view.masks.items()
+        )
         values = {
             "file": file, "name": name, "input_sha256": film.sha256, "network": self.network,
             "height": film.image.shape[0], "width": film.image.shape[1],
@@ -97,9 +101,10 @@ class FilmJob:
 
 
 def results_exist(out: Path, name: str) -> bool:
-    """Tell whether every file of a film is there."""
+    """Tell whether every file of a film is there; one that lost its content with the machine's power is empty."""
     masks = [out / "masks" / structure / f"{name}.png" for structure in MASK_STRUCTURES]
-    return all(path.is_file() for path in (*masks, out / "overlays" / f"{name}.jpg"))
+    files = (*masks, out / "overlays" / f"{name}.jpg")
+    return all(path.is_file() and path.stat().st_size > 0 for path in files)
 
 
 def one_line(message: object) -> str:

@@ -52,7 +52,7 @@ def view_film(
         traits = predictor.traits(logits)
         strange = strangeness(fit, traits.shape)
         spacing_mm = spacing_mm[::-1] if spacing_mm and applied.quarter_turns % 2 else spacing_mm
-    masks = predictor.binarise(predictor.enlarge(logits, box))
+    masks = predictor.film_masks(logits, box)
     quality = predict_quality(predictor.checkpoint.quality, traits)
     poor = [
         f"predicted Dice of the {name} {quality[name].predicted_dice:.2f}"

@@ -36,7 +36,7 @@ def measure_views(
     if len(logits) < 2:
         return measure_masks(masks_pred, spacing_mm)
     # one at a time: five films of logits at full size need not be held together
-    views = [predictor.binarise(predictor.enlarge(view[None], box)) for view in logits]
+    views = [predictor.film_masks(view[None], box) for view in logits]
     return measure_masks(masks_pred, spacing_mm, views)
 
 

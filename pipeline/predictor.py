@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from data.dataset import Preprocessing, prepare
-from data.resize import Letterbox, from_square
+from data.resize import Letterbox, from_square, positive
 from unet.checkpoint import Checkpoint, load_checkpoint
 from unet.device import choose_device, choose_precision, prepare_model
 from unet.inference import IDENTITY, TEST_TIME_VIEWS, predict_views
@@ -57,11 +57,26 @@ class Predictor:
 
     def probabilities(self, image: np.ndarray) -> np.ndarray:
         """Return the probability of each structure at the film's own size: (C, H, W) float32; 0 in black borders."""
-        return self.enlarge(*self.logits(image))
-
-    def enlarge(self, logits: torch.Tensor, box: Letterbox) -> np.ndarray:
-        """Return the probabilities at the film's own size, (C, H, W) float32, from what `logits` gave."""
+        logits, box = self.logits(image)
         return from_square(self.calibrated(logits.mean(dim=0)), box, fill=NO_LUNG_LOGIT).sigmoid().numpy()
+
+    def film_masks(self, logits: torch.Tensor, box: Letterbox) -> dict[str, np.ndarray]:
+        """Return the masks at the film's own size, from what `logits` gave: structure to bool (H, W), tidy.
+
+        They are what `unet.postprocess.binarise` makes of `probabilities`, but logits are held against the threshold's logit,
+        and only where a structure can be.
+        """
+        planes = self.calibrated(logits.mean(dim=0))
+        least = torch.tensor([self.thresholds[name] for name in self.structures]).logit()
+        masks = dict(zip(self.structures, positive(planes - least[:, None, None], box), strict=True))
+        right, left = masks["right_lung"], masks["left_lung"]
+        both = right & left
+        if both.any():
+            right_plane, left_plane = (planes[self.structures.index(name)] for name in ("right_lung", "left_lung"))
+            more_right = positive((right_plane - left_plane)[None], box)[0]
+            right &= ~both | more_right
+            left &= ~(both & more_right)
+        return clean(masks)
 
     def quality(self, logits: torch.Tensor) -> dict[str, Quality]:
         """Return the predicted quality of each structure, from what `logits` gave; empty where the checkpoint has none."""
@@ -101,11 +116,7 @@ class Predictor:
 
     def masks(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """Return the masks at the film's own size: structure to bool (H, W), each one piece without holes."""
-        return self.binarise(self.probabilities(image))
-
-    def binarise(self, probabilities: np.ndarray) -> dict[str, np.ndarray]:
-        """Threshold and tidy probabilities (C, H, W): structure to bool (H, W), no pixel in both lungs."""
-        return clean(binarise(dict(zip(self.structures, probabilities, strict=True)), self.thresholds))
+        return self.film_masks(*self.logits(image))
 
 
 def preprocessing_of(path: Path, checkpoint: Checkpoint) -> Preprocessing:

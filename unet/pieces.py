@@ -41,8 +41,8 @@ def border(mask: np.ndarray) -> np.ndarray:
 def label_pieces(mask: np.ndarray) -> Pieces:
     """Number the pieces of a bool mask (H, W) that hang together through the four neighbours.
 
-    The work grows with the number of runs, not of pixels: runs that overlap in neighbouring rows are joined until nothing
-    changes, each time halving the way to the first run of the piece (Shiloach & Vishkin 1982).
+    The work grows with the number of runs, not of pixels: runs that overlap in neighbouring rows are joined through trees that
+    are flattened by pointer jumping (Shiloach & Vishkin 1982).
     """
     height, width = mask.shape
     # with an empty column on either side no run goes on in the next row, and one ascending number says row and column
@@ -74,11 +74,15 @@ def _touching_runs(starts: np.ndarray, ends: np.ndarray, stride: int) -> tuple[n
 def _first_runs(runs: int, below: np.ndarray, above: np.ndarray) -> np.ndarray:
     """Return for each run the first run, in reading order, of the piece that it belongs to."""
     first = np.arange(runs)
+    first[below] = (
+        above  # a tree over each run that has none above it; what a run touches beside joins trees further down
+    )
     while True:
-        before = first.copy()
-        lower = np.minimum(first[below], first[above])
-        np.minimum.at(first, before[below], lower)
-        np.minimum.at(first, before[above], lower)
-        first = first[first]
-        if np.array_equal(first, before):
+        further = first[first]
+        while not np.array_equal(further, first):
+            first, further = further, further[further]
+        one, other = first[below], first[above]
+        apart = one != other
+        if not apart.any():
             return first
+        np.minimum.at(first, np.maximum(one, other)[apart], np.minimum(one, other)[apart])

@@ -4,11 +4,15 @@ import csv
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch.nn import functional as F
 
 import predict
+from data.resize import from_square, letterbox_of
 from pipeline.film_job import FilmJob
 from pipeline.predictor import Predictor
+from unet.postprocess import binarise, clean
 
 RNG = np.random.default_rng(0)
 TIMED = ("--precision", "float32", "--device", "cpu")
@@ -66,8 +70,9 @@ def test_a_second_call_does_only_what_is_new_changed_or_lost(network, films, tmp
     assert done == []
     Image.fromarray(np.eye(20, dtype=np.uint8)).save(films / "new.png")
     (out / "masks/heart/odd 'name';.png").unlink()
+    (out / "overlays/a-1.jpg").write_bytes(b"")  # as a power cut may leave it
     call(network, out, films)
-    assert sorted(file.rsplit("/", 1)[1] for file in done) == ["new.png", "odd 'name';.jpg"]
+    assert sorted(file.rsplit("/", 1)[1] for file in done) == ["a.png", "new.png", "odd 'name';.jpg"]
     assert len(rows(out)) == 4 and len({row["file"] for row in rows(out)}) == 4
 
 
@@ -88,8 +93,25 @@ def test_dicom_files_are_recognised_and_without_pydicom_say_what_to_install(netw
 
 def test_no_pixel_is_in_both_lungs_and_the_more_probable_one_has_it(network):
     predictor = Predictor(network, "cpu", "float32")
-    right, left, heart = np.full((9, 12), 0.6), np.full((9, 12), 0.7), np.zeros((9, 12))
-    right[:, :4] = 0.9
-    masks = predictor.binarise(np.stack([right, left, heart]).astype(np.float32))
-    assert not (masks["right_lung"] & masks["left_lung"]).any()
-    assert masks["right_lung"][:, :4].all() and masks["left_lung"][:, 4:].all() and not masks["heart"].any()
+    size = predictor.preprocessing.size
+    logits = torch.tensor([0.6, 0.7, 0.1]).logit()[:, None, None].repeat(1, size, size)
+    logits[0, :, : size // 2] = torch.tensor(0.9).logit()
+    masks = predictor.film_masks(logits[None], letterbox_of(torch.ones(2 * size, 2 * size), size))
+    assert (masks["right_lung"] ^ masks["left_lung"]).all() and not masks["heart"].any()
+    assert masks["right_lung"][:, : size - 1].all() and masks["left_lung"][:, size + 1 :].all()
+
+
+@pytest.mark.parametrize("shape", [(300, 200), (200, 333), (40, 30)])
+def test_masks_are_those_of_the_probabilities(network, shape):
+    predictor = Predictor(network, "cpu", "float32")
+    size = predictor.preprocessing.size
+    predictor.thresholds = {"right_lung": 0.6, "left_lung": 0.45, "heart": 0.5}
+    rng = torch.Generator().manual_seed(shape[0])
+    logits = F.avg_pool2d(torch.randn(1, 3, size, size, generator=rng), 5, 1, 2) * 9
+    box = letterbox_of(torch.ones(shape), size)
+    probabilities = from_square(predictor.calibrated(logits[0]), box).sigmoid().numpy()
+    named = dict(zip(predictor.structures, probabilities, strict=True))
+    expected = clean(binarise(named, predictor.thresholds))
+    masks = predictor.film_masks(logits, box)
+    for name, mask in expected.items():
+        assert np.array_equal(masks[name], mask), name

@@ -4,8 +4,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from data.geometry import bounding_box, cardiothoracic, lung_size, midline, row_edges
-from data.measurements import measure_masks
+from data.geometry import bounding_box, cardiothoracic, find_edges, lung_size, midline
+from data.measurements import edges_of, measure_masks, sides_of
 
 ROW, COLUMN = 0.5, 2.0  # unequal, so that swapped axes fail
 
@@ -26,8 +26,8 @@ def named(masks, spacing):
 
 def test_the_ratio_and_its_parts_are_exact_on_rectangles():
     masks = chest()
-    lungs = masks["right_lung"] | masks["left_lung"]
-    result = cardiothoracic(masks["heart"], lungs, (masks["right_lung"], masks["left_lung"]), (ROW, COLUMN))
+    edges = edges_of(masks)
+    result = cardiothoracic(edges["heart"], edges["lungs"], sides_of(edges), (ROW, COLUMN))
     assert (result.heart_width, result.thorax_width) == (24 * COLUMN, 54 * COLUMN)
     assert result.ratio == 24 / 54
     assert result.midline_column == 29 and (result.right_distance, result.left_distance) == (9 * COLUMN, 15 * COLUMN)
@@ -38,8 +38,8 @@ def test_the_ratio_and_its_parts_are_exact_on_rectangles():
 def test_the_two_definitions_differ_where_no_single_row_shows_both_outermost_columns():
     masks = chest()
     masks["right_lung"][28:] = False  # the outermost left column lies below the right lung's end
-    lungs = masks["right_lung"] | masks["left_lung"]
-    result = cardiothoracic(masks["heart"], lungs, (masks["right_lung"], masks["left_lung"]))
+    edges = edges_of(masks)
+    result = cardiothoracic(edges["heart"], edges["lungs"], sides_of(edges))
     assert result.thorax_width == 54 and result.internal_diameter == 50
     assert result.ratio == 24 / 54 and result.internal_ratio == 24 / 50
 
@@ -47,7 +47,8 @@ def test_the_two_definitions_differ_where_no_single_row_shows_both_outermost_col
 def test_a_heart_beside_the_midline_counts_nothing_on_the_other_side():
     right, left, heart = (np.zeros((10, 30), bool) for _ in range(3))
     right[1:9, 2:10], left[1:9, 14:28], heart[4:8, 15:21] = True, True, True
-    result = cardiothoracic(heart, right | left, (right, left))
+    edges = edges_of({"right_lung": right, "left_lung": left, "heart": heart})
+    result = cardiothoracic(edges["heart"], edges["lungs"], sides_of(edges))
     assert result.midline_column == 12 and (result.right_distance, result.left_distance) == (0, 9)
     assert result.ratio == 6 / 26 and result.internal_ratio == 9 / 26
 
@@ -56,8 +57,9 @@ def test_what_is_undefined_is_none_and_left_out():
     masks = chest()
     empty = np.zeros((40, 60), bool)
     lungs = masks["right_lung"] | masks["left_lung"]
-    assert cardiothoracic(empty, lungs) is None and cardiothoracic(masks["heart"], empty) is None
-    assert bounding_box(empty) is None and lung_size(empty) is None and midline(empty, masks["left_lung"]) is None
+    edges, none = edges_of(masks), find_edges(empty)
+    assert cardiothoracic(none, edges["lungs"]) is None and cardiothoracic(edges["heart"], none) is None
+    assert bounding_box(empty) is none.box is lung_size(empty, None) is midline(none, edges["left_lung"]) is None
     without_sides = named({"heart": masks["heart"], "lungs": lungs}, None)
     assert set(without_sides) == {
         "cardiothoracic_ratio", "heart_width_px", "thorax_width_px", "internal_thoracic_diameter_px",
@@ -71,10 +73,23 @@ def test_what_is_undefined_is_none_and_left_out():
 @given(arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9))), st.booleans())
 def test_edges_of_rows_are_those_a_walk_along_each_row_finds(mask, turned):
     mask = mask.T[:, ::-1] if turned else mask
-    first, last = row_edges(mask)
-    for row, start, end in zip(mask, first, last, strict=True):
+    edges = find_edges(mask)
+    assert edges.box == bounding_box(mask)
+    for row, start, end in zip(mask, edges.first, edges.last, strict=True):
         filled = [column for column, inside in enumerate(row) if inside]
         assert (start, end) == ((filled[0], filled[-1] + 1) if filled else (len(row), 0))
+
+
+@settings(max_examples=60, deadline=None)
+@given(arrays(bool, (6, 7)), arrays(bool, (6, 7)))
+def test_edges_of_both_and_of_the_mirror_image_are_those_found_in_the_mask_itself(one, other):
+    for derived, mask in (
+        (find_edges(one).unite(find_edges(other)), one | other),
+        (find_edges(one).mirror(7), one[:, ::-1]),
+    ):
+        found = find_edges(mask)
+        assert derived.box == found.box
+        assert np.array_equal(derived.first, found.first) and np.array_equal(derived.last, found.last)
 
 
 def test_masks_of_two_sizes_are_refused():

@@ -6,7 +6,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from data.landmarks import corner_at, lung_points, mediastinum, tilt_degrees
+from data import landmarks
+from data.geometry import find_edges
+from data.landmarks import corner_at, tilt_degrees
 from data.measurement_overlay import draw_measurements, measurement_lines
 from data.measurements import measure_masks
 from data.phantom import draw_phantom
@@ -16,6 +18,14 @@ ROOT = Path(__file__).parent.parent.parent
 
 def named(masks, spacing, views=()):
     return {measurement.name: measurement for measurement in measure_masks(masks, spacing, views)}
+
+
+def lung_points(lung, side, heart, spacing=(1.0, 1.0)):
+    return landmarks.lung_points(lung, find_edges(lung), side, None if heart is None else find_edges(heart), spacing)
+
+
+def mediastinum(right, left):
+    return landmarks.mediastinum(find_edges(right), find_edges(left))
 
 
 def stepped_lung():

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.resize import from_square, letterbox_of, to_square
+from data.resize import from_square, letterbox_of, positive, to_square
 
 
 def grey(height, width):
@@ -73,3 +73,14 @@ def test_planes_of_another_size_are_refused():
         to_square(torch.zeros(1, 12, 10), box)
     with pytest.raises(ValueError, match="square of 16"):
         from_square(torch.zeros(1, 8, 8), box)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 300), st.integers(1, 300), st.sampled_from([8, 33, 64]), st.integers(0, 99), st.floats(-3, 3))
+def test_what_is_positive_is_found_without_enlarging_all(height, width, size, seed, level):
+    film = torch.full((height, width), 0.5)
+    film[: height // 5] = 0.0
+    box = letterbox_of(film, size)
+    planes = torch.randn(2, size, size, generator=torch.Generator().manual_seed(seed)) + level
+    assert (positive(planes, box) == (from_square(planes, box, fill=-1.0) >= 0).numpy()).all()
+    assert not positive(torch.full((1, size, size), -1.0), box).any()

@@ -19,6 +19,15 @@ def test_the_file_appears_whole_and_readable_by_others(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["a.txt", "plain"]
 
 
+def test_only_what_must_outlive_a_power_cut_waits_for_the_disk(tmp_path, monkeypatch):
+    waits = []
+    monkeypatch.setattr(os, "fsync", waits.append)
+    for durable in (True, False):
+        with atomic_file(tmp_path / "a.txt", "w", durable=durable) as file:
+            file.write("whole")
+    assert len(waits) == 1 and (tmp_path / "a.txt").read_text() == "whole"
+
+
 def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path):
     path = tmp_path / "a.bin"
     path.write_bytes(b"good")

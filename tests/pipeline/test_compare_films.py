@@ -36,10 +36,8 @@ class Reader:
         )
         return torch.from_numpy(np.stack([planes, planes])), None
 
-    def enlarge(self, logits, box):
-        return (logits.mean(dim=0) > 0).numpy()
-
-    def binarise(self, planes):
+    def film_masks(self, logits, box):
+        planes = (logits.mean(dim=0) > 0).numpy()
         return dict(zip(("right_lung", "left_lung", "heart"), planes, strict=True))
 
 
