@@ -26,6 +26,16 @@ class Pieces(NamedTuple):
         return np.repeat(painted, lengths).reshape(height, width + 2)[:, 1:-1]
 
     @property
+    def columns(self) -> tuple[np.ndarray, np.ndarray]:
+        """The first column and the last column + 1 of each piece: (n,) both."""
+        starts = self.changes[::2] % (self.shape[1] + 2) - 1
+        ends = starts + self.changes[1::2] - self.changes[::2]
+        first, end = np.full(len(self.sizes), self.shape[1]), np.zeros(len(self.sizes), int)
+        np.minimum.at(first, self.runs - 1, starts)
+        np.maximum.at(end, self.runs - 1, ends)
+        return first, end
+
+    @property
     def labels(self) -> np.ndarray:
         """The number of each pixel's piece: (H, W) int32, 0 outside."""
         return self.paint(np.arange(len(self.sizes) + 1, dtype=np.int32))

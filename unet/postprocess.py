@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from unet.pieces import label_pieces
+from unet.pieces import Pieces, label_pieces
+
+RIVAL = 0.5  # of the largest piece's size; what is smaller is a stray blob
 
 
 def binarise(probabilities: Mapping[str, np.ndarray], thresholds: Mapping[str, float]) -> dict[str, np.ndarray]:
@@ -26,17 +28,20 @@ def binarise(probabilities: Mapping[str, np.ndarray], thresholds: Mapping[str, f
 
 
 def clean(masks: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return each structure as its largest piece without holes: structure to bool (H, W), in and out.
+    """Return each structure as one piece without holes: structure to bool (H, W), in and out.
 
-    A lung or heart is one piece on a film; a second one is a stray blob, which would ruin every distance. An empty mask
-    stays empty. The lungs come as two structures: a union of both would lose one of them here.
+    A lung or heart is one piece on a film; a second one is a stray blob, which would ruin every distance. The largest is
+    kept, but for a lung one at least RIVAL as large that lies wholly between it and the other lung: the dark air beside a
+    chest, under an arm, can be larger than the lung. An empty mask stays empty. The lungs come as two structures: a union of
+    both would lose one of them here.
     """
     if "lungs" in masks:
         raise ValueError("'lungs' is two pieces; clean right_lung and left_lung, then unite them")
-    return {name: _tidy(mask) for name, mask in masks.items()}
+    others = {"right_lung": masks.get("left_lung"), "left_lung": masks.get("right_lung")}
+    return {name: _tidy(mask, others.get(name)) for name, mask in masks.items()}
 
 
-def _tidy(mask: np.ndarray) -> np.ndarray:
+def _tidy(mask: np.ndarray, other: np.ndarray | None) -> np.ndarray:
     """Do so inside the mask's bounding box alone: outside of it there is neither a piece nor a hole."""
     rows = mask.any(axis=1).nonzero()[0]
     if not len(rows):
@@ -44,23 +49,35 @@ def _tidy(mask: np.ndarray) -> np.ndarray:
     columns = mask[rows[0] : rows[-1] + 1].any(axis=0).nonzero()[0]
     box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     tidy = np.zeros_like(mask)
-    tidy[box] = fill_holes(largest_components(mask[box]))
+    pieces, one = label_pieces(mask[box]), mask[box]
+    if len(pieces.sizes) > 1:
+        keep = np.zeros(len(pieces.sizes) + 1, bool)
+        keep[1 + _main_piece(pieces, columns[0], other)] = True
+        one = pieces.paint(keep)
+    tidy[box] = fill_holes(one)
     return tidy
+
+
+def _main_piece(pieces: Pieces, left: int, other: np.ndarray | None) -> int:
+    """Return the index of the piece to keep. left: the first column that `pieces` are numbered in; other: the other lung."""
+    largest = int(np.argmax(pieces.sizes))
+    rivals = np.flatnonzero(pieces.sizes >= RIVAL * pieces.sizes[largest])
+    if len(rivals) == 1 or other is None or not other.any():
+        return largest
+    first, end = pieces.columns
+    per_column = np.count_nonzero(other, axis=0)
+    middle = per_column @ np.arange(len(per_column)) / per_column.sum() - left
+    between = [
+        k
+        for k in rivals
+        if end[largest] <= first[k] and end[k] <= middle or middle <= first[k] and end[k] <= first[largest]
+    ]
+    return max(between, key=lambda k: pieces.sizes[k], default=largest)
 
 
 def component_count(mask: np.ndarray) -> int:
     """Return the number of connected pieces (four neighbours) of a bool mask (H, W); 0 when it is empty."""
     return len(label_pieces(mask).sizes)
-
-
-def largest_components(mask: np.ndarray, count: int = 1) -> np.ndarray:
-    """Keep the `count` largest connected pieces (four neighbours); of equal ones the first in reading order."""
-    pieces = label_pieces(mask)
-    if len(pieces.sizes) <= count:
-        return mask.copy()
-    keep = np.zeros(len(pieces.sizes) + 1, bool)
-    keep[np.argsort(-pieces.sizes, kind="stable")[:count] + 1] = True
-    return pieces.paint(keep)
 
 
 def fill_holes(mask: np.ndarray) -> np.ndarray:

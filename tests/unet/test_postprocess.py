@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from unet.pieces import label_pieces
-from unet.postprocess import binarise, clean, component_count, fill_holes, largest_components
+from unet.postprocess import binarise, clean, component_count, fill_holes
 
 
 def mask(*rows):
@@ -32,6 +32,7 @@ def test_pieces_touch_along_edges_not_corners():
     pieces = label_pieces(mask("##..", "..#.", "#.##"))
     assert pieces.labels.tolist() == [[1, 1, 0, 0], [0, 0, 2, 0], [3, 0, 2, 2]]
     assert pieces.sizes.tolist() == [2, 3, 1]
+    assert [ends.tolist() for ends in pieces.columns] == [[0, 2, 0], [2, 4, 1]]
 
 
 def test_a_spiral_is_one_piece():
@@ -47,12 +48,25 @@ def test_labels_are_those_of_a_walk(m):
     assert sizes.tolist() == [int((labels == n + 1).sum()) for n in range(len(sizes))]
 
 
-def test_the_largest_pieces_stay():
+def test_the_largest_piece_stays():
     m = mask("##.#.", "##...", "...##")
-    assert largest_components(m).sum() == 4
-    assert largest_components(m, 2).sum() == 6
-    assert np.array_equal(largest_components(m, 9), m)
-    assert not largest_components(np.zeros((3, 3), bool)).any()
+    assert np.array_equal(clean({"heart": m})["heart"], mask("##...", "##...", "....."))
+    assert not clean({"heart": np.zeros((3, 3), bool)})["heart"].any()
+
+
+def test_a_lung_is_the_piece_beside_the_other_lung_not_the_air_outside():
+    right, left = mask("###.##....", "###.##....", "#........."), mask("........##", "........##", "........##")
+    kept = mask("....##....", "....##....", "..........")
+    tidy = clean({"right_lung": right, "left_lung": left})
+    assert np.array_equal(tidy["right_lung"], kept) and np.array_equal(tidy["left_lung"], left)
+    flipped = clean({"right_lung": left[:, ::-1], "left_lung": right[:, ::-1]})
+    assert np.array_equal(flipped["left_lung"], kept[:, ::-1])
+    alone = mask("###.......", "###.......", "#.........")
+    assert np.array_equal(clean({"right_lung": right})["right_lung"], alone)  # nothing says which side is inside
+    far = mask("###.#.....", "###.#.....", "#.........")  # too small to be the lung
+    assert np.array_equal(clean({"right_lung": far, "left_lung": left})["right_lung"], alone)
+    above = mask("###.......", "..........", "###.......")  # a lung in two halves, one above the other
+    assert clean({"right_lung": above, "left_lung": left})["right_lung"].sum() == 3
 
 
 def test_holes_are_filled_and_bays_are_not():
