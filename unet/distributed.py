@@ -90,6 +90,16 @@ def gather(items: Sequence[T]) -> list[T]:
     return [item for part in parts for item in part]
 
 
+def wait_for_all() -> None:
+    """Return when every process has come this far.
+
+    To be called when the work is done: a process that ends while the first one still writes for all can take its connections
+    with it at a moment that aborts it. Not after an error, which the others never hear of; torchrun ends them.
+    """
+    if size() > 1:
+        dist.barrier()
+
+
 def sum_of(value: float) -> float:
     """Return the sum of a number over the processes."""
     if size() == 1:
