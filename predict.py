@@ -44,7 +44,7 @@ from report.page import write_page
 from report.prediction import LISTED, prediction_page
 from report.run_folder import write_csv
 from unet.device import PRECISIONS, choose_device, choose_precision, film_threads, keep_freed_memory
-from unet.distributed import first_then_others, from_first, gather, is_first, join, progress_stream, shard, wait_for_all
+from unet.distributed import first_then_others, from_first, gather, is_first, join, progress_stream, shard
 
 RUNS = Path("runs")
 EXPORT_SECONDS = 30.0  # how often predictions.csv is brought up to date while films are done
@@ -102,9 +102,7 @@ def main(argv: list[str]) -> int:
     network = network_id(path, config)
     config.out.mkdir(parents=True, exist_ok=True)
     with closing(first_then_others(lambda: connect(config.db or config.out / "predictions.sqlite"))) as connection:
-        status = predict(films, predictor, network, config, connection)
-    wait_for_all()
-    return status
+        return predict(films, predictor, network, config, connection)
 
 
 def predict(

@@ -26,7 +26,7 @@ from pipeline.session import Session, finish, open_session, save, warn
 from pipeline.train_settings import OVERFIT_DICE, OVERFIT_STEPS, TrainConfig, complete, stored_config
 from report.run_folder import write_config, write_curves, write_metrics
 from unet.device import keep_freed_memory
-from unet.distributed import from_first, is_first, join, progress_stream, shard, wait_for_all
+from unet.distributed import from_first, is_first, join, progress_stream, shard
 from unet.trainer import Trainer, Validation
 
 
@@ -80,7 +80,6 @@ def train(config: TrainConfig) -> int:
     finish(session)
     if is_first():
         write_curves(config.out, session.history)
-    wait_for_all()
     best = best_epoch(session.history)
     path = config.out / "best.pt"
     print(

@@ -57,7 +57,7 @@ def fit_on_validation(
     traits, truths = [], []
     for logits, known in films(batch for part in batches for batch in part):
         planes = probabilities_of(logits, checkpoint.temperature)
-        raw = binarise(planes, checkpoint.threshold)
+        raw = binarise(planes, checkpoint.thresholds())
         tidy = clean(raw)
         traits.append(film_traits(planes, raw, tidy))
         tidy["lungs"] = tidy["right_lung"] | tidy["left_lung"]
@@ -85,8 +85,7 @@ def fit_on_training(
     for rows in (_evenly(train_rows, MOST_FILMS), _evenly(val_rows, MOST_FILMS)):
         films = (film for batch in dataset.batches_of(rows, BATCH) for film in predict_batch(model, batch, precision))
         planes = (probabilities_of(logits, checkpoint.temperature) for logits, _ in films)
-        thresholds = {name: checkpoint.threshold.get(name, 0.5) for name in STRUCTURES}
-        shapes.append([film_shape(clean(binarise(film, thresholds))) for film in planes])
+        shapes.append([film_shape(clean(binarise(film, checkpoint.thresholds()))) for film in planes])
     checkpoint.typical = fit_typical(*shapes)
     with atomic_file(path) as file:
         save_checkpoint(file, checkpoint)

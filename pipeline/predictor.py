@@ -16,7 +16,6 @@ from unet.quality import Quality, check_fit, predict_quality
 from unet.traits import FilmTraits, film_shape, film_traits
 from unet.typical import check_typical, is_fitted
 
-DEFAULT_THRESHOLD = 0.5
 MOST_SIZE = 8192  # side of the network's square, pixels; more would fill the memory of any machine
 NO_LUNG_LOGIT = -30.0  # outside of what the network has seen
 
@@ -33,7 +32,7 @@ class Predictor:
         check_fit(path, self.checkpoint.quality)
         check_typical(path, self.checkpoint.typical)
         self.structures = tuple(self.checkpoint.structures)
-        self.thresholds = {name: self.checkpoint.threshold.get(name, DEFAULT_THRESHOLD) for name in self.structures}
+        self.thresholds = self.checkpoint.thresholds()
         self.preprocessing = preprocessing_of(path, self.checkpoint)
         self.device = choose_device(device)
         self.precision, self.reason = choose_precision(precision, self.device)

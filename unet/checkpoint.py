@@ -15,6 +15,7 @@ from torch import Tensor
 from unet.model import UNet, UNetConfig
 
 FORMAT = "lung-segmentation checkpoint 1"
+DEFAULT_THRESHOLD = 0.5  # of a structure that no validation film shows drawn
 MOST_IN_CONFIG = 4096  # no number of a network's config is larger
 
 
@@ -47,6 +48,10 @@ class Checkpoint:
         model = UNet(self.model)
         model.load_state_dict(self.weights)
         return model.eval()
+
+    def thresholds(self) -> dict[str, float]:
+        """Return the threshold of every structure."""
+        return {name: self.threshold.get(name, DEFAULT_THRESHOLD) for name in self.structures}
 
 
 def save_checkpoint(file: BinaryIO, checkpoint: Checkpoint) -> None:

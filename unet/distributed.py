@@ -6,6 +6,7 @@ up to the rounding of sums. gloo carries tensors on processors, NCCL those on GP
 """
 
 import atexit
+import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -28,6 +29,9 @@ def join() -> None:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
         backend = "cpu:gloo,cuda:nccl"
+    # torch loads this sooner or later, and its functions keep the group that they find as their default: loaded now they find
+    # none. Loaded later they would keep it past its end, and its threads, which then abort the interpreter as it closes
+    importlib.import_module("torch.distributed.nn.functional")
     dist.init_process_group(backend, timeout=PATIENCE)
     atexit.register(dist.destroy_process_group)
     if not is_first():
@@ -88,16 +92,6 @@ def gather(items: Sequence[T]) -> list[T]:
     parts: list[Any] = [None] * size()
     dist.all_gather_object(parts, list(items))
     return [item for part in parts for item in part]
-
-
-def wait_for_all() -> None:
-    """Return when every process has come this far.
-
-    To be called when the work is done: a process that ends while the first one still writes for all can take its connections
-    with it at a moment that aborts it. Not after an error, which the others never hear of; torchrun ends them.
-    """
-    if size() > 1:
-        dist.barrier()
 
 
 def sum_of(value: float) -> float:

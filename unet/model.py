@@ -42,7 +42,8 @@ class UNet(nn.Module):
         self.dropout = nn.Dropout2d(config.dropout)
         self.ups = nn.ModuleList(Up(b, a) for a, b in reversed(list(zip(widths[:-1], widths[1:], strict=True))))
         self.head = nn.Conv2d(widths[0], config.channels_out * config.stem**2, 1)
-        self.apply(_initialise)
+        if not self.head.weight.is_meta:  # shapes without memory, which a checkpoint's weights are held against
+            self.apply(_initialise)
 
     def forward(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]

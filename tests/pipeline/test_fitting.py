@@ -2,9 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 
-from pipeline.fitting import choose_thresholds, fit_temperatures, probabilities_of
+from data.dataset import Batch
+from db.records import MASK_STRUCTURES, STRUCTURES
+from pipeline.fitting import choose_thresholds, fit_on_training, fit_on_validation, fit_temperatures, probabilities_of
 from unet.calibration import add, nll, reliability
+from unet.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from unet.model import UNet, UNetConfig
 
 SHAPE = (60, 70)
 
@@ -53,3 +58,29 @@ def test_probabilities_are_calibrated_and_lack_no_structure():
         "heart",
     }
     assert planes["right_lung"][0, 0] == pytest.approx(1 / (1 + np.exp(-2)))
+
+
+def test_what_no_film_shows_drawn_is_fitted_around(tmp_path):
+    dataset = LungsAlone()
+    path = tmp_path / "best.pt"
+    config = UNetConfig(base=4, widest=8, depth=1)
+    with open(path, "wb") as file:
+        save_checkpoint(file, Checkpoint(config, UNet(config).state_dict(), {}, {}, list(STRUCTURES)))
+    fit_on_validation(path, dataset, range(6), torch.device("cpu"), "float32")
+    fit_on_training(path, dataset, range(6), range(6), torch.device("cpu"), "float32")
+    fitted = load_checkpoint(path)
+    assert set(fitted.threshold) == set(fitted.temperature) == {"right_lung", "left_lung"}
+    assert fitted.thresholds() == {**fitted.threshold, "heart": 0.5}
+    assert fitted.typical
+
+
+class LungsAlone:
+    """Films of a source that draws no heart."""
+
+    def batches_of(self, rows, batch_size):
+        for row in rows:
+            image = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(row))
+            masks = torch.zeros(1, len(MASK_STRUCTURES), 64, 64)
+            masks[:, 0, 10:40, 5:25] = masks[:, 1, 10:40, 35:55] = 1
+            masks[:, MASK_STRUCTURES.index("lungs")] = masks[:, :2].amax(dim=1)
+            yield Batch(image, masks, torch.tensor([[name != "heart" for name in MASK_STRUCTURES]]))
