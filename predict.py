@@ -87,7 +87,9 @@ def main(argv: list[str]) -> int:
         raise ValueError(f"--format {unknown[0]!r}: wanted some of {', '.join(FORMATS)}")
     keep_freed_memory()
     join()
-    path = find_checkpoints(config.checkpoint, RUNS)[0]
+    path, *others = find_checkpoints(config.checkpoint, RUNS)
+    if others:
+        print(f"{path} predicts, the first of {1 + len(others)} folds; name the best.pt of another one to take that")
     precision = from_first(lambda: choose_precision(config.precision, choose_device(config.device))[0])
     predictor = Predictor(path, config.device, precision, config.test_time_views or config.compare)
     if config.compare:

@@ -1,6 +1,7 @@
 """predict.py called end to end on a network of a few steps."""
 
 import csv
+import shutil
 
 import numpy as np
 import pytest
@@ -47,6 +48,14 @@ def test_every_film_gets_masks_of_its_own_size_an_overlay_and_a_row(network, fil
             assert mask.shape == (51, 37) and set(np.unique(mask)) <= {0, 255}
         assert (tmp_path / f"out/overlays/{name}.jpg").is_file()
     assert "Nobody has checked these masks" in (tmp_path / "out/report.html").read_text()
+
+
+def test_of_several_folds_the_first_predicts_and_says_so(network, films, tmp_path, capsys):
+    for fold in ("fold1", "fold2"):
+        (tmp_path / "cross" / fold).mkdir(parents=True)
+        shutil.copy(network, tmp_path / "cross" / fold / "best.pt")
+    assert call(tmp_path / "cross", tmp_path / "out", films) == 0
+    assert "fold1/best.pt predicts, the first of 2 folds" in capsys.readouterr().out
 
 
 def test_what_cannot_be_read_is_listed_and_the_rest_done(network, films, tmp_path, capsys):
