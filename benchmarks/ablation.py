@@ -4,15 +4,16 @@
     python -m benchmarks.ablation --db films.sqlite --part efficiency      # few films, with and without phantom films first
 
 Every training and evaluation is the command that a user would call, in a folder of its own below --out; a finished one is never
-done again. The table goes to stdout and to --out/PART.md: means over the seeds and 95 % t intervals, which say how much of a
-difference is chance between trainings. In-source: fold 1 of 5 by patient. Across: the sources of --left-out, never trained on.
+done again. The table goes to stdout and to --out/PART.md: means over the seeds and 95 % t intervals, then
+the differences to the first row, seed by seed, which say how much is chance between trainings. In-source: fold 1 of 5 by
+patient. Across: the sources of --left-out, never trained on.
 """
 
 import json
 import math
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
@@ -63,19 +64,22 @@ def main(argv: list[str]) -> int:
     common = ["--db", str(config.db), "--preset", config.preset]
     common += ["--epochs", str(config.epochs)] if config.epochs is not None else []
     common += ["--phantom-epochs", str(config.phantom_epochs)] if config.phantom_epochs is not None else []
-    rows = []
+    values = {}  # variant to its columns, each with one number per seed
     for name, flags in variants.items():
-        cells = []
+        values[name] = []
         for split, split_flags in splits.items():
             folders = [config.out / config.part / slug(name) / split / f"seed{seed}" for seed in range(config.seeds)]
             summaries = [
                 train_and_score(folder, (*common, *flags, *split_flags, "--seed", str(seed)))
                 for seed, folder in enumerate(folders)
             ]
-            cells += [over_seeds(column) for column in zip(*map(scores, summaries), strict=True)]
-        rows.append((name, *cells))
-        print(" | ".join(rows[-1]), flush=True)
-    text = "\n".join(table_lines(rows, splits)) + "\n"
+            values[name] += zip(*map(scores, summaries), strict=True)
+        print(" | ".join((name, *map(over_seeds, values[name]))), flush=True)
+    rows = [(name, *map(over_seeds, columns)) for name, columns in values.items()]
+    lines = [*table_lines(rows, splits)]
+    if len(values) > 1:
+        lines += ["", *table_lines(difference_rows(values), splits)]
+    text = "\n".join(lines) + "\n"
     (config.out / f"{config.part}.md").write_text(text, encoding="utf-8")
     print(f"\n{text}")
     return DONE
@@ -142,7 +146,19 @@ def over_seeds(values: Sequence[float | None]) -> str:
     return f"{mean(known):.4f} ± {half_width:.4f}"
 
 
-def table_lines(rows: Sequence[tuple[str, ...]], splits: Sequence[str]) -> Iterator[str]:
+def difference_rows(values: Mapping[str, Sequence[Sequence[float | None]]]) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each variant after the first: its differences to the first, seed by seed, each on the same films.
+
+    values: variant to columns of one number per seed. Splits differ from seed to seed, so these intervals are the narrower ones.
+    """
+    (first, base), *others = values.items()
+    for name, columns in others:
+        pairs = (zip(own, reference, strict=True) for own, reference in zip(columns, base, strict=True))
+        differences = ([None if None in pair else pair[0] - pair[1] for pair in both] for both in pairs)
+        yield (f"{name}, less {first}", *map(over_seeds, differences))
+
+
+def table_lines(rows: Iterable[tuple[str, ...]], splits: Sequence[str]) -> Iterator[str]:
     """Yield the lines of the Markdown table."""
     names = {"mean": "", "p5": " 5th percentile"}
     heads = [f"{split}: {structure}{names[statistic]}" for split in splits for structure, statistic in COLUMNS]
