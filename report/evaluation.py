@@ -53,11 +53,12 @@ def evaluation_page(
     """
     ranked = sorted(results, key=lambda result: result.rank)
     shown = pick_pictures(ranked) if summary["structures"] else ranked[: 2 * SHOWN]
-    confident = confident_failures(ranked)
+    confident = confident_failures(ranked)[: 2 * SHOWN]
     embedded = {result.record.image_id for result in shown}
     rest = [result for result in ranked if result.record.image_id not in embedded]
     if len(results) > EMBEDDED_PICTURES:  # of many films only those that a gallery shows
-        rest = [result for result in confident if result.record.image_id not in embedded]
+        of_table = {result.record.image_id for result, _ in confident}
+        rest = [result for result in rest if result.record.image_id in of_table]
     page = Page("Evaluation of lung and heart masks")
     page.add(*(Text(fact) for fact in facts))
     page.add(*(_agreement(summary) if summary["structures"] else [Text(WITHOUT_TRUTH)]))
@@ -90,12 +91,15 @@ def pick_pictures(ranked: Sequence[FilmResult]) -> list[FilmResult]:
     return list({result.record.image_id: result for result in chosen}.values())
 
 
-def confident_failures(ranked: Sequence[FilmResult]) -> list[FilmResult]:
-    """The films below the good Dice that no doubt was raised about, those whose prediction promised most too much first."""
+def confident_failures(results: Sequence[FilmResult]) -> list[tuple[FilmResult, str]]:
+    """Films and structures below the good Dice that no doubt was raised about; what promised most too much comes first."""
     failed = [
-        r for r in ranked if r.scores and r.rank < GOOD_DICE and r.main in r.quality and not r.quality[r.main].doubtful
+        (result, structure)
+        for result in results
+        for structure, dice in result.dice.items()
+        if dice < GOOD_DICE and structure in result.quality and not result.quality[structure].doubtful
     ]
-    return sorted(failed, key=lambda result: -result.overrated)[:SHOWN]
+    return sorted(failed, key=lambda failure: -failure[0].overrated(failure[1]))
 
 
 def reading_help(summary: dict) -> str:
@@ -121,13 +125,16 @@ def _agreement(summary: dict) -> Iterator[Block]:
 
 
 def _galleries(
-    ranked: Sequence[FilmResult], shown: Sequence[FilmResult], confident: Sequence[FilmResult], summary: dict
+    ranked: Sequence[FilmResult],
+    shown: Sequence[FilmResult],
+    confident: Sequence[tuple[FilmResult, str]],
+    summary: dict,
 ) -> Iterator[Block]:
     yield Heading("Worst, median and best" if summary["structures"] else "Lowest predicted quality", 3)
     yield Gallery([_picture(result) for result in shown])
     if summary["structures"] and any(result.quality for result in ranked):
         yield Heading("Confident failures", 3)
-        none = Text(f"There is no film below Dice {GOOD_DICE} of which the predicted quality did not warn.")
+        none = Text(f"No structure of any film is below Dice {GOOD_DICE} without a warning by the predicted quality.")
         yield confident_table(confident) if confident else none
     maps = [result for result in ranked if result.uncertainty][: 2 * SHOWN]
     if maps:

@@ -145,12 +145,21 @@ def film_table(ranked: Sequence[FilmResult], embedded: set[int]) -> Table:
     return Table(columns, rows, "Worst first; click a column's head to sort by it.", links)
 
 
-def confident_table(confident: Sequence[FilmResult]) -> Table:
-    """The films that failed without a warning, each leading to its overlay."""
-    rows = [(r.record.file, TITLES[r.main], r.rank, r.quality[r.main].predicted_dice, r.overrated) for r in confident]
+def confident_table(confident: Sequence[tuple[FilmResult, str]]) -> Table:
+    """The films and structures that failed without a warning, each leading to its overlay."""
+    rows = [
+        (
+            result.record.file,
+            TITLES[name],
+            result.dice[name],
+            result.quality[name].predicted_dice,
+            result.overrated(name),
+        )
+        for result, name in confident
+    ]
     columns = ("film", "structure", "Dice", "predicted Dice", "promised too much")
     caption = f"Below Dice {GOOD_DICE}, and the predicted quality did not warn."
-    return Table(columns, rows, caption, [anchor(result) for result in confident])
+    return Table(columns, rows, caption, [anchor(result) for result, _ in confident])
 
 
 def anchor(result: FilmResult) -> str:

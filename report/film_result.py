@@ -57,12 +57,9 @@ class FilmResult:
         """Cardiothoracic ratio of the reference masks, None where undefined."""
         return _value(self.measured_true, "cardiothoracic_ratio")
 
-    @property
-    def overrated(self) -> float | None:
-        """Predicted minus true Dice of `main`: large on a failure that nothing warned of; None where one is not known."""
-        if not self.scores or self.main not in self.quality:
-            return None
-        return self.quality[self.main].predicted_dice - self.rank
+    def overrated(self, structure: str) -> float:
+        """Predicted minus true Dice of a structure that has both: large on a failure that nothing warned of."""
+        return self.quality[structure].predicted_dice - self.dice[structure]
 
 
 def _value(measured: Iterable[Measurement], name: str) -> float | None:

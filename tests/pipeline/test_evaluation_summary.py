@@ -1,6 +1,7 @@
 """Sums over films, on results made by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,7 @@ from data.measurements import Measurement
 from db.records import ImageRecord
 from pipeline.evaluation_summary import plain, summarise_quality, summarise_ratio
 from report.evaluation import confident_failures
+from report.evaluation_tables import TITLES, confident_table
 from report.film_result import FilmResult
 from unet.quality import Quality
 
@@ -43,7 +45,20 @@ def test_no_truth_leaves_only_the_count():
 
 
 def test_a_confident_failure_is_below_the_limit_without_a_warning():
-    assert [result.record.image_id for result in confident_failures(FILMS)] == [5]
+    assert [result.record.image_id for result, _ in confident_failures(FILMS)] == [5]
+
+
+def test_a_structure_can_fail_alone_without_a_warning():
+    scores = [
+        {"structure": "lungs", "dice": 0.95},
+        {"structure": "right_lung", "dice": 0.86},
+        {"structure": "heart", "dice": 0.5},
+    ]
+    quality = {"lungs": Quality(0.95, False), "right_lung": Quality(0.95, False), "heart": Quality(0.5, True)}
+    result = replace(FILMS[0], scores=scores, quality=quality)
+    assert [structure for _, structure in confident_failures([result])] == ["right_lung"]
+    table = confident_table(confident_failures([result]))
+    assert table.rows == [("1.png", TITLES["right_lung"], 0.86, 0.95, pytest.approx(0.09))]
 
 
 def test_ratio_errors_are_predicted_minus_true():
