@@ -39,7 +39,7 @@ from pipeline.compare_films import write_films_comparison
 from pipeline.explain_films import explain_films
 from pipeline.film_job import FilmDone, FilmFailed, FilmJob, Outcome, one_line
 from pipeline.formats import FORMATS
-from pipeline.predictor import Predictor, find_checkpoints
+from pipeline.predictor import Predictor, find_checkpoint
 from report.page import write_page
 from report.prediction import LISTED, prediction_page
 from report.run_folder import write_csv
@@ -87,9 +87,7 @@ def main(argv: list[str]) -> int:
         raise ValueError(f"--format {unknown[0]!r}: wanted some of {', '.join(FORMATS)}")
     keep_freed_memory()
     join()
-    path, *others = find_checkpoints(config.checkpoint, RUNS)
-    if others:
-        print(f"{path} predicts, the first of {1 + len(others)} folds; name the best.pt of another one to take that")
+    path = find_checkpoint(config.checkpoint, RUNS)
     precision = from_first(lambda: choose_precision(config.precision, choose_device(config.device))[0])
     predictor = Predictor(path, config.device, precision, config.test_time_views or config.compare)
     if config.compare:

@@ -4,9 +4,9 @@
     python -m benchmarks.ablation --db films.sqlite --part efficiency      # few films, with and without phantom films first
 
 Every training and evaluation is the command that a user would call, in a folder of its own below --out; a finished one is never
-done again. The table goes to stdout and to --out/PART.md: means over the seeds and 95 % t intervals, then
-the differences to the first row, seed by seed, which say how much is chance between trainings. In-source: fold 1 of 5 by
-patient. Across: the sources of --left-out, never trained on.
+done again. The tables go to stdout and to --out/PART.md: means over the seeds and 95 % t intervals, then the differences to the
+first row, seed by seed, which say how much is chance between trainings. In-source: fold 1 of 5 by patient. Across: the sources
+of --left-out, never trained on.
 """
 
 import json
@@ -76,7 +76,7 @@ def main(argv: list[str]) -> int:
             values[name] += zip(*map(scores, summaries), strict=True)
         print(" | ".join((name, *map(over_seeds, values[name]))), flush=True)
     rows = [(name, *map(over_seeds, columns)) for name, columns in values.items()]
-    lines = [*table_lines(rows, splits)]
+    lines = list(table_lines(rows, splits))
     if len(values) > 1:
         lines += ["", *table_lines(difference_rows(values), splits)]
     text = "\n".join(lines) + "\n"
@@ -149,7 +149,8 @@ def over_seeds(values: Sequence[float | None]) -> str:
 def difference_rows(values: Mapping[str, Sequence[Sequence[float | None]]]) -> Iterator[tuple[str, ...]]:
     """Yield a row for each variant after the first: its differences to the first, seed by seed, each on the same films.
 
-    values: variant to columns of one number per seed. Splits differ from seed to seed, so these intervals are the narrower ones.
+    values: variant to columns of one Dice per seed, None where it is undefined; a difference with a None is left out. Splits
+    differ from seed to seed, so these intervals are the narrower ones.
     """
     (first, base), *others = values.items()
     for name, columns in others:

@@ -129,6 +129,14 @@ def preprocessing_of(path: Path, checkpoint: Checkpoint) -> Preprocessing:
     return preprocessing
 
 
+def find_checkpoint(path: Path | None, runs: Path) -> Path:
+    """Return the one best.pt that a path means (see `find_checkpoints`); of several folds the first, and say so."""
+    first, *others = find_checkpoints(path, runs)
+    if others:
+        print(f"{first} is used, the first of {1 + len(others)} folds; name the best.pt of another one to take that")
+    return first
+
+
 def find_checkpoints(path: Path | None, runs: Path) -> list[Path]:
     """Return the best.pt that a path means: the file itself, a training's folder, its folds; None: the newest below `runs`."""
     if path is None:

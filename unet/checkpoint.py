@@ -50,7 +50,7 @@ class Checkpoint:
         return model.eval()
 
     def thresholds(self) -> dict[str, float]:
-        """Return the threshold of every structure."""
+        """Return every structure's threshold, a probability in (0, 1); 0.5 where none was fitted."""
         return {name: self.threshold.get(name, DEFAULT_THRESHOLD) for name in self.structures}
 
 

@@ -24,7 +24,7 @@ from cli.settings import parse_settings, setting
 from data.intensity import HIGH_PERCENTILE, LOW_PERCENTILE
 from data.resize import BLACK, BRIGHT_SHARE
 from data.writing import atomic_file
-from pipeline.predictor import NO_LUNG_LOGIT, Predictor, find_checkpoints
+from pipeline.predictor import NO_LUNG_LOGIT, Predictor, find_checkpoint
 from unet.film_module import FilmModule
 
 TOLERANCE = 1e-4  # of a probability
@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
     unknown = sorted(set(config.formats) - set(ENDINGS))
     if unknown:
         raise ValueError(f"--formats {unknown[0]!r}: wanted some of {', '.join(ENDINGS)}")
-    path = find_checkpoints(config.checkpoint, Path("runs"))[0]
+    path = find_checkpoint(config.checkpoint, Path("runs"))
     predictor = Predictor(path, device="cpu", precision="float32")
     module = film_module(predictor)
     config.out.mkdir(parents=True, exist_ok=True)

@@ -55,7 +55,7 @@ def test_of_several_folds_the_first_predicts_and_says_so(network, films, tmp_pat
         (tmp_path / "cross" / fold).mkdir(parents=True)
         shutil.copy(network, tmp_path / "cross" / fold / "best.pt")
     assert call(tmp_path / "cross", tmp_path / "out", films) == 0
-    assert "fold1/best.pt predicts, the first of 2 folds" in capsys.readouterr().out
+    assert "fold1/best.pt is used, the first of 2 folds" in capsys.readouterr().out
 
 
 def test_what_cannot_be_read_is_listed_and_the_rest_done(network, films, tmp_path, capsys):

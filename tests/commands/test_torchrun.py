@@ -88,3 +88,31 @@ def test_two_processes_predict_what_one_does(trained, tmp_path):
     assert len(masks) == 20
     for mask in masks:
         assert (tmp_path / "one" / mask).read_bytes() == (tmp_path / "two" / mask).read_bytes(), mask
+
+
+END = """
+import importlib, sys
+from pathlib import Path
+import torch.distributed as dist
+from unet.distributed import join, sum_of
+join()
+importlib.import_module("torch.distributed.nn.functional")  # as some parts of torch do once they are needed
+assert sum_of(1.0) == 2.0
+dist.destroy_process_group()
+sys.exit(any("gloo" in task.read_text() for task in Path("/proc/self/task").glob("*/comm")))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are listed by Linux alone")
+def test_no_thread_outlives_the_group(tmp_path):
+    """One that does aborts the interpreter now and then as it closes."""
+    (tmp_path / "end.py").write_text(END)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, *TORCHRUN, str(tmp_path / "end.py")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr

@@ -19,12 +19,12 @@ def flood(m):
         if labels[start]:
             continue
         number += 1
-        todo = [start]
-        while todo:
-            y, x = todo.pop()
+        waiting = [start]
+        while waiting:
+            y, x = waiting.pop()
             if 0 <= y < m.shape[0] and 0 <= x < m.shape[1] and m[y, x] and not labels[y, x]:
                 labels[y, x] = number
-                todo += [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
+                waiting += [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
     return labels
 
 
