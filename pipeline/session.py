@@ -137,7 +137,7 @@ def build_trainer(config: TrainConfig, stages: Sequence[Stage], device: torch.de
             f"--init {config.init} was trained on films prepared by {start.preprocessing}, this training uses {prepared}"
         )
     trainer = Trainer(start.model, settings, device, config.precision)
-    trainer.load_weights(start.weights)
+    trainer.load_weights(start.weights, config.blend)
     return trainer
 
 

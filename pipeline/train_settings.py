@@ -51,6 +51,7 @@ class TrainConfig:
     augment: bool = setting(True, "augment the training films")
     resume: Path | None = setting(None, "folder of a stopped training to go on with; its own settings are used")
     init: Path | None = setting(None, "checkpoint whose weights to start from (fine-tuning)")
+    blend: float = setting(0.4, "with --init: how far the kept weights go from those (0) to the fine-tuned ones (1)")
     folds: int = setting(0, "cross-validate by patient in this many folds, in OUT/fold1 ...; 0: one split")
     fold: int = setting(0, "train only this one of the folds, in OUT itself; 0: all of them")
     leave_out: tuple[str, ...] = setting((), "sources to keep entirely for testing")
@@ -85,6 +86,8 @@ def complete(config: TrainConfig) -> TrainConfig:
     for name in ("phantom_epochs", "train_films"):
         if getattr(config, name) < 0:
             raise ValueError(f"--{name.replace('_', '-')} {getattr(config, name)}: wanted 0 or more")
+    if not 0 < config.blend <= 1:
+        raise ValueError(f"--blend {config.blend}: wanted more than 0 and at most 1")
     small, calm = config.small_share, config.calm_share
     if small < 0 or calm < 0 or small + calm > 1:
         raise ValueError(f"--small-share {small} --calm-share {calm}: wanted 0 or more each, and at most 1 together")

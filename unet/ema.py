@@ -1,9 +1,10 @@
 """A moving average of the weights: smoother than any single step, and what is validated and kept."""
 
 import copy
+from collections.abc import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class WeightAverage:
@@ -28,3 +29,17 @@ class WeightAverage:
                 average.lerp_(now, 1 - decay)
             else:
                 average.copy_(now)
+
+
+@torch.no_grad()
+def between(start: Mapping[str, Tensor], model: nn.Module, share: float) -> nn.Module:
+    """Return a copy of the model whose weights lie between `start` (share 0) and its own (1).
+
+    A network that was trained on, on other films, forgets the old ones; a point on the straight line between the two keeps
+    most of both (Wortsman et al. 2022, WiSE-FT). start: a state of the same network, on any device.
+    """
+    mixed = copy.deepcopy(model)
+    for name, own in mixed.state_dict().items():
+        if own.dtype.is_floating_point:
+            own.copy_(torch.lerp(start[name].to(own.device), own, share))
+    return mixed

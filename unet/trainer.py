@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from unet.checkpoint import Checkpoint
 from unet.device import autocast, prepare_model
 from unet.distributed import interleave, loss_share, share_norms, sum_gradients, sum_of
-from unet.ema import WeightAverage
+from unet.ema import WeightAverage, between
 from unet.losses import dice_bce_loss
 from unet.model import UNet, UNetConfig, with_union
 from unet.schedule import learning_rate
@@ -73,6 +73,8 @@ class Trainer:
         self.epoch = 0  # epochs that are done
         self.step = 0  # optimiser steps that are done
         self.rate = 0.0  # learning rate of the last step
+        self.start: dict[str, Tensor] = {}  # trained weights that the result is drawn back to
+        self.share = 1.0  # how far from them it goes
 
     def train_epoch(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Iterator[tuple[int, float]]:
         """Go once through batches of (images, masks, known); after each step yield (films, loss)."""
@@ -106,12 +108,13 @@ class Trainer:
 
     @torch.inference_mode()
     def validate(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Validation:
-        """Score the averaged weights on batches of (images, masks, known): every film counts once."""
+        """Score the network to keep on batches of (images, masks, known): every film counts once."""
+        model = self.result()
         rows = []  # per film: loss, then per structure Dice, whether it is known, share inside
         for images, masks, known in batches:
             images, masks, known = self._place(images, masks, known)
             with autocast(self.device, self.precision):
-                logits = self.average.model(images)
+                logits = model(images)
             logits = with_union(logits.float())
             losses = [dice_bce_loss(logits[i : i + 1], masks[i : i + 1], known[i : i + 1]) for i in range(len(images))]
             pred = logits > 0
@@ -128,19 +131,20 @@ class Trainer:
             constant=tuple(constant.nonzero()[:, 0].tolist()),
         )
 
-    def weights(self) -> dict[str, Tensor]:
-        """Return the averaged weights, on the processor."""
-        return {name: tensor.detach().cpu().contiguous() for name, tensor in self.average.model.state_dict().items()}
+    def result(self) -> nn.Module:
+        """Return the network to keep, in evaluation mode: averaged weights, drawn back towards those it started from."""
+        return between(self.start, self.average.model, self.share) if self.start else self.average.model
 
-    def load_weights(self, weights: dict[str, Tensor]) -> None:
-        """Start from trained weights instead of random ones."""
+    def load_weights(self, weights: dict[str, Tensor], share: float = 1.0) -> None:
+        """Start from trained weights instead of random ones; share: how far from them the result goes, 0 to 1."""
         self.model.load_state_dict(weights)
         self.average.model.load_state_dict(weights)
+        self.start, self.share = ({} if share == 1 else weights), share
 
     def state(self) -> dict:
         """Return what a continued training needs beside the averaged weights: raw weights, optimiser, counters."""
         return {
-            "model": {name: tensor.detach().cpu().contiguous() for name, tensor in self.model.state_dict().items()},
+            "model": _on_processor(self.model),
             "optimizer": self.optimizer.state_dict(),
             "epoch": self.epoch,
             "step": self.step,
@@ -148,17 +152,20 @@ class Trainer:
         }
 
     def checkpoint(self, resumable: bool, **parts) -> Checkpoint:
-        """Return a checkpoint of the averaged weights; resumable: with all that going on needs. parts: its other fields."""
+        """Return a checkpoint of the network to keep; resumable: of the averaged weights, with all that going on needs.
+
+        parts: its other fields.
+        """
         return Checkpoint(
             model=self.model.config,
-            weights=self.weights(),
+            weights=_on_processor(self.average.model if resumable else self.result()),
             structures=list(STRUCTURES),
             resume=self.state() if resumable else {},
             **parts,
         )
 
     def restore(self, weights: dict[str, Tensor], state: dict) -> None:
-        """Continue from `weights()` and `state()`: the next step is the one that would have come."""
+        """Continue from averaged weights and `state()`: the next step is the one that would have come."""
         self.average.model.load_state_dict(weights)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -168,6 +175,10 @@ class Trainer:
     def _place(self, images: Tensor, masks: Tensor, known: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         images = images.to(device=self.device, memory_format=torch.channels_last)
         return images, masks.to(self.device), known.to(self.device)
+
+
+def _on_processor(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
 
 
 def _hard_dice(pred: Tensor, true: Tensor) -> Tensor:

@@ -165,6 +165,7 @@ def test_masks_without_a_pixel_are_warned_of(phantom_db, tmp_path, capsys, monke
         (["--epochs", "0"], "--epochs 0: wanted 1 or more"),
         (["--size", "32"], "--size 32: wanted 64 or more"),
         (["--init", "none.pt"], "none.pt: no such file"),
+        (["--init", "none.pt", "--blend", "0"], "--blend 0.0: wanted more than 0"),
     ],
 )
 def test_a_wrong_call_says_what_is_wrong_and_writes_no_checkpoint(phantom_db, tmp_path, more, message):
@@ -209,6 +210,14 @@ def test_fine_tuning_starts_from_the_given_weights(finished, phantom_db, tmp_pat
     call(phantom_db, tmp_path / "tuned", "--init", finished / "best.pt", "--epochs", "1", "--learning-rate", "1e-9")
     start, tuned = weights(finished), weights(tmp_path / "tuned")
     assert torch.allclose(start["head.weight"], tuned["head.weight"], atol=1e-4)
+
+
+def test_fine_tuned_weights_are_drawn_back_to_the_given_ones(finished, phantom_db, tmp_path):
+    out = tmp_path / "tuned"
+    call(phantom_db, out, "--init", finished / "best.pt", "--epochs", "1", "--blend", "0.25")
+    start, kept = weights(finished)["head.weight"], weights(out)["head.weight"]
+    tuned = load_checkpoint(out / "last.pt").weights["head.weight"]
+    assert not torch.allclose(start, tuned) and torch.allclose(kept, start + 0.25 * (tuned - start), atol=1e-6)
 
 
 def test_trained_weights_are_changed_in_small_steps_unless_told_otherwise(finished, tmp_path):

@@ -51,11 +51,11 @@ def test_a_restored_training_goes_on_bit_for_bit():
     first = make(config)
     run_epochs(first, 2)
     second = make(config, seed=1)
-    second.restore(first.weights(), first.state())
+    second.restore(first.average.model.state_dict(), first.state())
     run_epochs(second, 2)
     assert second.step == straight.step == 12
-    for name, tensor in straight.weights().items():
-        assert torch.equal(tensor, second.weights()[name]), name
+    for name, tensor in straight.average.model.state_dict().items():
+        assert torch.equal(tensor, second.average.model.state_dict()[name]), name
 
 
 def test_validation_counts_every_film_once_and_only_what_is_drawn():
