@@ -15,11 +15,12 @@ from torch.nn import functional as F
 
 from data.augment import AugmentConfig, AugmentParameters, apply, draw_parameters
 from data.intensity import standardise
-from data.masks import load_masks
+from data.masks import load_masks, medial_half
 from data.reading import read_image
 from data.resize import Letterbox, letterbox_of, pad_to_square, shrink, to_square
 from data.writing import atomic_file
 from db.records import MASK_STRUCTURES, ImageRecord
+from unet.losses import DRAWN, WITH_HEART
 
 CACHE_VERSION = 1  # raise when the same settings would give other pixels
 DECODING_THREADS = 4
@@ -35,9 +36,10 @@ class Preprocessing:
 
 
 class Batch(NamedTuple):
-    """images (B, 1, N, N), masks (B, 4, N, N) as covered shares: both float in [0, 1]. known (B, 4): 1 where a mask exists.
+    """images (B, 1, N, N), masks (B, 4, N, N) as covered shares: both float in [0, 1]. known (B, 4): DRAWN where a mask exists.
 
-    The four planes are right lung, left lung, heart, lungs (the union).
+    The four planes are right lung, left lung, heart, lungs (the union). A film whose lungs are drawn with the heart's shadow
+    inside has WITH_HEART for right and left lung, their medial halves in the heart's plane, and no union.
     """
 
     images: Tensor
@@ -64,15 +66,22 @@ def prepare(image: Tensor, preprocessing: Preprocessing) -> tuple[Tensor, Letter
     return pad_to_square(standardise(small, preprocessing.intensity)[None], box), box
 
 
-def prepare_record(record: ImageRecord, preprocessing: Preprocessing) -> tuple[Tensor, Tensor]:
+def prepare_record(
+    record: ImageRecord, preprocessing: Preprocessing, with_heart: bool = False
+) -> tuple[Tensor, Tensor]:
     """Read a film and its masks: (5, N, N) planes in [0, 1], image and four masks as covered shares, and (4,) which are known.
 
-    Where both lungs are drawn, their union is known too.
+    Where both lungs are drawn, their union is known too. with_heart: see `Batch`; where the two lungs are not drawn apart,
+    nothing is known of such a film.
     """
     image = torch.from_numpy(read_image(record.path, record.photometric_interpretation))
     prepared, box = prepare(image, preprocessing)
     masks = load_masks(record)
-    if "right_lung" in masks and "left_lung" in masks:
+    apart = "right_lung" in masks and "left_lung" in masks
+    if with_heart:
+        names = ("right_lung", "left_lung") if apart else ()
+        masks = {name: masks[name] for name in names}
+    elif apart:
         masks["lungs"] = masks["right_lung"] | masks["left_lung"]
     planes = torch.zeros(1 + len(MASK_STRUCTURES), preprocessing.size, preprocessing.size)
     planes[:1] = prepared
@@ -80,7 +89,10 @@ def prepare_record(record: ImageRecord, preprocessing: Preprocessing) -> tuple[T
     for channel, structure in enumerate(MASK_STRUCTURES):
         if structure in masks:
             planes[1 + channel] = to_square(torch.from_numpy(masks[structure])[None].float(), box)[0]
-            known[channel] = 1
+            known[channel] = WITH_HEART if with_heart else DRAWN
+    if masks and with_heart:
+        medial = medial_half(masks["right_lung"], "right_lung") | medial_half(masks["left_lung"], "left_lung")
+        planes[1 + MASK_STRUCTURES.index("heart")] = to_square(torch.from_numpy(medial)[None].float(), box)[0]
     return planes, known
 
 
@@ -91,12 +103,16 @@ class FilmDataset:
     Its name is a hash of the films' contents, their masks' files and the preprocessing, so a changed film is decoded anew.
     """
 
-    def __init__(self, records: Sequence[ImageRecord], preprocessing: Preprocessing, cache_folder: Path):
+    def __init__(
+        self, records: Sequence[ImageRecord], preprocessing: Preprocessing, cache_folder: Path, with_heart: int = 0
+    ):
+        """with_heart: how many of the records, the last ones, have their lungs drawn with the heart's shadow inside."""
         self.records = list(records)
+        self.with_heart = with_heart
         self.preprocessing = preprocessing
         planes = 1 + len(MASK_STRUCTURES)
         self.shape = (len(self.records), planes, preprocessing.size, preprocessing.size)
-        key = _cache_key(self.records, preprocessing)
+        key = _cache_key(self.records, preprocessing, with_heart)
         pixels, known = cache_folder / f"{key}.u8", cache_folder / f"{key}.known"
         if not (pixels.is_file() and known.is_file()):
             cache_folder.mkdir(parents=True, exist_ok=True)
@@ -106,6 +122,11 @@ class FilmDataset:
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def rows_with_heart(self) -> list[int]:
+        """Return the rows of those last records, without the ones that say nothing because their lungs are not apart."""
+        first = len(self) - self.with_heart
+        return [row for row in range(first, len(self)) if self._known[row, 0] == WITH_HEART]
 
     def batch(self, indices: Sequence[int]) -> Batch:
         """Return the films at the indices, in that order."""
@@ -160,7 +181,7 @@ class FilmDataset:
         """Return per structure the mean share of the square that is inside, over the films that have it drawn."""
         shares = {}
         for channel, structure in enumerate(MASK_STRUCTURES):
-            rows = self._known[:, channel].nonzero()[:, 0].tolist()
+            rows = (self._known[:, channel] == DRAWN).nonzero()[:, 0].tolist()
             if rows:
                 shares[structure] = float(np.mean([self._pixels[row, 1 + channel].mean() / 255 for row in rows]))
         return shares
@@ -169,14 +190,15 @@ class FilmDataset:
         """Write both files under temporary names; two processes doing so at once write the same bytes."""
         flags = np.zeros((len(self.records), len(MASK_STRUCTURES)), np.uint8)
         with atomic_file(pixels) as file, ThreadPoolExecutor(DECODING_THREADS) as pool:
-            for row, (planes, film_known) in enumerate(pool.map(self._decode_one, self.records)):
+            for row, (planes, film_known) in enumerate(pool.map(self._decode_one, range(len(self)))):
                 file.write(planes.tobytes())
                 flags[row] = film_known
         with atomic_file(known) as file:
             file.write(flags.tobytes())
 
-    def _decode_one(self, record: ImageRecord) -> tuple[np.ndarray, np.ndarray]:
-        planes, known = prepare_record(record, self.preprocessing)
+    def _decode_one(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        with_heart = row >= len(self) - self.with_heart
+        planes, known = prepare_record(self.records[row], self.preprocessing, with_heart)
         return (planes * 255).round().to(torch.uint8).numpy(), known.to(torch.uint8).numpy()
 
 
@@ -185,8 +207,8 @@ def cache_folder(database: Path) -> Path:
     return database.parent / f"{database.stem}_cache"
 
 
-def _cache_key(records: Sequence[ImageRecord], preprocessing: Preprocessing) -> str:
-    digest = hashlib.sha256(json.dumps([CACHE_VERSION, asdict(preprocessing)]).encode())
+def _cache_key(records: Sequence[ImageRecord], preprocessing: Preprocessing, with_heart: int) -> str:
+    digest = hashlib.sha256(json.dumps([CACHE_VERSION, asdict(preprocessing), with_heart]).encode())
     for record in records:
         masks = [(m.structure, str(m.path), m.rle, m.lung_value, _file_stamp(m.path)) for m in record.masks]
         digest.update(repr((record.content_sha256, record.photometric_interpretation, masks)).encode())

@@ -151,6 +151,15 @@ def split_lungs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     return (one, other) if side_by_side else None
 
 
+def medial_half(lung: np.ndarray, side: str) -> np.ndarray:
+    """Return of a lung, bool (H, W), in every row the half that is nearer the midline. side: 'right_lung' or 'left_lung'."""
+    columns = np.arange(lung.shape[1])
+    first = np.where(lung, columns, lung.shape[1]).min(axis=1)
+    last = np.where(lung, columns, -1).max(axis=1)
+    middle = (first + last)[:, None] / 2
+    return lung & (columns <= middle if side == "left_lung" else columns >= middle)
+
+
 def encode_mask(mask: np.ndarray) -> bytes:
     """Return a bool mask (H, W) as the bytes of an 8-bit grey PNG file, 0 outside and 255 inside.
 

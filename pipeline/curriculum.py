@@ -28,6 +28,7 @@ class Stage:
     """Epochs that are alike.
 
     films: 'phantom' or 'selected'. size: side of the square in training and validation, pixels. strength: of the augmentation.
+    with_heart: rows of films drawn with the heart's shadow inside, of which `guests`, others in every epoch, join it.
     """
 
     films: str
@@ -36,10 +37,24 @@ class Stage:
     epochs: int
     size: int
     strength: float = 1.0
+    with_heart: Sequence[int] = ()
+    guests: int = 0
+
+    @property
+    def count(self) -> int:
+        """The films of one epoch."""
+        return len(self.rows) + self.guests
 
     def steps(self, batch_size: int) -> int:
         """Return the optimiser steps of one epoch."""
-        return math.ceil(len(self.rows) / batch_size)
+        return math.ceil(self.count / batch_size)
+
+    def draw(self, generator: torch.Generator) -> Sequence[int]:
+        """Return the rows of one epoch, in no order that matters."""
+        if not self.guests:
+            return self.rows
+        order = torch.randperm(len(self.with_heart), generator=generator).tolist()
+        return [*self.rows, *(self.with_heart[i] for i in order[: self.guests])]
 
 
 def plan_stages(config: TrainConfig, dataset: FilmDataset, rows: Sequence[int]) -> list[Stage]:
@@ -48,10 +63,15 @@ def plan_stages(config: TrainConfig, dataset: FilmDataset, rows: Sequence[int]) 
     small = max(1, round(SMALL_SIDE * config.size))
     at_first = round(config.small_share * config.epochs)
     at_last = min(round(config.calm_share * config.epochs), config.epochs - at_first)
+    with_heart = dataset.rows_with_heart()
+    guests = min(round((config.guest_share or 0) * len(rows)), len(with_heart))
     stages = [
-        Stage("selected", dataset, rows, at_first, small),
-        Stage("selected", dataset, rows, config.epochs - at_first - at_last, config.size),
-        Stage("selected", dataset, rows, at_last, config.size, CALM),
+        Stage("selected", dataset, rows, epochs, size, strength, with_heart, guests)
+        for epochs, size, strength in (
+            (at_first, small, 1.0),
+            (config.epochs - at_first - at_last, config.size, 1.0),
+            (at_last, config.size, CALM),
+        )
     ]
     if config.phantom_epochs and needs_phantom(config, [dataset.records[row] for row in rows]):
         phantom = phantom_films(config, dataset.preprocessing)

@@ -14,6 +14,7 @@ from cli.settings import settings_as_dict
 from data.dataset import FilmDataset, Preprocessing, cache_folder
 from data.writing import atomic_file
 from db.connection import connect
+from db.records import ImageRecord
 from db.runs import find_run, finish_run, resume_run, start_run
 from db.selection import query_text, select_images
 from db.splits import draw
@@ -59,8 +60,11 @@ def open_session(config: TrainConfig) -> Session:
     records = select_images(connection, query_text(config.query), parameters, split_set)
     counts = Counter(record.split for record in records)
     check_counts(records, counts, config)
+    guests = films_with_heart(connection, config, parameters, split_set)
     preprocessing = Preprocessing(config.size, config.intensity)
-    dataset = first_then_others(lambda: FilmDataset(records, preprocessing, cache_folder(config.db)))
+    dataset = first_then_others(
+        lambda: FilmDataset([*records, *guests], preprocessing, cache_folder(config.db), with_heart=len(guests))
+    )
     for fault in dataset.faults():
         warn(fault)
     train_rows = [row for row, record in enumerate(records) if record.split == "train"]
@@ -69,7 +73,7 @@ def open_session(config: TrainConfig) -> Session:
     config = replace(config, precision=precision)
     stages = first_then_others(lambda: plan_stages(config, dataset, train_rows))
     for stage in stages:
-        check_shares(len(stage.rows), config.batch_size)
+        check_shares(stage.count, config.batch_size)
     trainer = build_trainer(config, stages, device)
     session = Session(
         config, split_set, dataset, train_rows, [row for row, record in enumerate(records) if record.split == "val"],
@@ -79,7 +83,7 @@ def open_session(config: TrainConfig) -> Session:
         "split_set": split_set,
         "films": {split: counts[split] for split in ("train", "val", "test")},
         "patients": len({record.patient_id for record in records}),
-        "stages": [{"films": s.films, "count": len(s.rows), "epochs": s.epochs, "size": s.size} for s in stages],
+        "stages": [{"films": s.films, "count": s.count, "epochs": s.epochs, "size": s.size} for s in stages],
         "parameters": count_parameters(trainer.model),
         "device": str(device),
         "precision": reason,
@@ -89,13 +93,35 @@ def open_session(config: TrainConfig) -> Session:
     }
     first_then_others(lambda: begin_or_resume(session, facts) if is_first() else follow(session))
     if is_first():
-        write_split(config.out, records)
+        write_split(config.out, dataset.records)
+    if guests:
+        print(
+            f"{len(guests)} training films are drawn with the heart's shadow inside: {stages[-1].guests} of them join each epoch "
+            "and teach where no lung is, not what a lung is (--guest-share)"
+        )
     print(
         f"{counts['train']} films to train on, {counts['val']} to choose by, {counts['test']} kept for testing "
         f"({facts['patients']} patients, {split_set}); {facts['parameters']:,} weights; {device}, {reason}; "
         f"ready after {format_seconds(time.monotonic() - started)}"
     )
     return session
+
+
+def films_with_heart(
+    connection: sqlite3.Connection, config: TrainConfig, parameters: dict[str, str], split_set: str
+) -> list[ImageRecord]:
+    """Return the training films whose lungs are drawn with the heart's shadow inside, where a clear-field training wants them.
+
+    Of the usual selection in that other convention; none for a query of one's own that does not ask for `:convention`.
+    """
+    if config.convention != "clear_field" or not config.guest_share:
+        return []
+    other = {**parameters, "convention": "includes_heart"}
+    return [
+        record
+        for record in select_images(connection, query_text(config.query), other, split_set)
+        if record.split == "train" and all(mask.convention == "includes_heart" for mask in record.masks)
+    ]
 
 
 def check_counts(records: list, counts: Counter, config: TrainConfig) -> None:

@@ -12,8 +12,8 @@ from db.records import CONVENTIONS
 from unet.device import PRECISIONS
 
 PRESETS = {
-    "fast": {"epochs": 24, "phantom_epochs": 0, "size": 256, "base": 32},
-    "accurate": {"epochs": 80, "phantom_epochs": 12, "size": 256, "base": 32},
+    "fast": {"epochs": 24, "phantom_epochs": 0, "guest_share": 0.0, "size": 256, "base": 32},
+    "accurate": {"epochs": 80, "phantom_epochs": 12, "guest_share": 1 / 3, "size": 256, "base": 32},
 }
 FROM_RANDOM = {"learning_rate": 2e-3, "small_share": 0.6}
 FROM_TRAINED = {"learning_rate": 3e-4, "small_share": 0.0}  # small steps: what the weights know is not thrown away
@@ -36,6 +36,11 @@ class TrainConfig:
     train_films: int = setting(0, "train on only so many of the training films, each seen the more often; 0: all")
     epochs: int | None = setting(None, "times every film is seen (set by --preset)")
     phantom_epochs: int | None = setting(None, "epochs on the embedded phantom films before that (set by --preset)")
+    guest_share: float | None = setting(
+        None,
+        "films drawn with the heart's shadow inside (convention includes_heart) that join each epoch of clear_field, as a share "
+        "of its own: they teach where no lung is (set by --preset)",
+    )
     small_share: float | None = setting(
         None, "share of the epochs in squares of 5/8 of --size, before those of --size (0.6; with --init 0)"
     )
@@ -83,7 +88,7 @@ def complete(config: TrainConfig) -> TrainConfig:
             raise ValueError(f"--{name.replace('_', '-')} {getattr(config, name)}: wanted 1 or more")
     if config.size < LEAST_SIZE:
         raise ValueError(f"--size {config.size}: wanted {LEAST_SIZE} or more")
-    for name in ("phantom_epochs", "train_films"):
+    for name in ("phantom_epochs", "guest_share", "train_films"):
         if getattr(config, name) < 0:
             raise ValueError(f"--{name.replace('_', '-')} {getattr(config, name)}: wanted 0 or more")
     if not 0 < config.blend <= 1:

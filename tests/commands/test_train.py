@@ -4,6 +4,7 @@ import csv
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -165,6 +166,7 @@ def test_masks_without_a_pixel_are_warned_of(phantom_db, tmp_path, capsys, monke
         (["--epochs", "0"], "--epochs 0: wanted 1 or more"),
         (["--size", "32"], "--size 32: wanted 64 or more"),
         (["--init", "none.pt"], "none.pt: no such file"),
+        (["--guest-share", "-1"], "--guest-share -1.0: wanted 0 or more"),
         (["--init", "none.pt", "--blend", "0"], "--blend 0.0: wanted more than 0"),
     ],
 )
@@ -199,6 +201,36 @@ def test_folds_are_trained_one_by_one_and_taken_up_where_they_stopped(phantom_db
     (out / "fold2/last.pt").unlink()
     assert train.main(["--resume", str(out)]) == 0
     assert (out / "fold1/best.pt").stat().st_mtime_ns == before and (out / "fold2/last.pt").exists()
+
+
+def test_films_drawn_with_the_heart_train_beside_the_others_and_are_never_judged_by(phantom_db, tmp_path, capsys):
+    db = tmp_path / "two.sqlite"
+    with connect(phantom_db) as original, connect(db) as copy:
+        original.backup(copy)
+        copy.execute(
+            "UPDATE mask SET convention = 'includes_heart' WHERE structure <> 'heart' AND image_id IN "
+            "(SELECT image_id FROM image ORDER BY image_id LIMIT 20)"
+        )
+        copy.execute(
+            "DELETE FROM mask WHERE structure = 'heart' AND image_id IN (SELECT image_id FROM image ORDER BY image_id LIMIT 20)"
+        )
+    assert call(db, tmp_path / "with", "--guest-share", "0.5") == 0
+    said = capsys.readouterr().out
+    assert re.search(r"\d+ training films are drawn with the heart's shadow inside: \d+ of them join each epoch", said)
+    assert call(db, tmp_path / "without", "--guest-share", "0") == 0
+    assert "drawn with the heart" not in capsys.readouterr().out
+
+    def split(folder):
+        with open(tmp_path / folder / "split.csv") as file:
+            return {(row["image_id"], row["split"]) for row in csv.DictReader(file)}
+
+    joined = split("with") - split("without")
+    assert joined and {part for _, part in joined} == {"train"} and split("without") <= split("with")
+    facts = json.loads((tmp_path / "with/config.json").read_text())["facts"]
+    assert facts["films"] == json.loads((tmp_path / "without/config.json").read_text())["facts"]["films"]
+    assert not torch.equal(weights(tmp_path / "with")["head.weight"], weights(tmp_path / "without")["head.weight"])
+    assert call(db, tmp_path / "other", "--guest-share", "0.5", "--convention", "includes_heart", "--epochs", "1") == 0
+    assert "drawn with the heart" not in capsys.readouterr().out
 
 
 def test_other_preparation_than_that_of_the_given_weights_is_warned_of(finished, phantom_db, tmp_path, capsys):

@@ -52,6 +52,20 @@ def test_a_union_mask_is_split_and_its_union_known_too(films, tmp_path):
     assert batch.images.min() >= 0 and batch.images.max() <= 1
 
 
+def test_lungs_drawn_with_the_heart_leave_their_medial_halves_open(films, tmp_path):
+    Image.fromarray(np.uint8(lung_mask(40, 30).any(axis=1, keepdims=True) * [[255] * 30])).save(films[4].masks[0].path)
+    data = FilmDataset(films, SMALL, tmp_path / "cache", with_heart=2)  # the last one is in one piece
+    assert data.rows_with_heart() == [3]
+    plain, with_heart, in_one = data.batch([2, 3, 4])[1:][0]
+    assert data.batch([2, 3, 4]).known.tolist() == [[1, 1, 0, 1], [2, 2, 0, 0], [0, 0, 0, 0]]
+    assert torch.allclose(with_heart[:2], plain[:2]) and with_heart[3].sum() == in_one.sum() == 0
+    right, left, medial, _ = with_heart
+    assert medial.sum() == pytest.approx(float(right.sum() + left.sum()) / 2, rel=0.1)
+    assert (medial <= right + left + 0.01).all() and medial[:, 0:4].sum() == medial[:, -4:].sum() == 0
+    assert data.positive_share().keys() == {"right_lung", "left_lung", "lungs"}
+    assert torch.equal(FilmDataset(films, SMALL, tmp_path / "cache").batch([3]).known, torch.tensor([[1.0, 1, 0, 1]]))
+
+
 def test_the_cache_is_used_again_until_a_film_or_mask_changes(films, tmp_path, monkeypatch):
     cache = tmp_path / "cache"
     first = FilmDataset(films, SMALL, cache)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageFilter
 
-from data.masks import decode_rle, encode_mask, encode_rle, load_mask, load_masks, read_mask, split_lungs
+from data.masks import decode_rle, encode_mask, encode_rle, load_mask, load_masks, medial_half, read_mask, split_lungs
 from db.records import ImageRecord, MaskRecord, SourceMask
 
 BOX = np.zeros((17, 13), bool)
@@ -192,3 +192,11 @@ def test_a_written_mask_is_an_eight_bit_picture_of_0_and_255(mask):
     picture = Image.open(io.BytesIO(encode_mask(mask)))
     assert picture.mode == "L" and picture.format == "PNG"
     assert np.array_equal(np.asarray(picture), np.uint8(mask) * 255)
+
+
+def test_the_medial_half_of_a_lung_is_found_row_by_row():
+    lung = np.array([[0, 1, 1, 1, 1, 0], [1, 1, 1, 0, 0, 0], [0, 0, 0, 0, 0, 0], [1, 0, 0, 1, 0, 0]], bool)
+    right = [[0, 0, 0, 1, 1, 0], [0, 1, 1, 0, 0, 0], [0, 0, 0, 0, 0, 0], [0, 0, 0, 1, 0, 0]]
+    left = [[0, 1, 1, 0, 0, 0], [1, 1, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0]]
+    assert np.array_equal(medial_half(lung, "right_lung"), np.array(right, bool))
+    assert np.array_equal(medial_half(lung, "left_lung"), np.array(left, bool))

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unet.losses import bce_loss, dice_bce_loss, soft_dice_loss
+from unet.losses import DRAWN, WITH_HEART, asked_of, bce_loss, dice_bce_loss, soft_dice_loss
 
 BIG = 100.0  # a logit whose sigmoid is 1 in float32
 
@@ -73,3 +73,45 @@ def test_losses_are_finite_and_in_range(seed, scale):
     assert bce_loss(logits, target).isfinite().all() and (bce_loss(logits, target) >= 0).all()
     flipped = soft_dice_loss(logits.flip(-1), target.flip(-1))
     assert torch.allclose(dice, flipped, atol=1e-6)
+
+
+def drawn_with_heart():
+    """One film of 1 x 8 pixels: right lung in columns 0 to 2, left lung in 5 to 7; their medial parts are columns 2 and 5."""
+    target = torch.zeros(1, 4, 1, 8)
+    target[0, 0, 0, :3] = target[0, 1, 0, 5:] = 1
+    target[0, 2, 0, [2, 5]] = 1
+    return target, torch.tensor([[WITH_HEART, WITH_HEART, 0, 0]])
+
+
+def test_lungs_drawn_with_the_heart_ask_for_no_lung_outside_and_leave_the_medial_parts_open():
+    logits = torch.randn(1, 4, 1, 8, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    target, known = drawn_with_heart()
+    loss = dice_bce_loss(logits, target, known)
+    loss.backward()
+    right, left, heart, union = logits.grad[0, :, 0]
+    assert (right[:2] < 0).all() and right[2] == 0 and (right[3:] > 0).all()
+    assert (left[:5] > 0).all() and left[5] == 0
+    assert (heart[:6] == 0).all() and (union == 0).all()
+
+
+def test_the_heart_explains_a_left_lung_drawn_with_it_and_no_right_one():
+    target, known = drawn_with_heart()
+    nothing = torch.full((1, 4, 1, 8), -BIG)
+    lungs = torch.where(target > 0, BIG, nothing)
+    lungs[:, 2:] = -BIG
+    heart_at_left, heart_at_right = lungs.clone(), lungs.clone()
+    heart_at_left[0, 1, 0, 6], heart_at_left[0, 2, 0, 6] = -BIG, BIG
+    heart_at_right[0, 0, 0, 1], heart_at_right[0, 2, 0, 1] = -BIG, BIG
+    loss = [dice_bce_loss(logits, target, known).item() for logits in (lungs, heart_at_left, heart_at_right, nothing)]
+    assert loss[0] == loss[1] < 1e-4 and 5 < loss[2] < loss[3]
+
+
+def test_a_film_drawn_with_the_heart_changes_nothing_for_the_others():
+    logits = torch.randn(2, 4, 1, 8, generator=torch.Generator().manual_seed(1))
+    target, known = drawn_with_heart()
+    plain = torch.rand(1, 4, 1, 8, generator=torch.Generator().manual_seed(2))
+    drawn = torch.full((1, 4), DRAWN)
+    both = dice_bce_loss(logits, torch.cat([plain, target]), torch.cat([drawn, known]))
+    alone = dice_bce_loss(logits[:1], plain, drawn), dice_bce_loss(logits[1:], target, known)
+    assert both.item() == pytest.approx(sum(loss.item() for loss in alone) / 2, rel=1e-6)
+    assert torch.equal(asked_of(logits, torch.cat([target, target]))[:, 2:], logits[:, 2:])
