@@ -26,6 +26,7 @@ ROOT = Path(__file__).parent.parent
 INGREDIENTS = {
     "as recommended": (),
     "no phantom films first": ("--phantom-epochs", "0"),
+    "no films drawn with the heart": ("--guest-share", "0"),
     "full size throughout": ("--small-share", "0"),
     "no calm end": ("--calm-share", "0"),
     "batches of 8": ("--batch-size", "8"),

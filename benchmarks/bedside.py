@@ -1,14 +1,17 @@
-"""Bedside and diseased films of a hospital that was not trained on: what can be said without clear-field masks to compare with.
+"""Bedside and diseased films: what can be said without clear-field masks to compare with.
 
     python -m data.ingest covid_chestxray FOLDER/covid --db films.sqlite
-    python -m benchmarks.bedside runs/own/best.pt films.sqlite [FOLDER]
+    python -m benchmarks.bedside runs/own films.sqlite [FOLDER]
 
-Counts the frontal films with two lungs on the right sides, of plausible size. Masks of two other makings are there; Dice with
-them compares networks with each other and does not tell how good one is: masks by hand that hold most of the heart's shadow,
-against lungs and heart together; and masks of another network, against the lungs. With a FOLDER the overlays of the films with
-the least predicted Dice are written there.
+Each film is looked at by a network that never saw its patient: of several folds the first that did not, of one training only
+the films of those it was not trained on. Counts the frontal films with two lungs on the right sides, of plausible size. Masks
+of two other makings are there; Dice with them compares networks with each other and does not tell how good one is: masks by
+hand that hold most of the heart's shadow, against lungs and heart together, and how much of the lungs lies outside of them,
+where no lung can be; and masks of another network, against the lungs. With a FOLDER the overlays of the films with the least
+predicted Dice are written there.
 """
 
+import csv
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +27,7 @@ from db.connection import connect_readonly
 from db.records import ImageRecord
 from db.selection import query_text, select_images
 from pipeline.doubts import doubts
-from pipeline.predictor import Predictor
+from pipeline.predictor import Predictor, find_checkpoints
 from pipeline.scoring import with_lungs
 from unet.device import keep_freed_memory
 from unet.metrics import count, dice
@@ -35,8 +38,9 @@ SELECT image_id, NULL AS mask_id FROM image JOIN source USING (source_id)
 WHERE duplicate_of IS NULL AND modality IN ('CR', 'DX') AND view_position IN ('PA', 'AP') AND source.name = :source
 ORDER BY image_id
 """
+BY_HAND = "lungs and heart, by hand"
 OTHER_MASKS = {
-    "lungs and heart, by hand": {"convention": "includes_heart", "provenance": "manual", "source": SOURCE},
+    BY_HAND: {"convention": "includes_heart", "provenance": "manual", "source": SOURCE},
     "lungs, by another network": {"convention": "clear_field", "provenance": "model", "source": SOURCE},
 }
 POOR = 0.85
@@ -44,19 +48,30 @@ WORST = 20
 
 
 class Seen(NamedTuple):
-    """One film: doubts about its masks, the predicted Dice of its lungs, and the Dice with each kind of other mask it has."""
+    """One film: doubts about its masks, the predicted Dice of its lungs, and the Dice with each kind of other mask it has.
 
+    outside: share of the lungs that lies outside of what was drawn by hand, where that is.
+    """
+
+    predictor: Predictor
     film: ImageRecord
     doubts: list[str]
     predicted_dice: float | None
     agreement: dict[str, float]
+    outside: float | None
 
 
 def main(checkpoint: Path, database: Path, folder: Path | None) -> None:
     """Print what was found and draw the films of the least predicted Dice."""
     keep_freed_memory()
-    predictor = Predictor(checkpoint)
-    seen = list(look(predictor, database))
+    networks = [
+        (Predictor(path), patients_trained_on(path.parent)) for path in find_checkpoints(checkpoint, Path("runs"))
+    ]
+    seen = list(look(networks, database))
+    if not seen:
+        sys.exit(
+            f"{database} has no frontal film of {SOURCE} whose patient {checkpoint} was not trained on; read that source first"
+        )
     plausible = sum(not row.doubts for row in seen)
     print(
         f"{len(seen)} frontal films; two lungs of plausible size on the right sides: {plausible} ({plausible / len(seen):.1%})"
@@ -67,38 +82,61 @@ def main(checkpoint: Path, database: Path, folder: Path | None) -> None:
             f"{name}: {len(values)} films, mean Dice {values.mean():.4f}, median {np.median(values):.4f}, "
             f"5th percentile {np.quantile(values, 0.05):.3f}, below {POOR} {np.mean(values < POOR):.1%}"
         )
+    outside = np.array([row.outside for row in seen if row.outside is not None])
+    if len(outside):
+        most = np.quantile(outside, 0.95)
+        print(
+            f"share of the lungs outside of what was drawn by hand: mean {outside.mean():.4f}, 95th percentile {most:.3f}"
+        )
     if folder:
         judged = [row for row in seen if row.predicted_dice is not None]
-        draw(predictor, sorted(judged, key=lambda row: row.predicted_dice)[:WORST], folder)
+        draw(sorted(judged, key=lambda row: row.predicted_dice)[:WORST], folder)
 
 
-def look(predictor: Predictor, database: Path) -> Iterator[Seen]:
-    """Yield what is found on each frontal film."""
+def patients_trained_on(folder: Path) -> set[str]:
+    """Return the patients whom the training of a folder learnt from or was chosen by, as its split.csv lists them."""
+    path = folder / "split.csv"
+    if not path.is_file():
+        return set()
+    with open(path, newline="", encoding="utf-8") as file:
+        return {row["patient_id"] for row in csv.DictReader(file) if row["split"] != "test"}
+
+
+def look(networks: list[tuple[Predictor, set[str]]], database: Path) -> Iterator[Seen]:
+    """Yield what is found on each frontal film that there is a network for which never saw its patient."""
     connection = connect_readonly(database)
     others = {
         name: {film.image_id: film for film in select_images(connection, query_text("segmentation_images"), kind)}
         for name, kind in OTHER_MASKS.items()
     }
     for film in select_images(connection, FRONTAL, {"source": SOURCE}):
+        strangers = [predictor for predictor, trained_on in networks if film.patient_id not in trained_on]
+        if not strangers:
+            continue
+        predictor = strangers[0]
         logits, box = predictor.logits(read_image(film.path, film.photometric_interpretation))
         masks = with_lungs(predictor.film_masks(logits, box))
         own = dict(zip(OTHER_MASKS, (masks["lungs"] | masks["heart"], masks["lungs"]), strict=True))
-        agreement = {
-            name: dice(count(own[name], with_lungs(load_masks(films[film.image_id]))["lungs"]))
+        drawn = {
+            name: with_lungs(load_masks(films[film.image_id]))["lungs"]
             for name, films in others.items()
             if film.image_id in films
         }
+        agreement = {name: dice(count(own[name], mask)) for name, mask in drawn.items()}
+        outside = None
+        if BY_HAND in drawn and masks["lungs"].any():
+            outside = float((masks["lungs"] & ~drawn[BY_HAND]).sum() / masks["lungs"].sum())
         quality = predictor.quality(logits).get("lungs")
-        yield Seen(film, doubts(masks), quality.predicted_dice if quality else None, agreement)
+        yield Seen(predictor, film, doubts(masks), quality.predicted_dice if quality else None, agreement, outside)
 
 
-def draw(predictor: Predictor, rows: list[Seen], folder: Path) -> None:
+def draw(rows: list[Seen], folder: Path) -> None:
     """Write the overlays of some films, and print their names."""
     folder.mkdir(parents=True, exist_ok=True)
     for rank, row in enumerate(rows, start=1):
         image = read_image(row.film.path, row.film.photometric_interpretation)
         with atomic_file(folder / f"{rank:02d}.jpg") as file:
-            file.write(encode_picture(overlay(image, predictor.masks(image)), "JPEG"))
+            file.write(encode_picture(overlay(image, row.predictor.masks(image)), "JPEG"))
         print(f"{rank:02d}.jpg  predicted {row.predicted_dice:.3f}  {row.film.file}  {'; '.join(row.doubts)}")
 
 
