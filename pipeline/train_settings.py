@@ -56,7 +56,7 @@ class TrainConfig:
     augment: bool = setting(True, "augment the training films")
     resume: Path | None = setting(None, "folder of a stopped training to go on with; its own settings are used")
     init: Path | None = setting(None, "checkpoint whose weights to start from (fine-tuning)")
-    blend: float = setting(0.4, "with --init: how far the kept weights go from those (0) to the fine-tuned ones (1)")
+    blend: float = setting(0.3, "with --init: how far the kept weights go from those (0) to the fine-tuned ones (1)")
     folds: int = setting(0, "cross-validate by patient in this many folds, in OUT/fold1 ...; 0: one split")
     fold: int = setting(0, "train only this one of the folds, in OUT itself; 0: all of them")
     leave_out: tuple[str, ...] = setting((), "sources to keep entirely for testing")
