@@ -12,10 +12,15 @@ from db.records import CONVENTIONS
 from unet.device import PRECISIONS
 
 PRESETS = {
-    "fast": {"epochs": 24, "phantom_epochs": 0, "guest_share": 0.0, "size": 256, "base": 32},
-    "accurate": {"epochs": 80, "phantom_epochs": 12, "guest_share": 1 / 3, "size": 256, "base": 32},
-}
-FROM_RANDOM = {"learning_rate": 2e-3, "small_share": 0.6}
+    "fast": {
+        "epochs": 24, "phantom_epochs": 0, "guest_share": 0.0, "small_share": 0.6, "calm_share": 0.2, "size": 256, "base": 32,
+    },
+    "accurate": {
+        "epochs": 72, "phantom_epochs": 12, "guest_share": 1 / 3, "small_share": 0.55, "calm_share": 1 / 3,
+        "size": 256, "base": 32,
+    },
+}  # fmt: skip
+FROM_RANDOM = {"learning_rate": 2e-3}
 FROM_TRAINED = {"learning_rate": 3e-4, "small_share": 0.0}  # small steps: what the weights know is not thrown away
 LEAST_SIZE = 64  # pixels; below, the deepest layer of a small square is one pixel, which a batch norm cannot take
 OVERFIT_STEPS, OVERFIT_DICE = 150, 0.95
@@ -42,9 +47,11 @@ class TrainConfig:
         "of its own: they teach where no lung is (set by --preset)",
     )
     small_share: float | None = setting(
-        None, "share of the epochs in squares of 5/8 of --size, before those of --size (0.6; with --init 0)"
+        None, "share of the epochs in squares of 5/8 of --size, before those of --size (set by --preset; with --init 0)"
     )
-    calm_share: float = setting(0.2, "share of the epochs, the last ones, with 0.3 of the augmentation's strength")
+    calm_share: float | None = setting(
+        None, "share of the epochs, the last ones, with 0.3 of the augmentation's strength (set by --preset)"
+    )
     size: int | None = setting(None, "side of the network's square, pixels (set by --preset)")
     base: int | None = setting(None, "channels of the network's first level (set by --preset)")
     batch_size: int = setting(4, "films per optimiser step")
