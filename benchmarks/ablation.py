@@ -99,7 +99,7 @@ def efficiency_variants() -> dict[str, tuple[str, ...]]:
     """Return the trainings on few films, each with and without the phantom first; all of them make about as many steps."""
     variants = {}
     for count in (*FILM_COUNTS, 0):
-        films = ("--train-films", str(count))
+        films = ("--train-films", str(count), "--guest-share", "0")
         label = f"{count} films" if count else "all films"
         variants[f"{label} after the phantom"] = films
         variants[f"{label} alone"] = (*films, "--phantom-epochs", "0")

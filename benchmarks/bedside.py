@@ -29,6 +29,7 @@ from db.selection import query_text, select_images
 from pipeline.doubts import doubts
 from pipeline.predictor import Predictor, find_checkpoints
 from pipeline.scoring import with_lungs
+from unet.checkpoint import load_checkpoint
 from unet.device import keep_freed_memory
 from unet.metrics import count, dice
 
@@ -64,9 +65,7 @@ class Seen(NamedTuple):
 def main(checkpoint: Path, database: Path, folder: Path | None) -> None:
     """Print what was found and draw the films of the least predicted Dice."""
     keep_freed_memory()
-    networks = [
-        (Predictor(path), patients_trained_on(path.parent)) for path in find_checkpoints(checkpoint, Path("runs"))
-    ]
+    networks = [(Predictor(path), patients_trained_on(path)) for path in find_checkpoints(checkpoint, Path("runs"))]
     seen = list(look(networks, database))
     if not seen:
         sys.exit(
@@ -93,13 +92,20 @@ def main(checkpoint: Path, database: Path, folder: Path | None) -> None:
         draw(sorted(judged, key=lambda row: row.predicted_dice)[:WORST], folder)
 
 
-def patients_trained_on(folder: Path) -> set[str]:
-    """Return the patients whom the training of a folder learnt from or was chosen by, as its split.csv lists them."""
-    path = folder / "split.csv"
-    if not path.is_file():
-        return set()
-    with open(path, newline="", encoding="utf-8") as file:
-        return {row["patient_id"] for row in csv.DictReader(file) if row["split"] != "test"}
+def patients_trained_on(path: Path) -> set[str]:
+    """Return the patients whom a best.pt learnt from or was chosen by, also before --init.
+
+    They are what split.csv beside it lists; FileNotFoundError where there is none.
+    """
+    split = path.parent / "split.csv"
+    if not split.is_file():
+        raise FileNotFoundError(
+            f"{split}: not there, so nothing says which patients {path} was trained on; name it in its own folder"
+        )
+    with open(split, newline="", encoding="utf-8") as file:
+        patients = {row["patient_id"] for row in csv.DictReader(file) if row["split"] != "test"}
+    before = load_checkpoint(path).training.get("init")
+    return patients | patients_trained_on(Path(before)) if before else patients
 
 
 def look(networks: list[tuple[Predictor, set[str]]], database: Path) -> Iterator[Seen]:
@@ -123,11 +129,14 @@ def look(networks: list[tuple[Predictor, set[str]]], database: Path) -> Iterator
             if film.image_id in films
         }
         agreement = {name: dice(count(own[name], mask)) for name, mask in drawn.items()}
-        outside = None
-        if BY_HAND in drawn and masks["lungs"].any():
-            outside = float((masks["lungs"] & ~drawn[BY_HAND]).sum() / masks["lungs"].sum())
+        outside = share_outside(masks["lungs"], drawn[BY_HAND]) if BY_HAND in drawn else None
         quality = predictor.quality(logits).get("lungs")
         yield Seen(predictor, film, doubts(masks), quality.predicted_dice if quality else None, agreement, outside)
+
+
+def share_outside(lungs: np.ndarray, drawn: np.ndarray) -> float | None:
+    """Return how much of the lungs, bool (H, W), lies outside of what was drawn; None without lungs."""
+    return float(np.count_nonzero(lungs & ~drawn) / np.count_nonzero(lungs)) if lungs.any() else None
 
 
 def draw(rows: list[Seen], folder: Path) -> None:

@@ -95,7 +95,10 @@ def films_of(database: Path, predictor: Predictor, own: bool) -> list[tuple[Path
 
 
 def trained_sources(predictor: Predictor, connection) -> list[str]:
-    """Return the sources whose films have the masks the training asked for."""
+    """Return the sources whose films have the masks the training asked for; films that joined it as guests do not count.
+
+    What is usual is fitted without guests, so their source is as strange to the distance as any other.
+    """
     training = predictor.checkpoint.training
     rows = connection.execute(
         "SELECT DISTINCT source.name FROM mask JOIN image USING (image_id) JOIN source USING (source_id) "

@@ -20,7 +20,7 @@ from data.reading import read_image
 from data.resize import Letterbox, letterbox_of, pad_to_square, shrink, to_square
 from data.writing import atomic_file
 from db.records import MASK_STRUCTURES, ImageRecord
-from unet.losses import DRAWN, WITH_HEART
+from unet.known import DRAWN, WITH_HEART
 
 CACHE_VERSION = 1  # raise when the same settings would give other pixels
 DECODING_THREADS = 4
@@ -71,8 +71,8 @@ def prepare_record(
 ) -> tuple[Tensor, Tensor]:
     """Read a film and its masks: (5, N, N) planes in [0, 1], image and four masks as covered shares, and (4,) which are known.
 
-    Where both lungs are drawn, their union is known too. with_heart: see `Batch`; where the two lungs are not drawn apart,
-    nothing is known of such a film.
+    Where both lungs are drawn, their union is known too. with_heart: see `Batch`; of such a film the two lungs alone are
+    used, and where they are not drawn apart, nothing is known.
     """
     image = torch.from_numpy(read_image(record.path, record.photometric_interpretation))
     prepared, box = prepare(image, preprocessing)
@@ -104,15 +104,15 @@ class FilmDataset:
     """
 
     def __init__(
-        self, records: Sequence[ImageRecord], preprocessing: Preprocessing, cache_folder: Path, with_heart: int = 0
+        self, records: Sequence[ImageRecord], preprocessing: Preprocessing, cache_folder: Path, guests: int = 0
     ):
-        """with_heart: how many of the records, the last ones, have their lungs drawn with the heart's shadow inside."""
+        """guests: how many of the records, the last ones, have their lungs drawn with the heart's shadow inside."""
         self.records = list(records)
-        self.with_heart = with_heart
+        self.guests = guests
         self.preprocessing = preprocessing
         planes = 1 + len(MASK_STRUCTURES)
         self.shape = (len(self.records), planes, preprocessing.size, preprocessing.size)
-        key = _cache_key(self.records, preprocessing, with_heart)
+        key = _cache_key(self.records, preprocessing, guests)
         pixels, known = cache_folder / f"{key}.u8", cache_folder / f"{key}.known"
         if not (pixels.is_file() and known.is_file()):
             cache_folder.mkdir(parents=True, exist_ok=True)
@@ -123,10 +123,10 @@ class FilmDataset:
     def __len__(self) -> int:
         return len(self.records)
 
-    def rows_with_heart(self) -> list[int]:
-        """Return the rows of those last records, without the ones that say nothing because their lungs are not apart."""
-        first = len(self) - self.with_heart
-        return [row for row in range(first, len(self)) if self._known[row, 0] == WITH_HEART]
+    def guest_rows(self) -> list[int]:
+        """Return the rows of the training films among the guests, without those whose lungs are not apart: they say nothing."""
+        rows = range(len(self) - self.guests, len(self))
+        return [row for row in rows if self.records[row].split == "train" and self._known[row, 0] == WITH_HEART]
 
     def batch(self, indices: Sequence[int]) -> Batch:
         """Return the films at the indices, in that order."""
@@ -197,8 +197,7 @@ class FilmDataset:
             file.write(flags.tobytes())
 
     def _decode_one(self, row: int) -> tuple[np.ndarray, np.ndarray]:
-        with_heart = row >= len(self) - self.with_heart
-        planes, known = prepare_record(self.records[row], self.preprocessing, with_heart)
+        planes, known = prepare_record(self.records[row], self.preprocessing, row >= len(self) - self.guests)
         return (planes * 255).round().to(torch.uint8).numpy(), known.to(torch.uint8).numpy()
 
 
@@ -207,8 +206,8 @@ def cache_folder(database: Path) -> Path:
     return database.parent / f"{database.stem}_cache"
 
 
-def _cache_key(records: Sequence[ImageRecord], preprocessing: Preprocessing, with_heart: int) -> str:
-    digest = hashlib.sha256(json.dumps([CACHE_VERSION, asdict(preprocessing), with_heart]).encode())
+def _cache_key(records: Sequence[ImageRecord], preprocessing: Preprocessing, guests: int) -> str:
+    digest = hashlib.sha256(json.dumps([CACHE_VERSION, asdict(preprocessing), *([guests] if guests else [])]).encode())
     for record in records:
         masks = [(m.structure, str(m.path), m.rle, m.lung_value, _file_stamp(m.path)) for m in record.masks]
         digest.update(repr((record.content_sha256, record.photometric_interpretation, masks)).encode())

@@ -28,7 +28,7 @@ class Stage:
     """Epochs that are alike.
 
     films: 'phantom' or 'selected'. size: side of the square in training and validation, pixels. strength: of the augmentation.
-    with_heart: rows of films drawn with the heart's shadow inside, of which `guests`, others in every epoch, join it.
+    guest_rows: of films drawn with the heart's shadow inside, of which `guests`, others in every epoch, join it.
     """
 
     films: str
@@ -37,7 +37,7 @@ class Stage:
     epochs: int
     size: int
     strength: float = 1.0
-    with_heart: Sequence[int] = ()
+    guest_rows: Sequence[int] = ()
     guests: int = 0
 
     @property
@@ -53,8 +53,8 @@ class Stage:
         """Return the rows of one epoch, in no order that matters."""
         if not self.guests:
             return self.rows
-        order = torch.randperm(len(self.with_heart), generator=generator).tolist()
-        return [*self.rows, *(self.with_heart[i] for i in order[: self.guests])]
+        order = torch.randperm(len(self.guest_rows), generator=generator).tolist()
+        return [*self.rows, *(self.guest_rows[i] for i in order[: self.guests])]
 
 
 def plan_stages(config: TrainConfig, dataset: FilmDataset, rows: Sequence[int]) -> list[Stage]:
@@ -63,10 +63,10 @@ def plan_stages(config: TrainConfig, dataset: FilmDataset, rows: Sequence[int]) 
     small = max(1, round(SMALL_SIDE * config.size))
     at_first = round(config.small_share * config.epochs)
     at_last = min(round(config.calm_share * config.epochs), config.epochs - at_first)
-    with_heart = dataset.rows_with_heart()
-    guests = min(round((config.guest_share or 0) * len(rows)), len(with_heart))
+    guest_rows = dataset.guest_rows()
+    guests = min(round((config.guest_share or 0) * len(rows)), len(guest_rows))
     stages = [
-        Stage("selected", dataset, rows, epochs, size, strength, with_heart, guests)
+        Stage("selected", dataset, rows, epochs, size, strength, guest_rows, guests)
         for epochs, size, strength in (
             (at_first, small, 1.0),
             (config.epochs - at_first - at_last, config.size, 1.0),
@@ -81,7 +81,7 @@ def plan_stages(config: TrainConfig, dataset: FilmDataset, rows: Sequence[int]) 
 
 
 def chosen_films(config: TrainConfig, rows: Sequence[int]) -> Sequence[int]:
-    """Return the rows of one epoch: all of them, one batch to learn by heart, or --train-films of them, drawn by the seed.
+    """Return the rows of one epoch without guests: all, one batch to learn by heart, or --train-films of them, drawn by the seed.
 
     The few are repeated, so that an epoch has about as many steps as with all: what differs is what is seen, not how long.
     """

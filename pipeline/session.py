@@ -60,10 +60,10 @@ def open_session(config: TrainConfig) -> Session:
     records = select_images(connection, query_text(config.query), parameters, split_set)
     counts = Counter(record.split for record in records)
     check_counts(records, counts, config)
-    guests = films_with_heart(connection, config, parameters, split_set)
+    guests = find_guests(connection, config, parameters, split_set, records)
     preprocessing = Preprocessing(config.size, config.intensity)
     dataset = first_then_others(
-        lambda: FilmDataset([*records, *guests], preprocessing, cache_folder(config.db), with_heart=len(guests))
+        lambda: FilmDataset([*records, *guests], preprocessing, cache_folder(config.db), len(guests))
     )
     for fault in dataset.faults():
         warn(fault)
@@ -83,6 +83,7 @@ def open_session(config: TrainConfig) -> Session:
         "split_set": split_set,
         "films": {split: counts[split] for split in ("train", "val", "test")},
         "patients": len({record.patient_id for record in records}),
+        "guests": len(dataset.guest_rows()),
         "stages": [{"films": s.films, "count": s.count, "epochs": s.epochs, "size": s.size} for s in stages],
         "parameters": count_parameters(trainer.model),
         "device": str(device),
@@ -93,11 +94,11 @@ def open_session(config: TrainConfig) -> Session:
     }
     first_then_others(lambda: begin_or_resume(session, facts) if is_first() else follow(session))
     if is_first():
-        write_split(config.out, dataset.records)
-    if guests:
+        write_split(config.out, [*records, *(record for record in guests if record.split == "train")])
+    if stages[-1].guests:
         print(
-            f"{len(guests)} training films are drawn with the heart's shadow inside: {stages[-1].guests} of them join each epoch "
-            "and teach where no lung is, not what a lung is (--guest-share)"
+            f"{facts['guests']} more films, drawn with the heart's shadow inside, teach what holds for the clear field too: "
+            f"{stages[-1].guests} of them join each epoch (--guest-share)"
         )
     print(
         f"{counts['train']} films to train on, {counts['val']} to choose by, {counts['test']} kept for testing "
@@ -107,20 +108,27 @@ def open_session(config: TrainConfig) -> Session:
     return session
 
 
-def films_with_heart(
-    connection: sqlite3.Connection, config: TrainConfig, parameters: dict[str, str], split_set: str
+def find_guests(
+    connection: sqlite3.Connection,
+    config: TrainConfig,
+    parameters: dict[str, str],
+    split_set: str,
+    records: Sequence[ImageRecord],
 ) -> list[ImageRecord]:
-    """Return the training films whose lungs are drawn with the heart's shadow inside, where a clear-field training wants them.
+    """Return the films whose lungs are drawn with the heart's shadow inside, for a clear-field training that wants them.
 
-    Of the usual selection in that other convention; none for a query of one's own that does not ask for `:convention`.
+    They are what the same query finds for that convention, without the films it has chosen already (records); of all splits, so
+    that every split shares one cache. A query that does not ask for `:convention` finds none.
     """
-    if config.convention != "clear_field" or not config.guest_share:
+    clear = all(mask.convention == "clear_field" for record in records for mask in record.masks)
+    if not (config.guest_share and clear):
         return []
+    chosen = {record.image_id for record in records}
     other = {**parameters, "convention": "includes_heart"}
     return [
         record
         for record in select_images(connection, query_text(config.query), other, split_set)
-        if record.split == "train" and all(mask.convention == "includes_heart" for mask in record.masks)
+        if record.image_id not in chosen and any(mask.convention == "includes_heart" for mask in record.masks)
     ]
 
 

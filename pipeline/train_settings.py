@@ -32,7 +32,7 @@ class TrainConfig:
 
     db: Path | None = setting(None, "database of films; without it the embedded phantom films are used")
     out: Path | None = setting(None, "folder for the results; without it runs/train-DATE-TIME")
-    preset: str = setting("fast", "how long and how large to train", choices=tuple(PRESETS))
+    preset: str = setting("fast", "how long, how large and on what to train", choices=tuple(PRESETS))
     query: str = setting("segmentation_images", "own selection: FILE.sql, or the name of one in db/queries")
     convention: str = setting("clear_field", "what counts as lung in the masks", choices=CONVENTIONS)
     provenance: tuple[str, ...] = setting(("manual", "landmark", "phantom"), "whose masks to trust")
@@ -44,7 +44,7 @@ class TrainConfig:
     guest_share: float | None = setting(
         None,
         "films drawn with the heart's shadow inside (convention includes_heart) that join each epoch of clear_field, as a share "
-        "of its own: they teach where no lung is (set by --preset)",
+        "of its own: they teach what holds in both conventions (set by --preset)",
     )
     small_share: float | None = setting(
         None, "share of the epochs in squares of 5/8 of --size, before those of --size (set by --preset; with --init 0)"
@@ -86,7 +86,7 @@ def complete(config: TrainConfig) -> TrainConfig:
     if not 0 <= config.fold <= config.folds:
         raise ValueError(f"--fold {config.fold}: wanted 1 to {config.folds} (--folds), or 0 for all")
     if config.overfit_batch:
-        config = replace(config, epochs=OVERFIT_STEPS)
+        config = replace(config, epochs=OVERFIT_STEPS, guest_share=0.0, blend=1.0)
     usual = PRESETS[config.preset] | (FROM_RANDOM if config.init is None else FROM_TRAINED)
     missing = {name: value for name, value in usual.items() if getattr(config, name) is None}
     config = replace(config, out=out, **missing)
@@ -114,4 +114,5 @@ def stored_config(folder: Path) -> TrainConfig:
             f"--resume {folder}: no config.json there; name the folder of a training that was begun"
         )
     stored = json.loads(path.read_text(encoding="utf-8"))["settings"]
-    return replace(settings_from_dict(TrainConfig, stored), out=folder)
+    before_there_was = {"blend": 1.0}  # a training begun by an older release goes on as it was begun
+    return replace(settings_from_dict(TrainConfig, {**before_there_was, **stored}), out=folder)

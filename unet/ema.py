@@ -1,4 +1,4 @@
-"""A moving average of the weights: smoother than any single step, and what is validated and kept."""
+"""Means of weights: over the steps of a training, smoother than any single one; and between a start and where it led."""
 
 import copy
 from collections.abc import Mapping

@@ -4,10 +4,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from unet.known import WITH_HEART
+
 EPSILON = 1.0  # pixels; keeps the Dice of two empty masks at 1 and its gradient finite
-DRAWN, WITH_HEART = 1, 2  # values of `known`; 0: nobody drew the structure
 LEFT_LUNG, HEART = 1, 2
-CERTAIN = 12.0  # logit of a pixel about which nothing is asked: its loss is nearly 0, and its gradient 0
+CERTAIN = 12.0  # logit where nothing is asked and the target is 1: next to no loss, and no gradient
 
 
 def soft_dice_loss(logits: Tensor, target: Tensor) -> Tensor:
@@ -31,13 +32,15 @@ def bce_loss(logits: Tensor, target: Tensor) -> Tensor:
 def dice_bce_loss(logits: Tensor, target: Tensor, known: Tensor, dice_weight: float = 1.0) -> Tensor:
     """Return the mean loss of a batch over the structures that are known.
 
-    logits, target: (B, C, H, W). known: (B, C), 0: nobody drew the structure on that film, so it gives neither loss nor
-    gradient there; DRAWN; WITH_HEART: see `asked_of`. Every film weighs the same, however many structures it has. A film
+    logits, target: (B, C, H, W). known: (B, C), as in `unet.known`; a structure that nobody drew on a film gives neither loss
+    nor gradient there; for WITH_HEART see `asked_of`. Every film weighs the same, however many structures it has. A film
     with none, or an empty batch of known structures, counts as 0.
     """
     with_heart = (known == WITH_HEART).any(dim=1)
     if bool(with_heart.any()):
-        logits = torch.where(with_heart[:, None, None, None], asked_of(logits, target), logits)
+        asked, answer = asked_of(logits, target)
+        with_heart = with_heart[:, None, None, None]
+        logits, target = torch.where(with_heart, asked, logits), torch.where(with_heart, answer, target)
     known = (known > 0).to(logits.dtype)
     per_structure = bce_loss(logits, target) + dice_weight * soft_dice_loss(logits, target)
     per_film = (per_structure * known).sum(dim=1) / known.sum(dim=1).clamp(min=1)
@@ -45,21 +48,23 @@ def dice_bce_loss(logits: Tensor, target: Tensor, known: Tensor, dice_weight: fl
     return (per_film * drawn).sum() / drawn.sum().clamp(min=1)
 
 
-def asked_of(logits: Tensor, target: Tensor) -> Tensor:
-    """Return the logits that may be held against lungs which somebody drew with the heart's shadow inside.
+def asked_of(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Return logits and target to compare where the lungs are drawn with the heart's shadow inside.
 
     Such masks say two things that are true of the clear field too. Outside them is no lung: there the lungs' logits stay as
     they are. Inside, away from the midline, is lung or, on the left, heart: there the left lung's logit is the larger of
     its own and the heart's, so that either explains the mask (as a marginal loss does, Shi et al. 2021). Nothing is asked about
-    their medial parts, where heart, mediastinum and lung cannot be told apart: there the logit is CERTAIN.
+    their medial parts, where heart, mediastinum and lung cannot be told apart: there the logit is CERTAIN and the target 1.
+    What a source marks as not to be judged counts as outside.
     logits (B, C, H, W): right lung, left lung, heart, ... target (B, C, H, W): right and left lung as drawn, and in the
     heart's plane their medial parts.
     """
-    asked = logits.clone()
-    asked[:, LEFT_LUNG] = torch.maximum(logits[:, LEFT_LUNG], logits[:, HEART])
-    medial = target[:, HEART : HEART + 1] >= 0.5
+    asked, answer = logits.clone(), target.clone()
     lungs = slice(0, LEFT_LUNG + 1)
-    asked[:, lungs] = torch.where(medial, CERTAIN, asked[:, lungs])
     inside = target[:, lungs] >= 0.5
-    asked[:, lungs] = torch.where(inside, asked[:, lungs], logits[:, lungs])
-    return asked
+    medial = inside & (target[:, HEART : HEART + 1] >= 0.5)
+    either = logits[:, lungs].clone()
+    either[:, LEFT_LUNG] = torch.maximum(logits[:, LEFT_LUNG], logits[:, HEART])
+    asked[:, lungs] = torch.where(inside, either, logits[:, lungs]).masked_fill(medial, CERTAIN)
+    answer[:, lungs] = target[:, lungs].masked_fill(medial, 1.0)
+    return asked, answer

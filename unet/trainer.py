@@ -14,12 +14,12 @@ from unet.checkpoint import Checkpoint
 from unet.device import autocast, prepare_model
 from unet.distributed import interleave, loss_share, share_norms, sum_gradients, sum_of
 from unet.ema import WeightAverage, between
-from unet.losses import dice_bce_loss
+from unet.losses import HEART, dice_bce_loss
 from unet.model import UNet, UNetConfig, with_union
 from unet.schedule import learning_rate
 
 STRUCTURES = ("right_lung", "left_lung", "heart")
-LUNGS, HEART = 3, 2  # planes of `with_union`
+LUNGS = 3  # plane of `with_union`
 
 
 @dataclass(frozen=True)
@@ -149,6 +149,7 @@ class Trainer:
             "epoch": self.epoch,
             "step": self.step,
             "average_steps": self.average.steps,
+            "start": self.start,
         }
 
     def checkpoint(self, resumable: bool, **parts) -> Checkpoint:
@@ -171,6 +172,7 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.step = state["epoch"], state["step"]
         self.average.steps = state["average_steps"]
+        self.start = state.get("start", {})  # what --init names may have been overwritten meanwhile
 
     def _place(self, images: Tensor, masks: Tensor, known: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         images = images.to(device=self.device, memory_format=torch.channels_last)

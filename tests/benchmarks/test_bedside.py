@@ -3,9 +3,13 @@
 import re
 import shutil
 
+import numpy as np
+import pytest
+
 from benchmarks import bedside
 from db.connection import connect
 from pipeline.predictor import Predictor
+from unet.checkpoint import load_checkpoint, save_checkpoint
 from unet.quality import Quality
 
 
@@ -16,7 +20,10 @@ def test_films_are_counted_compared_and_the_worst_drawn(phantom_db, network, tmp
     monkeypatch.setattr(bedside, "WORST", 3)
     expected = iter([0.9, 0.2, 0.8, 0.4, *[0.95] * 100])
     monkeypatch.setattr(Predictor, "quality", lambda self, logits: {"lungs": Quality(next(expected), False)})
-    bedside.main(network, phantom_db, tmp_path / "worst")
+    (tmp_path / "run").mkdir()
+    shutil.copy(network, tmp_path / "run/best.pt")
+    (tmp_path / "run/split.csv").write_text("source,image_id,file,patient_id,split\n")
+    bedside.main(tmp_path / "run", phantom_db, tmp_path / "worst")
     first, heart, lungs, outside, *worst = capsys.readouterr().out.splitlines()
     films = int(first.split()[0])
     assert re.search(r"on the right sides: \d+ \(\d", first) and films == 39
@@ -28,30 +35,47 @@ def test_films_are_counted_compared_and_the_worst_drawn(phantom_db, network, tmp
     assert sorted(file.name for file in (tmp_path / "worst").iterdir()) == ["01.jpg", "02.jpg", "03.jpg"]
 
 
+def two_folds(folder, network, patients):
+    """Write two trainings: one tested every second patient, the other the second and fourth; the last patient chose both."""
+    tested = (patients[:-1:2], patients[1:4:2])
+    for fold, test in enumerate(tested, start=1):
+        own = folder / f"fold{fold}"
+        own.mkdir()
+        shutil.copy(network, own / "best.pt")
+        split = {name: "test" if name in test else "train" for name in patients} | {patients[-1]: "val"}
+        rows = (f"phantom,1,a.png,{name},{part}\n" for name, part in split.items())
+        (own / "split.csv").write_text("source,image_id,file,patient_id,split\n" + "".join(rows))
+    return tested
+
+
 def test_films_of_patients_a_network_was_trained_on_are_left_to_another(phantom_db, network, tmp_path, monkeypatch):
-    monkeypatch.setattr(bedside, "SOURCE", "phantom")
     kind = {"convention": "clear_field", "provenance": "manual", "source": "phantom"}  # there are none
+    monkeypatch.setattr(bedside, "SOURCE", "phantom")
     monkeypatch.setattr(bedside, "OTHER_MASKS", {bedside.BY_HAND: kind, "lungs": kind})
-    patients = sorted(
-        row[0]
-        for row in connect(phantom_db).execute("SELECT DISTINCT patient_id FROM study JOIN image USING (study_id)")
-    )
-    names = "source,image_id,file,patient_id,split\n"
-    for fold, test in ((1, patients[::2]), (2, patients[1:4:2])):
-        folder = tmp_path / f"fold{fold}"
-        folder.mkdir()
-        shutil.copy(network, folder / "best.pt")
-        rows = (f"phantom,1,a.png,{name},{'test' if name in test else 'train'}\n" for name in patients)
-        (folder / "split.csv").write_text(names + "".join(rows))
-    networks = [
-        (path.parent.name, bedside.patients_trained_on(path.parent)) for path in sorted(tmp_path.glob("*/best.pt"))
-    ]
-    assert [len(trained_on) for _, trained_on in networks] == [
-        len(patients[1::2]),
-        len(patients) - len(patients[1:4:2]),
-    ]
-    predictors = [(Predictor(tmp_path / name / "best.pt"), trained_on) for name, trained_on in networks]
-    seen = list(bedside.look(predictors, phantom_db))
-    by_fold = {fold: {row.film.patient_id for row in seen if row.predictor is predictors[fold][0]} for fold in (0, 1)}
-    assert by_fold[0] == set(patients[::2]) and by_fold[1] == set(patients[1:4:2])
-    assert bedside.patients_trained_on(tmp_path) == set()
+    films = connect(phantom_db).execute("SELECT DISTINCT patient_id FROM image JOIN study USING (study_id)")
+    tested = two_folds(tmp_path, network, sorted(row[0] for row in films))
+    networks = [(Predictor(path), bedside.patients_trained_on(path)) for path in sorted(tmp_path.glob("*/best.pt"))]
+    seen = list(bedside.look(networks, phantom_db))
+    for (predictor, _), patients in zip(networks, tested, strict=True):
+        assert {row.film.patient_id for row in seen if row.predictor is predictor} == set(patients)
+
+
+def test_patients_of_the_training_before_a_fine_tuning_count_too_and_a_lone_file_says_nothing(network, tmp_path):
+    two_folds(tmp_path, network, ["a", "b", "c", "d", "e"])
+    first, tuned = tmp_path / "fold1/best.pt", tmp_path / "fold2/best.pt"
+    assert bedside.patients_trained_on(first) == {"b", "d", "e"}
+    checkpoint = load_checkpoint(tuned)
+    checkpoint.training["init"] = str(first)
+    with open(tuned, "wb") as file:
+        save_checkpoint(file, checkpoint)
+    assert bedside.patients_trained_on(tuned) == {"a", "c", "e"} | {"b", "d", "e"}
+    with pytest.raises(FileNotFoundError, match="nothing says which patients"):
+        bedside.patients_trained_on(network)
+
+
+def test_the_share_outside_is_of_the_lungs():
+    lungs, drawn = np.zeros((4, 5), bool), np.ones((4, 5), bool)
+    assert bedside.share_outside(lungs, drawn) is None
+    lungs[1:3, :4] = True
+    drawn[2] = False
+    assert bedside.share_outside(lungs, drawn) == 0.5

@@ -5,9 +5,12 @@ import errno
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +19,10 @@ import torch
 import train
 from data import writing
 from db.connection import connect
+from db.selection import select_images
 from pipeline import session
-from pipeline.train_settings import TrainConfig, complete
-from unet.checkpoint import load_checkpoint
+from pipeline.train_settings import TrainConfig, complete, stored_config
+from unet.checkpoint import load_checkpoint, save_checkpoint
 
 ROOT = Path(__file__).parent.parent.parent
 SMALL = [
@@ -51,6 +55,18 @@ def finished(phantom_db, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "first"
     assert call(phantom_db, out) == 0
     return out
+
+
+@pytest.fixture
+def two_conventions(phantom_db, tmp_path):
+    """The path of a database in which the lungs of half of the films are said to be drawn with the heart's shadow inside."""
+    db, half = tmp_path / "two.sqlite", "image_id IN (SELECT image_id FROM image ORDER BY image_id LIMIT 20)"
+    with closing(connect(phantom_db)) as original, closing(connect(db)) as copy:
+        original.backup(copy)
+        with copy:
+            copy.execute(f"DELETE FROM mask WHERE structure = 'heart' AND {half}")
+            copy.execute(f"UPDATE mask SET convention = 'includes_heart' WHERE {half}")
+    return db
 
 
 def test_a_run_leaves_what_the_contract_says(finished, phantom_db):
@@ -203,20 +219,11 @@ def test_folds_are_trained_one_by_one_and_taken_up_where_they_stopped(phantom_db
     assert (out / "fold1/best.pt").stat().st_mtime_ns == before and (out / "fold2/last.pt").exists()
 
 
-def test_films_drawn_with_the_heart_train_beside_the_others_and_are_never_judged_by(phantom_db, tmp_path, capsys):
-    db = tmp_path / "two.sqlite"
-    with connect(phantom_db) as original, connect(db) as copy:
-        original.backup(copy)
-        copy.execute(
-            "UPDATE mask SET convention = 'includes_heart' WHERE structure <> 'heart' AND image_id IN "
-            "(SELECT image_id FROM image ORDER BY image_id LIMIT 20)"
-        )
-        copy.execute(
-            "DELETE FROM mask WHERE structure = 'heart' AND image_id IN (SELECT image_id FROM image ORDER BY image_id LIMIT 20)"
-        )
+def test_films_drawn_with_the_heart_train_beside_the_others_and_are_never_judged_by(two_conventions, tmp_path, capsys):
+    db = two_conventions
     assert call(db, tmp_path / "with", "--guest-share", "0.5") == 0
     said = capsys.readouterr().out
-    assert re.search(r"\d+ training films are drawn with the heart's shadow inside: \d+ of them join each epoch", said)
+    assert re.search(r"\d+ more films, drawn with the heart's shadow inside, .*: \d+ of them join each epoch", said)
     assert call(db, tmp_path / "without", "--guest-share", "0") == 0
     assert "drawn with the heart" not in capsys.readouterr().out
 
@@ -229,6 +236,7 @@ def test_films_drawn_with_the_heart_train_beside_the_others_and_are_never_judged
     facts = json.loads((tmp_path / "with/config.json").read_text())["facts"]
     assert facts["films"] == json.loads((tmp_path / "without/config.json").read_text())["facts"]["films"]
     assert not torch.equal(weights(tmp_path / "with")["head.weight"], weights(tmp_path / "without")["head.weight"])
+    assert 0 < facts["guests"] <= len(joined)
     assert call(db, tmp_path / "other", "--guest-share", "0.5", "--convention", "includes_heart", "--epochs", "1") == 0
     assert "drawn with the heart" not in capsys.readouterr().out
 
@@ -252,8 +260,62 @@ def test_fine_tuned_weights_are_drawn_back_to_the_given_ones(finished, phantom_d
     assert not torch.allclose(start, tuned) and torch.allclose(kept, start + 0.25 * (tuned - start), atol=1e-6)
 
 
+def test_fine_tuning_goes_on_the_same_after_a_stop_though_the_given_weights_are_gone(
+    finished, phantom_db, tmp_path, monkeypatch
+):
+    shutil.copy(finished / "best.pt", tmp_path / "start.pt")
+    flags = ("--init", tmp_path / "start.pt", "--blend", "0.25", "--epochs", "2")
+    call(phantom_db, tmp_path / "straight", *flags)
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "fit_on_validation", lambda *_: None)
+        original = train.train_one_epoch
+
+        def one_only(session, progress):
+            if session.trainer.epoch:
+                raise KeyboardInterrupt
+            original(session, progress)
+
+        patch.setattr(train, "train_one_epoch", one_only)
+        call(phantom_db, tmp_path / "stopped", *flags)
+    other = load_checkpoint(tmp_path / "start.pt")
+    other.weights = {name: torch.zeros_like(tensor) for name, tensor in other.weights.items()}
+    with open(tmp_path / "start.pt", "wb") as file:
+        save_checkpoint(file, other)
+    assert train.main(["--resume", str(tmp_path / "stopped")]) == 0
+    assert_equal_weights(weights(tmp_path / "straight"), weights(tmp_path / "stopped"))
+
+
 def test_trained_weights_are_changed_in_small_steps_unless_told_otherwise(finished, tmp_path):
     fresh, tuned = complete(TrainConfig(out=tmp_path)), complete(TrainConfig(out=tmp_path, init=finished / "best.pt"))
     assert tuned.learning_rate < fresh.learning_rate and tuned.small_share == 0 < fresh.small_share
     told = complete(TrainConfig(out=tmp_path, init=finished / "best.pt", learning_rate=1e-2, small_share=0.5))
     assert (told.learning_rate, told.small_share) == (1e-2, 0.5)
+    by_heart = complete(TrainConfig(out=tmp_path, init=finished / "best.pt", preset="accurate", overfit_batch=True))
+    assert (by_heart.guest_share, by_heart.blend) == (0, 1)
+
+
+def test_a_training_begun_before_weights_were_drawn_back_goes_on_without(finished, tmp_path):
+    config = json.loads((finished / "config.json").read_text())
+    del config["settings"]["blend"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert stored_config(tmp_path).blend == 1
+
+
+def test_guests_are_other_films_than_those_a_query_has_chosen_and_have_a_mask(two_conventions):
+    config = TrainConfig(db=two_conventions, guest_share=1.0)
+    connection = connect(two_conventions)
+    with_heart = {row[0] for row in connection.execute("SELECT image_id FROM mask WHERE convention = 'includes_heart'")}
+    parameters = {"convention": "clear_field", "provenance": "phantom", "source": "all"}
+
+    def guests(sql):
+        path = two_conventions.parent / "query.sql"
+        path.write_text(sql)
+        own = replace(config, query=str(path))
+        records = select_images(connection, sql, parameters)
+        return {record.image_id for record in session.find_guests(connection, own, parameters, None, records)}
+
+    every_film = "SELECT image_id, mask_id FROM image LEFT JOIN (SELECT * FROM mask WHERE convention = :convention) USING (image_id)"
+    assert guests("SELECT image_id, mask_id FROM mask WHERE convention = :convention") == with_heart
+    assert guests(every_film) == set()  # it has chosen them already, without a mask
+    assert guests("SELECT image_id, mask_id FROM mask WHERE convention = 'includes_heart'") == set()
+    assert guests("SELECT image_id, mask_id FROM mask WHERE convention = 'clear_field'") == set()

@@ -54,8 +54,8 @@ def test_a_union_mask_is_split_and_its_union_known_too(films, tmp_path):
 
 def test_lungs_drawn_with_the_heart_leave_their_medial_halves_open(films, tmp_path):
     Image.fromarray(np.uint8(lung_mask(40, 30).any(axis=1, keepdims=True) * [[255] * 30])).save(films[4].masks[0].path)
-    data = FilmDataset(films, SMALL, tmp_path / "cache", with_heart=2)  # the last one is in one piece
-    assert data.rows_with_heart() == [3]
+    data = FilmDataset(films, SMALL, tmp_path / "cache", guests=2)  # the last one is in one piece
+    assert data.guest_rows() == [3]
     plain, with_heart, in_one = data.batch([2, 3, 4])[1:][0]
     assert data.batch([2, 3, 4]).known.tolist() == [[1, 1, 0, 1], [2, 2, 0, 0], [0, 0, 0, 0]]
     assert torch.allclose(with_heart[:2], plain[:2]) and with_heart[3].sum() == in_one.sum() == 0
@@ -64,6 +64,13 @@ def test_lungs_drawn_with_the_heart_leave_their_medial_halves_open(films, tmp_pa
     assert (medial <= right + left + 0.01).all() and medial[:, 0:4].sum() == medial[:, -4:].sum() == 0
     assert data.positive_share().keys() == {"right_lung", "left_lung", "lungs"}
     assert torch.equal(FilmDataset(films, SMALL, tmp_path / "cache").batch([3]).known, torch.tensor([[1.0, 1, 0, 1]]))
+
+
+def test_guests_of_other_splits_lie_in_the_same_cache_and_are_not_trained_on(films, tmp_path):
+    tested = [*films[:3], replace(films[3], split="test"), films[4]]
+    first, other = (FilmDataset(own, SMALL, tmp_path / "cache", guests=2) for own in (films, tested))
+    assert first.guest_rows() == [3, 4] and other.guest_rows() == [4]
+    assert len(list((tmp_path / "cache").glob("*.u8"))) == 1
 
 
 def test_the_cache_is_used_again_until_a_film_or_mask_changes(films, tmp_path, monkeypatch):

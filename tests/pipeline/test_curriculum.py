@@ -96,7 +96,7 @@ def test_resizing_a_batch_keeps_the_covered_share(phantoms):
 
 
 def test_films_drawn_with_the_heart_join_an_epoch_in_their_share_and_others_the_next(real, monkeypatch):
-    monkeypatch.setattr(real, "rows_with_heart", lambda: [5, 6, 7, 8], raising=False)
+    monkeypatch.setattr(real, "guest_rows", lambda: [5, 6, 7, 8], raising=False)
     phantom, *selected = plan_stages(replace(CONFIG, guest_share=0.4), real, range(5))
     assert [stage.count for stage in (phantom, *selected)] == [37, 7, 7, 7] and selected[0].steps(4) == 2
     generator = torch.Generator().manual_seed(0)

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unet.losses import DRAWN, WITH_HEART, asked_of, bce_loss, dice_bce_loss, soft_dice_loss
+from unet.known import DRAWN, WITH_HEART
+from unet.losses import asked_of, bce_loss, dice_bce_loss, soft_dice_loss
 
 BIG = 100.0  # a logit whose sigmoid is 1 in float32
 
@@ -114,4 +115,12 @@ def test_a_film_drawn_with_the_heart_changes_nothing_for_the_others():
     both = dice_bce_loss(logits, torch.cat([plain, target]), torch.cat([drawn, known]))
     alone = dice_bce_loss(logits[:1], plain, drawn), dice_bce_loss(logits[1:], target, known)
     assert both.item() == pytest.approx(sum(loss.item() for loss in alone) / 2, rel=1e-6)
-    assert torch.equal(asked_of(logits, torch.cat([target, target]))[:, 2:], logits[:, 2:])
+    asked, answer = asked_of(logits, torch.cat([target, target]))
+    assert torch.equal(asked[:, 2:], logits[:, 2:]) and torch.equal(answer[:, 2:], torch.cat([target, target])[:, 2:])
+
+
+def test_half_covered_pixels_of_the_medial_parts_cost_nothing():
+    target, known = drawn_with_heart()
+    target[0, 0, 0, 2] = target[0, 2, 0, 2] = 0.6
+    logits = torch.where(target >= 1, BIG, torch.full((1, 4, 1, 8), -BIG))
+    assert dice_bce_loss(logits, target, known).item() < 1e-4
