@@ -314,8 +314,8 @@ def test_guests_are_other_films_than_those_a_query_has_chosen_and_have_a_mask(tw
         records = select_images(connection, sql, parameters)
         return {record.image_id for record in session.find_guests(connection, own, parameters, None, records)}
 
-    every_film = "SELECT image_id, mask_id FROM image LEFT JOIN (SELECT * FROM mask WHERE convention = :convention) USING (image_id)"
+    every = "SELECT image_id, mask_id FROM image LEFT JOIN (SELECT * FROM mask WHERE convention = :convention) USING (image_id)"
     assert guests("SELECT image_id, mask_id FROM mask WHERE convention = :convention") == with_heart
-    assert guests(every_film) == set()  # it has chosen them already, without a mask
+    assert guests(every) == set()  # it has chosen them already, without a mask
     assert guests("SELECT image_id, mask_id FROM mask WHERE convention = 'includes_heart'") == set()
     assert guests("SELECT image_id, mask_id FROM mask WHERE convention = 'clear_field'") == set()
