@@ -20,6 +20,7 @@ from db.connection import connect
 from db.records import ImageRecord
 from db.runs import find_run, finish_run, start_run
 from db.selection import Selection, query_text
+from db.splits import is_drawn
 from pipeline.evaluation import Wanted, evaluate_films
 from pipeline.predictor import Predictor, find_checkpoints
 from pipeline.results import store_results, write_results
@@ -85,6 +86,11 @@ def select_records(connection: sqlite3.Connection, config: EvaluateConfig, predi
         "provenance": ",".join(training["provenance"]),
         "source": ",".join(config.source or training["source"]),
     }
+    if config.split != "all" and not is_drawn(connection, training["split_set"]):
+        raise ValueError(
+            f"{predictor.path} was trained with the split {training['split_set']}, which this database does not have, so nobody "
+            "can say which films it has not seen; name the --db it was trained with, or --split all"
+        )
     query = query_text(config.query or training["query"])
     films = Selection(connection, query, parameters, training["split_set"])
     return [record for record in films if config.split in ("all", record.split)]

@@ -25,6 +25,11 @@ def draw(
     return draw_split(connection, seed)
 
 
+def is_drawn(connection: sqlite3.Connection, split_set: str) -> bool:
+    """Tell whether a split set is stored."""
+    return connection.execute("SELECT 1 FROM split WHERE split_set = ? LIMIT 1", (split_set,)).fetchone() is not None
+
+
 def draw_split(connection: sqlite3.Connection, seed: int) -> str:
     """Store train/val/test (70/10/20 %) for every person that has none yet; return the split set's name.
 

@@ -3,6 +3,7 @@
 import csv
 import html.parser
 import json
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,16 @@ def test_folds_are_pooled(phantom_db, small_training, tmp_path):
     assert len(rows) == len({row["image_id"] for row in rows}) >= 30
     with pytest.raises(ValueError, match="folds are scored on their own test films"):
         evaluate.main(["--checkpoint", str(out), "--split", "all"])
+    other = tmp_path / "other.sqlite"
+    with closing(connect(phantom_db)) as original, closing(connect(other)) as copy:
+        original.backup(copy)
+        with copy:
+            copy.execute("DELETE FROM split WHERE split_set LIKE '%fold2of2'")
+    with pytest.raises(
+        ValueError, match="fold2of2, which this database does not have"
+    ):  # and no half of the films scored
+        evaluate.main(["--checkpoint", str(out), "--db", str(other), "--out", str(tmp_path / "half")])
+    assert not (tmp_path / "half").exists()
 
 
 @pytest.mark.parametrize(
