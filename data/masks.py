@@ -152,7 +152,10 @@ def split_lungs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def medial_half(lung: np.ndarray, side: str) -> np.ndarray:
-    """Return of a lung, bool (H, W), in every row the half that is nearer the midline. side: 'right_lung' or 'left_lung'."""
+    """Return of a lung, bool (H, W), in every row the half that is nearer the midline, its middle column included.
+
+    side: 'right_lung' or 'left_lung'. A row without lung has no half; a gap within a row counts as lung for where its middle is.
+    """
     columns = np.arange(lung.shape[1])
     first = np.where(lung, columns, lung.shape[1]).min(axis=1)
     last = np.where(lung, columns, -1).max(axis=1)

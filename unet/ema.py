@@ -36,7 +36,8 @@ def between(start: Mapping[str, Tensor], model: nn.Module, share: float) -> nn.M
     """Return a copy of the model whose weights lie between `start` (share 0) and its own (1).
 
     A network that was trained on, on other films, forgets the old ones; a point on the straight line between the two keeps
-    most of both (Wortsman et al. 2022, WiSE-FT). start: a state of the same network, on any device.
+    most of both (Wortsman et al. 2022, WiSE-FT). start: a state of the same network, on any device; KeyError where it lacks a
+    weight. Counters, which are no floats, stay the model's.
     """
     mixed = copy.deepcopy(model)
     for name, own in mixed.state_dict().items():
