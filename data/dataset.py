@@ -106,7 +106,10 @@ class FilmDataset:
     def __init__(
         self, records: Sequence[ImageRecord], preprocessing: Preprocessing, cache_folder: Path, guests: int = 0
     ):
-        """guests: how many of the records, the last ones, have their lungs drawn with the heart's shadow inside."""
+        """guests: how many of the records, the last ones, have their lungs drawn with the heart's shadow inside.
+
+        Where no training film has a heart drawn, their left lungs count as not drawn.
+        """
         self.records = list(records)
         self.guests = guests
         self.preprocessing = preprocessing
@@ -119,6 +122,9 @@ class FilmDataset:
             self._decode(pixels, known)
         self._pixels = np.memmap(pixels, np.uint8, "r", shape=self.shape)
         self._known = torch.from_numpy(np.fromfile(known, np.uint8).reshape(len(self.records), -1).copy())
+        left, heart = MASK_STRUCTURES.index("left_lung"), MASK_STRUCTURES.index("heart")
+        if not self._training_rows(heart):  # nothing tells the heart in a guest's left lung from the lung
+            self._known[len(self) - guests :, left] = 0
 
     def __len__(self) -> int:
         return len(self.records)
@@ -164,7 +170,7 @@ class FilmDataset:
             yield batch.resized(side)
 
     def faults(self) -> list[str]:
-        """Say which structures no film has drawn, or only with empty masks; an empty list is good news."""
+        """Say which structures no training film has drawn, or only with empty masks; an empty list is good news."""
         shares = self.positive_share()
         faults = [
             f"{structure}: the masks have no positive pixel on any film; check that they are white where the organ is"
@@ -172,16 +178,21 @@ class FilmDataset:
             if share == 0
         ]
         if "heart" not in shares:
-            faults.append("heart: no film has it drawn; that channel stays untrained")
+            faults.append("heart: no training film has it drawn; that channel stays untrained")
         if "right_lung" not in shares:
-            faults.append("no film has right and left lung apart; only their union is trained")
+            faults.append("no training film has right and left lung apart; only their union is trained")
         return faults
 
+    def _training_rows(self, channel: int) -> list[int]:
+        """Return the rows of the training films that have the structure drawn."""
+        rows = (self._known[:, channel] == DRAWN).nonzero()[:, 0].tolist()
+        return [row for row in rows if self.records[row].split == "train"]
+
     def positive_share(self) -> dict[str, float]:
-        """Return per structure the mean share of the square that is inside, over the films that have it drawn."""
+        """Return per structure the mean share of the square that is inside, over the training films that have it drawn."""
         shares = {}
         for channel, structure in enumerate(MASK_STRUCTURES):
-            rows = (self._known[:, channel] == DRAWN).nonzero()[:, 0].tolist()
+            rows = self._training_rows(channel)
             if rows:
                 shares[structure] = float(np.mean([self._pixels[row, 1 + channel].mean() / 255 for row in rows]))
         return shares

@@ -54,6 +54,7 @@ def test_a_union_mask_is_split_and_its_union_known_too(films, tmp_path):
 
 def test_lungs_drawn_with_the_heart_leave_their_medial_halves_open(films, tmp_path):
     Image.fromarray(np.uint8(lung_mask(40, 30).any(axis=1, keepdims=True) * [[255] * 30])).save(films[4].masks[0].path)
+    films[0] = write_record(tmp_path, 0, ("lungs", "heart"))
     data = FilmDataset(films, SMALL, tmp_path / "cache", guests=2)  # the last one is in one piece
     assert data.guest_rows() == [3]
     plain, with_heart, in_one = data.batch([2, 3, 4])[1:][0]
@@ -62,8 +63,15 @@ def test_lungs_drawn_with_the_heart_leave_their_medial_halves_open(films, tmp_pa
     right, left, medial, _ = with_heart
     assert medial.sum() == pytest.approx(float(right.sum() + left.sum()) / 2, rel=0.1)
     assert (medial <= right + left + 0.01).all() and medial[:, 0:4].sum() == medial[:, -4:].sum() == 0
-    assert data.positive_share().keys() == {"right_lung", "left_lung", "lungs"}
+    assert data.positive_share().keys() == {"right_lung", "left_lung", "heart", "lungs"}
     assert torch.equal(FilmDataset(films, SMALL, tmp_path / "cache").batch([3]).known, torch.tensor([[1.0, 1, 0, 1]]))
+
+
+def test_left_lungs_drawn_with_the_heart_say_nothing_where_no_film_has_a_heart(films, tmp_path):
+    assert FilmDataset(films, SMALL, tmp_path / "cache", guests=2).batch([2, 3]).known.tolist() == [
+        [1, 1, 0, 1],
+        [2, 0, 0, 0],
+    ]
 
 
 def test_guests_of_other_splits_lie_in_the_same_cache_and_are_not_trained_on(films, tmp_path):
@@ -119,7 +127,7 @@ def test_the_shards_of_two_processes_are_together_the_batch_of_one(films, tmp_pa
 
 def test_faults_name_what_is_not_drawn_and_what_is_empty(films, tmp_path):
     faults = FilmDataset(films, SMALL, tmp_path / "cache").faults()
-    assert faults == ["heart: no film has it drawn; that channel stays untrained"]
+    assert faults == ["heart: no training film has it drawn; that channel stays untrained"]
     drawn = write_record(tmp_path, 9, structures=("heart",))
     Image.fromarray(np.zeros((40, 30), np.uint8)).save(drawn.masks[0].path)
     faults = FilmDataset([drawn], SMALL, tmp_path / "cache").faults()
