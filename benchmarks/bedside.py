@@ -6,20 +6,21 @@
 Each film is looked at by a network that never saw its patient: of several folds the first that did not, of one training only
 the films of those it was not trained on. Counts the frontal films with two lungs on the right sides, of plausible size. Masks
 of two other makings are there; Dice with them compares networks with each other and does not tell how good one is: masks by
-hand that hold most of the heart's shadow, against lungs and heart together, and how much of the lungs lies outside of them,
-where no lung can be; and masks of another network, against the lungs. With a FOLDER the overlays of the films with the least
-predicted Dice are written there.
+hand that hold most of the heart's shadow, against lungs and heart together; and masks of another network, against the lungs.
+Two shares of the masks by hand are true of the clear field too: how much of the lungs lies outside of them, where no lung can
+be, and how much of their lateral halves is missed, where lung is, or on the left the heart. With a FOLDER the overlays of the
+films with the least predicted Dice are written there.
 """
 
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from data.masks import load_masks
+from data.masks import load_masks, medial_half
 from data.overlay import encode_picture, overlay
 from data.reading import read_image
 from data.writing import atomic_file
@@ -51,7 +52,8 @@ WORST = 20
 class Seen(NamedTuple):
     """One film: doubts about its masks, the predicted Dice of its lungs, and the Dice with each kind of other mask it has.
 
-    outside: share of the lungs that lies outside of what was drawn by hand, where that is.
+    outside: share of the lungs that lies outside of what was drawn by hand, missed: share of its lateral halves that was not
+    found, where that is.
     """
 
     predictor: Predictor
@@ -60,6 +62,7 @@ class Seen(NamedTuple):
     predicted_dice: float | None
     agreement: dict[str, float]
     outside: float | None
+    missed: float | None
 
 
 def main(checkpoint: Path, database: Path, folder: Path | None) -> None:
@@ -81,15 +84,18 @@ def main(checkpoint: Path, database: Path, folder: Path | None) -> None:
             f"{name}: {len(values)} films, mean Dice {values.mean():.4f}, median {np.median(values):.4f}, "
             f"5th percentile {np.quantile(values, 0.05):.3f}, below {POOR} {np.mean(values < POOR):.1%}"
         )
-    outside = np.array([row.outside for row in seen if row.outside is not None])
-    if len(outside):
-        most = np.quantile(outside, 0.95)
-        print(
-            f"share of the lungs outside of what was drawn by hand: mean {outside.mean():.4f}, 95th percentile {most:.3f}"
-        )
+    print_shares("share of the lungs outside of what was drawn by hand", [row.outside for row in seen])
+    print_shares("share missed of the lateral halves drawn by hand", [row.missed for row in seen])
     if folder:
         judged = [row for row in seen if row.predicted_dice is not None]
         draw(sorted(judged, key=lambda row: row.predicted_dice)[:WORST], folder)
+
+
+def print_shares(label: str, values: Sequence[float | None]) -> None:
+    """Print mean and 95th percentile of the shares there are."""
+    known = np.array([value for value in values if value is not None])
+    if len(known):
+        print(f"{label}: mean {known.mean():.4f}, 95th percentile {np.quantile(known, 0.95):.3f}")
 
 
 def patients_trained_on(path: Path) -> set[str]:
@@ -124,19 +130,39 @@ def look(networks: list[tuple[Predictor, set[str]]], database: Path) -> Iterator
         masks = with_lungs(predictor.film_masks(logits, box))
         own = dict(zip(OTHER_MASKS, (masks["lungs"] | masks["heart"], masks["lungs"]), strict=True))
         drawn = {
-            name: with_lungs(load_masks(films[film.image_id]))["lungs"]
+            name: with_lungs(load_masks(films[film.image_id]))
             for name, films in others.items()
             if film.image_id in films
         }
-        agreement = {name: dice(count(own[name], mask)) for name, mask in drawn.items()}
-        outside = share_outside(masks["lungs"], drawn[BY_HAND]) if BY_HAND in drawn else None
+        agreement = {name: dice(count(own[name], sides["lungs"])) for name, sides in drawn.items()}
         quality = predictor.quality(logits).get("lungs")
-        yield Seen(predictor, film, doubts(masks), quality.predicted_dice if quality else None, agreement, outside)
+        yield Seen(
+            predictor,
+            film,
+            doubts(masks),
+            quality.predicted_dice if quality else None,
+            agreement,
+            share_outside(masks["lungs"], drawn[BY_HAND]["lungs"]) if BY_HAND in drawn else None,
+            share_missed(masks, drawn[BY_HAND]) if BY_HAND in drawn else None,
+        )
 
 
 def share_outside(lungs: np.ndarray, drawn: np.ndarray) -> float | None:
     """Return how much of the lungs, bool (H, W), lies outside of what was drawn; None without lungs."""
     return float(np.count_nonzero(lungs & ~drawn) / np.count_nonzero(lungs)) if lungs.any() else None
+
+
+def share_missed(masks: Mapping[str, np.ndarray], drawn: Mapping[str, np.ndarray]) -> float | None:
+    """Return how much of the drawn lungs' lateral halves is neither that lung nor, on the left, heart.
+
+    masks, drawn: structure to bool (H, W); None where the drawn lungs are not apart, or empty.
+    """
+    if not {"right_lung", "left_lung"} <= drawn.keys():
+        return None
+    found = {"right_lung": masks["right_lung"], "left_lung": masks["left_lung"] | masks["heart"]}
+    halves = {side: drawn[side] & ~medial_half(drawn[side], side) for side in found}
+    whole = sum(np.count_nonzero(half) for half in halves.values())
+    return float(sum(np.count_nonzero(half & ~found[side]) for side, half in halves.items()) / whole) if whole else None
 
 
 def draw(rows: list[Seen], folder: Path) -> None:

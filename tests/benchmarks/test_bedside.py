@@ -24,11 +24,12 @@ def test_films_are_counted_compared_and_the_worst_drawn(phantom_db, network, tmp
     shutil.copy(network, tmp_path / "run/best.pt")
     (tmp_path / "run/split.csv").write_text("source,image_id,file,patient_id,split\n")
     bedside.main(tmp_path / "run", phantom_db, tmp_path / "worst")
-    first, heart, lungs, outside, *worst = capsys.readouterr().out.splitlines()
+    first, heart, lungs, outside, missed, *worst = capsys.readouterr().out.splitlines()
     films = int(first.split()[0])
     assert re.search(r"on the right sides: \d+ \(\d", first) and films == 39
     assert heart.startswith("lungs and heart, by hand: ") and lungs.startswith("lungs: ") and " below 0.85 " in lungs
     assert re.fullmatch(r"share of the lungs outside .*: mean 0\.\d+, 95th percentile [01]\.\d+", outside)
+    assert re.fullmatch(r"share missed of the lateral halves .*: mean 0\.\d+, 95th percentile [01]\.\d+", missed)
     assert [line.split()[:3] for line in worst] == [
         ["01.jpg", "predicted", "0.200"], ["02.jpg", "predicted", "0.400"], ["03.jpg", "predicted", "0.800"],
     ]  # fmt: skip
@@ -79,3 +80,16 @@ def test_the_share_outside_is_of_the_lungs():
     lungs[1:3, :4] = True
     drawn[2] = False
     assert bedside.share_outside(lungs, drawn) == 0.5
+
+
+def test_the_share_missed_is_of_the_lateral_halves_and_a_heart_explains_the_left_one_alone():
+    masks = {name: np.zeros((2, 10), bool) for name in ("right_lung", "left_lung", "heart")}
+    drawn = {name: np.zeros((2, 10), bool) for name in ("right_lung", "left_lung")}
+    assert bedside.share_missed(masks, drawn) is None
+    assert bedside.share_missed(masks, {"lungs": np.ones((2, 10), bool)}) is None
+    drawn["right_lung"][:, 0:4], drawn["left_lung"][:, 6:10] = True, True
+    assert bedside.share_missed(masks, drawn) == 1
+    masks["right_lung"][:, 0:1] = True  # half of the right lateral half
+    assert bedside.share_missed(masks, drawn) == 6 / 8
+    masks["heart"][:, 1:9] = True  # covers the other half of it, where no heart can be, and half of the left one
+    assert bedside.share_missed(masks, drawn) == 4 / 8
