@@ -1,13 +1,12 @@
 """Describe who is in the data and what was measured: tables and figures from SQL, one report.
 
-    python analyze.py                            # the database of the newest training, or the embedded phantom films
+    python analyze.py                            # the embedded phantom films
     python analyze.py --db films.sqlite --by source
     python analyze.py --run runs/own/evaluate-test   # with the scores of that evaluation, and its measurements' agreement
     python analyze.py --db films.sqlite --measure    # with what the stored masks measure
 
-Writes to --out: report.html and report.md (or report.json), a CSV for each table and figure, and
-rows_to_look_at.csv. Identifiers of
-patients and names of files stay out unless --show-ids.
+Writes to --out: report.html and report.md (or report.json), a CSV for each table and figure, and rows_to_look_at.csv.
+Identifiers of patients and names of files stay out unless --show-ids.
 """
 
 import json
@@ -20,7 +19,7 @@ from cli.command import DONE, run
 from cli.progress import track
 from cli.settings import parse_settings, setting, settings_as_dict
 from data.ingest import ensure_phantom
-from db.connection import connect
+from db.connection import connect_existing
 from db.records import CONVENTIONS, ImageRecord
 from db.runs import find_run, finish_run, start_run
 from db.scores import write_measurements
@@ -61,7 +60,7 @@ def main(argv: list[str]) -> int:
     config = parse_settings(AnalyzeConfig, argv, __doc__)
     db = config.db or database_of(config.run)
     out = config.out or Path("runs") / f"analyze-{db.stem}"
-    connection = connect(db)
+    connection = connect_existing(db)
     analysis = Analysis(connection, query_parameters(config), config.by, config.show_ids)
     rows = analysis.rows_of("cohort_images")
     if not rows:
@@ -80,7 +79,7 @@ def main(argv: list[str]) -> int:
     runs = [run_id] if config.measure else []
     analysis.add_measurements(runs + (runs_of(connection, evaluation) if evaluation is not None else []))
     if evaluation is not None:
-        analysis.add_evaluation(evaluation)
+        analysis.add_evaluation(rows, evaluation)
     path = write_results(analysis, out, config)
     finish_run(connection, run_id)
     print(f"Report: {path}")

@@ -5,7 +5,8 @@
     python evaluate.py --checkpoint runs/cross            # all folds: each film by the network that never saw it
 
 Writes to --out: scores.csv (film and structure), films.csv, summary.json, report.html, report.md, and with --save-masks
-masks/<structure>/<film>.png. Films that nobody has drawn get masks and a predicted quality: --query undrawn_images --split all.
+masks/<structure>/<film's stem>.png, numbered where stems repeat (mask_name in films.csv). Films that nobody has drawn get masks
+and a predicted quality: --query undrawn_images --split all.
 """
 
 import sqlite3
@@ -16,12 +17,13 @@ from pathlib import Path
 from cli.command import DONE, SOME_FAILED, run
 from cli.progress import track
 from cli.settings import parse_settings, setting, settings_as_dict
-from db.connection import connect
+from db.connection import connect_existing
 from db.records import ImageRecord
 from db.runs import find_run, finish_run, start_run
 from db.selection import Selection, query_text
 from db.splits import is_drawn
-from pipeline.evaluation import Wanted, evaluate_films
+from pipeline.comparison import check_comparable
+from pipeline.evaluation import Wanted, evaluate_films, mask_names
 from pipeline.predictor import Predictor, find_checkpoints
 from pipeline.results import store_results, write_results
 from report.film_result import FilmResult
@@ -59,13 +61,16 @@ def main(argv: list[str]) -> int:
     predictors = [Predictor(path, config.device, config.precision, views) for path in paths]
     folder = paths[0].parent if len(paths) == 1 else paths[0].parent.parent
     out = config.out or folder / f"evaluate-{config.split}"
-    connection = connect(config.db or Path(predictors[0].checkpoint.training["db"]))
+    connection = connect_existing(config.db or Path(predictors[0].checkpoint.training["db"]))
     members = [(predictor, select_records(connection, config, predictor)) for predictor in predictors]
     check_selection(members, config)
+    films = [record for _, records in members for record in records]
+    if config.against is not None:
+        check_comparable(config.against, films)
     out.mkdir(parents=True, exist_ok=True)
     parent = find_run(connection, "train", paths[0].parent)
     run_id = start_run(connection, "evaluate", out, settings_as_dict(config), parent and parent["run_id"])
-    wanted = Wanted(out / "masks" if config.save_masks else None, config.uncertainty_maps)
+    wanted = Wanted(out / "masks", mask_names(films) if config.save_masks else {}, config.uncertainty_maps)
     results, failures = score_all(members, wanted)
     if not results:
         finish_run(connection, run_id, "failed")

@@ -135,7 +135,7 @@ def predict(
 
 
 def network_id(checkpoint: Path, config: PredictConfig) -> str:
-    """Name what the masks depend on beside the film: the checkpoint's bytes and the settings that change results."""
+    """Name what the masks depend on beside the film: the checkpoint's bytes and the settings that change more than rounding."""
     words = [hash_file(checkpoint)[:16]]
     words += ["views"] if config.test_time_views else []
     words += ["upright"] if config.fix_orientation else []

@@ -44,7 +44,9 @@ def main(argv: list[str]) -> int:
     if is_first():
         write_config(config.out, settings_as_dict(config), {})
     for fold in range(1, config.folds + 1):
-        status = train(replace(config, out=config.out / f"fold{fold}", fold=fold))
+        folder = config.out / f"fold{fold}"
+        begun = (folder / "last.pt").exists()  # its own settings say what was measured then, the number format
+        status = train(stored_config(folder) if begun else replace(config, out=folder, fold=fold))
         if status != DONE:
             return status
     print(

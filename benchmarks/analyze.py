@@ -48,7 +48,7 @@ def fill(db: Path, rows: int, seed: int = 0) -> None:
     """Write a database of `rows` images: two films a patient on average, three measurements a film."""
     rng = np.random.default_rng(seed)
     patients = rng.integers(0, max(1, rows // 2), rows)
-    ages = np.clip(rng.normal(55, 20, rows), 0, 100)
+    ages = np.clip(rng.normal(55, 20, rows), 1, 100)
     connection = connect(db)
     with transaction(connection):
         connection.execute("INSERT INTO source VALUES (1, 'synthetic', '/nowhere', 'none', ?, '2026-01-01')", (rows,))

@@ -12,7 +12,6 @@ be, and how much of their lateral halves is missed, where lung is, or on the lef
 films with the least predicted Dice are written there.
 """
 
-import csv
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -30,7 +29,7 @@ from db.selection import query_text, select_images
 from pipeline.doubts import doubts
 from pipeline.predictor import Predictor, find_checkpoints
 from pipeline.scoring import with_lungs
-from unet.checkpoint import load_checkpoint
+from pipeline.trained_on import patients_trained_on
 from unet.device import keep_freed_memory
 from unet.metrics import count, dice
 
@@ -80,6 +79,8 @@ def main(checkpoint: Path, database: Path, folder: Path | None) -> None:
     )
     for name in OTHER_MASKS:
         values = np.array([row.agreement[name] for row in seen if name in row.agreement])
+        if not len(values):
+            continue
         print(
             f"{name}: {len(values)} films, mean Dice {values.mean():.4f}, median {np.median(values):.4f}, "
             f"5th percentile {np.quantile(values, 0.05):.3f}, below {POOR} {np.mean(values < POOR):.1%}"
@@ -96,22 +97,6 @@ def print_shares(label: str, values: Sequence[float | None]) -> None:
     known = np.array([value for value in values if value is not None])
     if len(known):
         print(f"{label}: mean {known.mean():.4f}, 95th percentile {np.quantile(known, 0.95):.3f}")
-
-
-def patients_trained_on(path: Path) -> set[str]:
-    """Return the patients whom a best.pt learnt from or was chosen by, also before --init.
-
-    They are what split.csv beside it lists; FileNotFoundError where there is none.
-    """
-    split = path.parent / "split.csv"
-    if not split.is_file():
-        raise FileNotFoundError(
-            f"{split}: not there, so nothing says which patients {path} was trained on; name it in its own folder"
-        )
-    with open(split, newline="", encoding="utf-8") as file:
-        patients = {row["patient_id"] for row in csv.DictReader(file) if row["split"] != "test"}
-    before = load_checkpoint(path).training.get("init")
-    return patients | patients_trained_on(Path(before)) if before else patients
 
 
 def look(networks: list[tuple[Predictor, set[str]]], database: Path) -> Iterator[Seen]:

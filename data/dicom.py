@@ -92,7 +92,7 @@ def _check_size(film, path: Path) -> None:
 
 
 def _scaled(values: np.ndarray, valid: np.ndarray, film, path: Path) -> np.ndarray:
-    """To [0, 1] by the window that was applied; a file without one states no black and white, so its own range is taken.
+    """To [0, 1] from the least to the most of the values, which lie in the window where one was applied.
 
     Pixels of the padding value, around the exposed field, do not count and become black.
     """

@@ -38,15 +38,18 @@ def connect(path: str | Path) -> sqlite3.Connection:
         raise ValueError(f"--db {path}: {error}") from error
 
 
+def connect_existing(path: str | Path) -> sqlite3.Connection:
+    """Do as `connect`, but raise FileNotFoundError where there is no file: a mistyped name must not become a new database."""
+    _check_exists(path)
+    return connect(path)
+
+
 def connect_readonly(path: str | Path) -> sqlite3.Connection:
     """Open an existing database so that no statement can change it.
 
     Raises FileNotFoundError when the file is missing, ValueError when it is no SQLite database of this release.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(
-            f"--db {path}: no such file; make one with `python -m data.ingest SOURCE FOLDER --db {path}`"
-        )
+    _check_exists(path)
     connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_SECONDS)
     connection.row_factory = sqlite3.Row
     try:
@@ -71,6 +74,13 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+def _check_exists(path: str | Path) -> None:
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"--db {path}: no such file; make one with `python -m data.ingest SOURCE FOLDER --db {path}`"
+        )
 
 
 def _prepare(connection: sqlite3.Connection) -> sqlite3.Connection:

@@ -57,6 +57,7 @@ def write_source(
     """
     with transaction(connection):
         source_id = _write_source_row(connection, name, root, reader, rows_read)
+        _forget_facts(connection, source_id)
         connection.execute("DELETE FROM image WHERE source_id = ? AND duplicate_of IS NOT NULL", (source_id,))
         connection.execute("DELETE FROM refusal WHERE source_id = ?", (source_id,))
         rows = connection.execute("SELECT file, image_id, content_sha256 FROM image WHERE source_id = ?", (source_id,))
@@ -90,6 +91,16 @@ def _write_source_row(connection: sqlite3.Connection, name: str, root: str, read
         (name, root, reader, rows_read, datetime.now(UTC).isoformat(timespec="seconds")),
     )
     return connection.execute("SELECT source_id FROM source WHERE name = ?", (name,)).fetchone()[0]
+
+
+def _forget_facts(connection: sqlite3.Connection, source_id: int) -> None:
+    """Forget what the source said of patients and studies before: it may say it no longer."""
+    connection.execute("UPDATE patient SET patient_sex = NULL WHERE source_id = ?", (source_id,))
+    connection.execute(
+        "UPDATE study SET patient_age_years = NULL, study_date = NULL, offset_days = NULL "
+        "WHERE study_id IN (SELECT study_id FROM image WHERE source_id = ?)",
+        (source_id,),
+    )
 
 
 def _study_key(name: str, film: SourceFilm) -> str:

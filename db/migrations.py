@@ -11,8 +11,9 @@ FOLDER = Path(__file__).parent
 SCHEMA = (FOLDER / "schema.sql").read_text(encoding="utf-8")
 PREDICTIONS = (FOLDER / "predictions.sql").read_text(encoding="utf-8")
 EVALUATION = (FOLDER / "evaluation.sql").read_text(encoding="utf-8")
+PERSONS = (FOLDER / "persons.sql").read_text(encoding="utf-8")
 
-MIGRATIONS: tuple[str, ...] = (SCHEMA, PREDICTIONS, EVALUATION)
+MIGRATIONS: tuple[str, ...] = (SCHEMA, PREDICTIONS, EVALUATION, PERSONS)
 """SQL texts in the order they are applied; append, never edit one that was released."""
 
 

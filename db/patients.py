@@ -33,11 +33,13 @@ def merge_patients(connection: sqlite3.Connection, links: Iterable[tuple[str, st
 
 
 def _merge_one(connection: sqlite3.Connection, patient_id: str, into: str) -> None:
+    """Let one id stand for another, also in the splits that are drawn: whom a network has seen stays seen."""
     connection.execute("UPDATE patient SET merged_into = ? WHERE patient_id = ?", (into, patient_id))
     connection.execute(
-        "UPDATE patient SET patient_sex = coalesce(patient_sex, (SELECT patient_sex FROM patient WHERE patient_id = ?)) "
-        "WHERE patient_id = ?",
-        (patient_id, into),
+        "INSERT INTO split (split_set, patient_id, split) SELECT split_set, ?, split FROM split WHERE patient_id = ? "
+        "ON CONFLICT (split_set, patient_id) DO UPDATE SET split = CASE WHEN 'train' IN (split, excluded.split) THEN 'train' "
+        "WHEN 'val' IN (split, excluded.split) THEN 'val' ELSE 'test' END",
+        (into, patient_id),
     )
     connection.execute("DELETE FROM split WHERE patient_id = ?", (patient_id,))
 

@@ -164,9 +164,14 @@ class Analysis:
                 if model is not None:
                     self.page.add(model)
 
-    def add_evaluation(self, run_id: int) -> None:
-        """Describe an evaluation by group, and hold its measurements against the references."""
+    def add_evaluation(self, rows: list[dict], run_id: int) -> None:
+        """Describe an evaluation by group, and hold its measurements against the references.
+
+        rows: of cohort_images.sql; films that are not among them are left out.
+        """
+        films = {row["image_id"]: row for row in rows}
         scores = self.rows_of("scores_by_film", run_id=run_id)
+        scores = [{**films[score["image_id"]], **score} for score in scores if score["image_id"] in films]
         self.page.add(Heading("How well the masks agree, by group"), score_table(scores, self.by))
         gaps = gap_table(scores)
         if gaps is not None:

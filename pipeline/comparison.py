@@ -1,17 +1,25 @@
 """Two evaluations held against each other, film by film."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from db.records import MASK_STRUCTURES
+from db.records import MASK_STRUCTURES, ImageRecord
 from report.film_result import FilmResult
 from report.page import Table
 from unet.summary import PairedComparison, compare_paired
 
 COMPARED = "dice"
+_NOTHING_IN_COMMON = "--against {}: no film of this evaluation is in its scores.csv; compare runs on the same films"
+
+
+def check_comparable(folder: Path, records: Iterable[ImageRecord]) -> None:
+    """Raise before any film is scored what `compare_with` would raise after all of them."""
+    films = {(source, file) for source, file, _ in _read_scores(folder)}
+    if not any((record.source, record.file) in films for record in records):
+        raise ValueError(_NOTHING_IN_COMMON.format(folder))
 
 
 def compare_with(folder: Path, results: Sequence[FilmResult]) -> dict[str, PairedComparison]:
@@ -20,11 +28,7 @@ def compare_with(folder: Path, results: Sequence[FilmResult]) -> dict[str, Paire
     Films are matched by source and file; only those that both have scored count. Raises FileNotFoundError where the folder has no
     scores.csv, ValueError where no film is in both.
     """
-    path = folder / "scores.csv"
-    if not path.is_file():
-        raise FileNotFoundError(f"--against {folder}: no scores.csv there; name the folder of another evaluation")
-    with open(path, encoding="utf-8", newline="") as file:
-        other = {(row["source"], row["file"], row["structure"]): float(row[COMPARED]) for row in csv.DictReader(file)}
+    other = _read_scores(folder)
     comparisons = {}
     for structure in MASK_STRUCTURES:
         pairs = [
@@ -37,10 +41,16 @@ def compare_with(folder: Path, results: Sequence[FilmResult]) -> dict[str, Paire
             ours, theirs, patients = zip(*pairs, strict=True)
             comparisons[structure] = compare_paired(np.array(ours), np.array(theirs), patients)
     if not comparisons:
-        raise ValueError(
-            f"--against {folder}: no film of this evaluation is in its scores.csv; compare runs on the same films"
-        )
+        raise ValueError(_NOTHING_IN_COMMON.format(folder))
     return comparisons
+
+
+def _read_scores(folder: Path) -> dict[tuple[str, str, str], float]:
+    path = folder / "scores.csv"
+    if not path.is_file():
+        raise FileNotFoundError(f"--against {folder}: no scores.csv there; name the folder of another evaluation")
+    with open(path, encoding="utf-8", newline="") as file:
+        return {(row["source"], row["file"], row["structure"]): float(row[COMPARED]) for row in csv.DictReader(file)}
 
 
 def comparison_table(comparisons: dict[str, PairedComparison], folder: Path) -> Table:

@@ -7,7 +7,7 @@ learns where each source draws the border, which strong augmentation hides from 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -74,7 +74,8 @@ def plan_stages(config: TrainConfig, dataset: FilmDataset, rows: Sequence[int]) 
         )
     ]
     if config.phantom_epochs and needs_phantom(config, [dataset.records[row] for row in rows]):
-        phantom = phantom_films(config, dataset.preprocessing)
+        held_out = {record.content_sha256 for record in dataset.records if record.split in ("val", "test")}
+        phantom = phantom_films(config, dataset.preprocessing, held_out)
         if phantom is not None:
             stages.insert(0, Stage("phantom", phantom, range(len(phantom)), config.phantom_epochs, small))
     return [stage for stage in stages if stage.epochs]
@@ -99,8 +100,12 @@ def needs_phantom(config: TrainConfig, records: Sequence[ImageRecord]) -> bool:
     return not drawn and config.init is None and not config.overfit_batch
 
 
-def phantom_films(config: TrainConfig, preprocessing: Preprocessing) -> FilmDataset | None:
-    """Return the embedded films, drawing them first where they are not there yet; None for a convention they do not have."""
+def phantom_films(config: TrainConfig, preprocessing: Preprocessing, held_out: Container[str]) -> FilmDataset | None:
+    """Return the embedded films, drawing them first where they are not there yet; None for a convention they do not have.
+
+    held_out: hashes of the films to choose by and to report on. A database may hold the embedded films too: patients with a
+    film among these are left out.
+    """
     database = ensure_phantom()
     parameters = {"convention": config.convention, "provenance": "phantom", "source": "all"}
     connection = connect(database)
@@ -108,6 +113,8 @@ def phantom_films(config: TrainConfig, preprocessing: Preprocessing) -> FilmData
         records = select_images(connection, query_text("segmentation_images"), parameters)
     finally:
         connection.close()
+    patients = {record.patient_id for record in records if record.content_sha256 in held_out}
+    records = [record for record in records if record.patient_id not in patients]
     return FilmDataset(records, preprocessing, cache_folder(database)) if records else None
 
 

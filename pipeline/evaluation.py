@@ -1,12 +1,13 @@
 """Films through the network and against their masks: one result per film."""
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from cli.parallel import map_in_order
+from data.found_films import names_for
 from data.masks import encode_mask, load_masks
 from data.measurements import measure_masks
 from data.overlay import encode_picture, heat, overlay
@@ -19,14 +20,19 @@ from pipeline.probabilities import film_probabilities
 from pipeline.scoring import score_film, with_lungs
 from report.film_result import FilmResult
 
-READ_AHEAD = 2  # films decoded while the network works on another
+READERS = 2  # threads that decode films while the network works on another; each holds two films at most
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to make beside the scores. mask_folder: for <structure>/<film's stem>.png, or None. maps: draw the uncertainty."""
+    """What to make beside the scores.
 
-    mask_folder: Path | None = None
+    mask_folder: for <structure>/<name>.png. mask_names: by image_id; a film without one gets no masks. maps: draw where it is
+    not sure.
+    """
+
+    mask_folder: Path
+    mask_names: Mapping[int, str] = field(default_factory=dict)
     maps: bool = False
 
 
@@ -34,9 +40,8 @@ def evaluate_films(
     predictor: Predictor, records: Sequence[ImageRecord], wanted: Wanted
 ) -> Iterator[tuple[ImageRecord, FilmResult | str]]:
     """Yield each film with its result, or with the reason why it could not be read."""
-    with ThreadPoolExecutor(READ_AHEAD) as pool:
-        for record, loaded in zip(records, pool.map(_load, records), strict=True):
-            yield record, loaded if isinstance(loaded, str) else evaluate_film(predictor, record, *loaded, wanted)
+    for record, loaded in zip(records, map_in_order(_load, records, READERS), strict=True):
+        yield record, loaded if isinstance(loaded, str) else evaluate_film(predictor, record, *loaded, wanted)
 
 
 def evaluate_film(
@@ -45,8 +50,9 @@ def evaluate_film(
     """Predict and score one film that was read: image (H, W) in [0, 1], masks_true structure to bool (H, W), maybe none."""
     logits, box = predictor.logits(image)
     masks_pred = predictor.film_masks(logits, box)
-    if wanted.mask_folder is not None:
-        write_masks(wanted.mask_folder, Path(record.file).stem, with_lungs(masks_pred))
+    name = wanted.mask_names.get(record.image_id)
+    if name is not None:
+        write_masks(wanted.mask_folder, name, with_lungs(masks_pred))
     shown = masks_true if "lungs" not in masks_true else {"lungs": masks_true["lungs"]}
     doubt = encode_picture(heat(image, predictor.spread(logits, box)), "JPEG") if wanted.maps else None
     return FilmResult(
@@ -59,14 +65,22 @@ def evaluate_film(
         probabilities=film_probabilities(predictor, logits, box, with_lungs(masks_true)),
         disagreement=predictor.disagreement(logits),
         uncertainty=doubt,
+        mask_name=name,
     )
 
 
-def write_masks(folder: Path, stem: str, masks: dict[str, np.ndarray]) -> None:
-    """Write each mask as folder/<structure>/<stem>.png: 0 outside, 255 inside; not durable, see `atomic_file`."""
+def mask_names(records: Iterable[ImageRecord]) -> dict[int, str]:
+    """Return the name of each film's masks by image_id: its stem, with a number behind it where several films have the same."""
+    places = {record.image_id: Path(record.source) / record.file for record in records}
+    names = names_for(places.values())
+    return {image_id: names[place] for image_id, place in places.items()}
+
+
+def write_masks(folder: Path, name: str, masks: dict[str, np.ndarray]) -> None:
+    """Write each mask as folder/<structure>/<name>.png: 0 outside, 255 inside; not durable, see `atomic_file`."""
     for structure, mask in masks.items():
         (folder / structure).mkdir(parents=True, exist_ok=True)
-        with atomic_file(folder / structure / f"{stem}.png", durable=False) as file:
+        with atomic_file(folder / structure / f"{name}.png", durable=False) as file:
             file.write(encode_mask(mask))
 
 

@@ -126,6 +126,7 @@ def _column(rows: Sequence[dict], metric: str) -> dict | None:
     if summary is None:
         return None
     values = {"films": summary.films, "undefined": summary.undefined, "mean": summary.mean.value, "low": summary.mean.low,
-              "high": summary.mean.high, "median": summary.median, "p5": summary.p5, "worst": summary.worst,
+              "high": summary.mean.high, "median": summary.median, "p5": summary.p5, "p95": summary.p95,
+              "least": summary.least, "most": summary.most,
               "empty": sum(row["empty"] != "none" for row in with_metric)}  # fmt: skip
     return {**values, "below": summary.below} if metric == "dice" else values

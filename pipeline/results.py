@@ -23,7 +23,7 @@ from unet.summary import PairedComparison
 SCORE_COLUMNS = ("source", "image_id", "file", "patient_id", "split", "structure", "empty", *METRIC_COLUMNS,
                  "predicted_dice", "doubtful")  # fmt: skip
 FILM_COLUMNS = ("source", "image_id", "file", "patient_id", "split", *(f"predicted_dice_{s}" for s in MASK_STRUCTURES),
-                "doubtful", "cardiothoracic_ratio_true", "cardiothoracic_ratio_pred", "disagreement")  # fmt: skip
+                "doubtful", "cardiothoracic_ratio_true", "cardiothoracic_ratio_pred", "disagreement", "mask_name")  # fmt: skip
 Failures = Sequence[tuple[ImageRecord, str]]
 
 
@@ -95,6 +95,7 @@ def film_row(result: FilmResult) -> dict:
         "cardiothoracic_ratio_true": result.ratio_true,
         "cardiothoracic_ratio_pred": result.ratio_pred,
         "disagreement": result.disagreement,
+        "mask_name": result.mask_name,
     }
 
 

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 import torch
 
@@ -13,13 +14,14 @@ from cli.progress import format_seconds
 from cli.settings import settings_as_dict
 from data.dataset import FilmDataset, Preprocessing, cache_folder
 from data.writing import atomic_file
-from db.connection import connect
+from db.connection import connect_existing
 from db.records import ImageRecord
 from db.runs import find_run, finish_run, resume_run, start_run
 from db.selection import query_text, select_images
 from db.splits import draw
 from pipeline.curriculum import Stage, plan_stages
 from pipeline.train_settings import TrainConfig
+from pipeline.trained_on import patients_trained_on
 from report.run_folder import write_config, write_split
 from unet.checkpoint import load_checkpoint, save_checkpoint
 from unet.device import choose_device, choose_precision
@@ -50,7 +52,7 @@ def open_session(config: TrainConfig) -> Session:
     """Select the films, prepare them, build or reload the network, and write the settings before the first step."""
     started = time.monotonic()
     config.out.mkdir(parents=True, exist_ok=True)
-    connection = connect(config.db)
+    connection = connect_existing(config.db)
     split_set = from_first(lambda: draw(connection, config.seed, config.fold, config.folds, config.leave_out))
     parameters = {
         "convention": config.convention,
@@ -65,7 +67,7 @@ def open_session(config: TrainConfig) -> Session:
     dataset = first_then_others(
         lambda: FilmDataset([*records, *guests], preprocessing, cache_folder(config.db), len(guests))
     )
-    for fault in dataset.faults():
+    for fault in (*dataset.faults(), *already_known(config.init, records)):
         warn(fault)
     train_rows = [row for row, record in enumerate(records) if record.split == "train"]
     device = choose_device(config.device)
@@ -132,6 +134,20 @@ def find_guests(
     ]
 
 
+def already_known(init: Path | None, records: Sequence[ImageRecord]) -> list[str]:
+    """Say how many films that are kept for testing are of patients whom the given weights have seen; often none."""
+    if init is None or not (init.parent / "split.csv").is_file():
+        return []
+    patients = patients_trained_on(init)
+    known = sum(record.split == "test" and record.patient_id in patients for record in records)
+    if not known:
+        return []
+    return [
+        f"--init {init} has learnt from patients of {known} films that are kept for testing here: what is reported on them will "
+        "be too good; use the --seed and the folds that it was trained with"
+    ]
+
+
 def check_counts(records: list, counts: Counter, config: TrainConfig) -> None:
     """Refuse a selection that cannot be trained on, and say why."""
     if not records:
@@ -164,7 +180,8 @@ def build_trainer(config: TrainConfig, stages: Sequence[Stage], device: torch.de
     )
     if config.init is None:
         return Trainer(UNetConfig(base=config.base), settings, device, config.precision)
-    start = load_checkpoint(config.init)
+    last = config.out / "last.pt"  # it holds the given weights, whose file may be gone by now
+    start = load_checkpoint(last if last.exists() else config.init)
     prepared = asdict(Preprocessing(config.size, config.intensity))
     if start.preprocessing != prepared:
         warn(

@@ -75,7 +75,7 @@ class TrainConfig:
 def complete(config: TrainConfig) -> TrainConfig:
     """Fill in what the preset, the embedded films and today's date decide, and refuse what cannot be meant."""
     out = config.out or Path("runs") / f"train-{datetime.now():%Y%m%d-%H%M%S}"
-    if (out / "last.pt").exists() or (not config.folds and (out / "fold1").exists()):
+    if (out / "last.pt").exists() or any(out.glob("fold*/last.pt")):
         raise ValueError(
             f"--out {out} already holds a training; go on with it by --resume {out}, or name another folder"
         )

@@ -35,7 +35,7 @@ def flow_figure(flow: Sequence[dict]) -> Chart:
 
 def age_figure(rows: Rows) -> Chart:
     """Draw the age pyramid: women to the left, men to the right, every patient once, at the first film."""
-    people = [row for row in first_films(rows) if row["age_years"] is not None and 0 < row["age_years"] <= OLDEST]
+    people = [row for row in first_films(rows) if row["age_years"] is not None]
     edges = np.arange(0, OLDEST + BAND, BAND)
     counts = {
         sex: np.histogram([row["age_years"] for row in people if row["sex"] == sex], edges)[0] for sex in ("F", "M")

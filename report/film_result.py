@@ -17,6 +17,7 @@ class FilmResult:
     structure to predicted quality; empty where the network's checkpoint has none. measured, measured_true: of the predicted and
     of the reference masks (docs/measurements.md). probabilities: structure to sums, see
     `pipeline.probabilities`. disagreement: of the lungs between test-time views, in [0, 1]; uncertainty: picture of where, JPEG.
+    mask_name: of its mask files, None where none were written.
     """
 
     record: ImageRecord
@@ -28,6 +29,7 @@ class FilmResult:
     probabilities: Mapping[str, Any] = field(default_factory=dict)
     disagreement: float | None = None
     uncertainty: bytes | None = None
+    mask_name: str | None = None
 
     @property
     def dice(self) -> dict[str, float]:

@@ -16,7 +16,7 @@ def prediction_page(
 ) -> Page:
     """Compose the page.
 
-    counts: films, review, kept, failed. rows: films as `db.predictions.read_predictions` gives them, doubtful ones first, LISTED
+    counts: films, review, failed. rows: films as `db.predictions.read_predictions` gives them, doubtful ones first, LISTED
     at most. overlays: the folder of the overlays, <name>.jpg.
     """
     page = Page("Lungs and heart on films without reference")

@@ -107,8 +107,8 @@ def model_table(rows: Rows) -> Table | None:
 
     Covariates with fewer than ten patients on a side are left out. Intervals allow for several films of a patient.
     """
-    kept = [row for row in rows if row["age_years"] is not None and 0 < row["age_years"] <= 110]
-    columns = {"age, per 10 years": [row["age_years"] / 10 if row["age_years"] is not None else None for row in kept]}
+    kept = [row for row in rows if row["age_years"] is not None]
+    columns = {"age, per 10 years": [row["age_years"] / 10 for row in kept]}
     for title, column, one, other in (("man, not woman", "sex", "M", "F"), ("AP, not PA", "view", "AP", "PA")):
         sides = [sum(1 for _ in {row["patient_id"] for row in kept if row[column] == level}) for level in (one, other)]
         if min(sides) >= SMALLEST_GROUP:
@@ -156,7 +156,7 @@ def ratio_figure(rows: Rows, name: str, unit: str) -> Chart | None:
 def gap_table(scores: Rows) -> Table | None:
     """Return how the Dice differs between groups, with intervals over patients; None where no group is large enough.
 
-    scores: rows of db/queries/scores_by_film.sql.
+    scores: rows of db/queries/scores_by_film.sql with those of cohort_images.sql beside.
     """
     lines = []
     for structure in ("lungs", "heart"):

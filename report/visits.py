@@ -12,24 +12,26 @@ from report.page import Table
 def visits(rows: Rows) -> tuple[list[int], list[float]]:
     """Return the number of studies of every patient, and the days from each study to the patient's next one where known.
 
-    Days come from the source's own offsets, else from dates that are stated to the day.
+    Days come from the source's own offsets, else from dates that are stated to the day; an offset is never held against a date
+    or against the offset of another source, which counts from another day.
     """
-    studies: dict[str, dict[str, float | None]] = {}
+    studies: dict[str, dict[str, tuple[str, float] | None]] = {}
     for row in rows:
         studies.setdefault(row["patient_id"], {}).setdefault(row["study_id"], study_day(row))
     days: list[float] = []
     for own in studies.values():
         known = sorted(day for day in own.values() if day is not None)
-        days += [later - earlier for earlier, later in zip(known, known[1:], strict=False)]
+        pairs = zip(known, known[1:], strict=False)
+        days += [later - earlier for (scale, earlier), (other, later) in pairs if scale == other]
     return [len(own) for own in studies.values()], days
 
 
-def study_day(row: dict) -> float | None:
-    """Return a day's number that can be subtracted from another of the same patient; None where not known to the day."""
+def study_day(row: dict) -> tuple[str, float] | None:
+    """Return what a study's day is counted from, and its number; None where it is not known to the day."""
     if row["offset_days"] is not None:
-        return row["offset_days"]
+        return f"first event in {row['source']}", row["offset_days"]
     try:
-        return float(date.fromisoformat(row["study_date"] or "").toordinal())
+        return "calendar", float(date.fromisoformat(row["study_date"] or "").toordinal())
     except ValueError:
         return None
 

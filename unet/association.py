@@ -104,14 +104,12 @@ def benjamini_hochberg(p: Sequence[float]) -> np.ndarray:
     return found
 
 
-def linear_model(
-    y: Sequence[float], columns: dict[str, Sequence[float]], clusters: Sequence[str] | None = None
-) -> list[Coefficient]:
+def linear_model(y: Sequence[float], columns: dict[str, Sequence[float]], clusters: Sequence[str]) -> list[Coefficient]:
     """Fit y = intercept + sum of coefficients x columns by least squares, with intervals that do not trust equal variances.
 
-    clusters None: HC3 (MacKinnon & White 1985), Student's t with n - k degrees of freedom. clusters: one patient per value;
-    errors may go together within a patient (Liang & Zeger 1986, usual small-sample factor), t with patients - 1. Raises
-    DependentColumns for too few values or columns that follow from each other, ValueError for a NaN or a single patient.
+    clusters: one patient per value; errors may go together within a patient (Liang & Zeger 1986, usual small-sample factor),
+    Student's t with patients - 1 degrees of freedom. Raises DependentColumns for too few values or columns that follow from
+    each other, ValueError for a NaN or a single patient.
     """
     values = _column(y, 1)
     design = np.column_stack([np.ones(len(values)), *(np.asarray(column, np.float64) for column in columns.values())])
@@ -123,12 +121,7 @@ def linear_model(
     inverse = np.linalg.inv(design.T @ design)
     beta = inverse @ (design.T @ values)
     residual = values - design @ beta
-    if clusters is None:
-        leverage = np.einsum("ij,jk,ik->i", design, inverse, design)
-        scaled = design * (residual / (1 - leverage))[:, None]
-        middle, df = scaled.T @ scaled, n - k
-    else:
-        middle, df = _clustered(design * residual[:, None], clusters, n, k)
+    middle, df = _clustered(design * residual[:, None], clusters, n, k)
     errors = np.sqrt(np.diag(inverse @ middle @ inverse))
     t = t_quantile(UPPER, df)
     return [

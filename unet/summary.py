@@ -23,14 +23,19 @@ UNDEFINED = Interval(math.nan, math.nan, math.nan)
 
 
 class Summary(NamedTuple):
-    """films: finite values; undefined: NaN or None, left out of the rest but counted. below: share of films under a limit."""
+    """films: finite values; undefined: NaN or None, left out of the rest but counted. below: share of films under a limit.
+
+    Whether the small or the large end is the bad one depends on the metric: both are here.
+    """
 
     films: int
     undefined: int
     mean: Interval
     median: float
     p5: float
-    worst: float
+    p95: float
+    least: float
+    most: float
     below: float
 
 
@@ -54,7 +59,9 @@ def summarise(values: Sequence[float | None], patients: Sequence[str], limit: fl
         mean=mean,
         median=float(np.median(kept)),
         p5=float(np.percentile(kept, 5)),
-        worst=float(kept.min()),
+        p95=float(np.percentile(kept, 95)),
+        least=float(kept.min()),
+        most=float(kept.max()),
         below=float(np.mean(kept < limit)),
     )
 

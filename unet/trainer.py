@@ -41,7 +41,7 @@ class Hyperparameters:
 class Validation:
     """Means over the validation films at the network's own size; None where no film has the structure drawn.
 
-    constant: names of the channels whose prediction was all inside or all outside on every film.
+    constant: numbers of the channels whose prediction was all inside or all outside on every film.
     """
 
     loss: float
@@ -116,7 +116,10 @@ class Trainer:
             with autocast(self.device, self.precision):
                 logits = model(images)
             logits = with_union(logits.float())
-            losses = [dice_bce_loss(logits[i : i + 1], masks[i : i + 1], known[i : i + 1]) for i in range(len(images))]
+            weight = self.settings.dice_weight
+            losses = [
+                dice_bce_loss(*(part[i : i + 1] for part in (logits, masks, known)), weight) for i in range(len(images))
+            ]
             pred = logits > 0
             inside = pred.float().mean(dim=(2, 3))
             rows.append(torch.cat([torch.stack(losses)[:, None], _hard_dice(pred, masks >= 0.5), known, inside], dim=1))

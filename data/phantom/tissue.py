@@ -23,7 +23,6 @@ class Tissue:
 
     soft: np.ndarray
     bone: np.ndarray
-    metal: np.ndarray
     right_lung: np.ndarray
     left_lung: np.ndarray
     heart: np.ndarray
@@ -50,7 +49,7 @@ def build_tissue(
     clear = 1 - np.maximum(mediastinum, heart)
     visible = (1 - (fluid > 0.5)) * clear
     return Tissue(
-        soft, bone, np.zeros_like(soft), right * visible >= 0.5, left * visible >= 0.5, heart >= 0.5,
+        soft, bone, right * visible >= 0.5, left * visible >= 0.5, heart >= 0.5,
     )  # fmt: skip
 
 

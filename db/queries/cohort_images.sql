@@ -3,11 +3,9 @@ SELECT image.image_id,
        source.name AS source,
        study.patient_id,
        image.study_id,
-       patient.patient_sex AS sex,
-       study.patient_age_years AS age_years,
-       CASE WHEN study.patient_age_years < 18 THEN 'under 18' WHEN study.patient_age_years < 40 THEN '18 to 39'
-            WHEN study.patient_age_years < 60 THEN '40 to 59' WHEN study.patient_age_years < 80 THEN '60 to 79'
-            WHEN study.patient_age_years >= 80 THEN '80 and over' END AS age_group,
+       film_person.sex,
+       film_person.age_years,
+       film_person.age_group,
        study.study_date,
        study.offset_days,
        image.modality,
@@ -25,7 +23,7 @@ SELECT image.image_id,
 FROM image
 JOIN source USING (source_id)
 JOIN study USING (study_id)
-JOIN patient ON patient.patient_id = study.patient_id
+JOIN film_person USING (image_id)
 LEFT JOIN split ON split.patient_id = study.patient_id AND split.split_set = :split_set
 WHERE image.duplicate_of IS NULL
   AND (:source = 'all' OR instr(',' || :source || ',', ',' || source.name || ',') > 0)

@@ -2,8 +2,8 @@
 SELECT measurement.value,
        image.image_id,
        image.view_position AS view,
-       patient.patient_sex AS sex,
-       study.patient_age_years AS age_years,
+       film_person.sex,
+       film_person.age_years,
        source.name AS source,
        (SELECT group_concat(finding, '|') FROM finding WHERE finding.image_id = image.image_id) AS findings,
        study.patient_id
@@ -11,7 +11,7 @@ FROM measurement
 JOIN image USING (image_id)
 JOIN source USING (source_id)
 JOIN study USING (study_id)
-JOIN patient ON patient.patient_id = study.patient_id
+JOIN film_person USING (image_id)
 WHERE image.duplicate_of IS NULL
   AND measurement.name = :name AND measurement.run_id IS :run_id
   AND (:source = 'all' OR instr(',' || :source || ',', ',' || source.name || ',') > 0)

@@ -9,6 +9,7 @@ import pytest
 from benchmarks import bedside
 from db.connection import connect
 from pipeline.predictor import Predictor
+from pipeline.trained_on import patients_trained_on
 from unet.checkpoint import load_checkpoint, save_checkpoint
 from unet.quality import Quality
 
@@ -55,7 +56,7 @@ def test_films_of_patients_a_network_was_trained_on_are_left_to_another(phantom_
     monkeypatch.setattr(bedside, "OTHER_MASKS", {bedside.BY_HAND: kind, "lungs": kind})
     films = connect(phantom_db).execute("SELECT DISTINCT patient_id FROM image JOIN study USING (study_id)")
     tested = two_folds(tmp_path, network, sorted(row[0] for row in films))
-    networks = [(Predictor(path), bedside.patients_trained_on(path)) for path in sorted(tmp_path.glob("*/best.pt"))]
+    networks = [(Predictor(path), patients_trained_on(path)) for path in sorted(tmp_path.glob("*/best.pt"))]
     seen = list(bedside.look(networks, phantom_db))
     for (predictor, _), patients in zip(networks, tested, strict=True):
         assert {row.film.patient_id for row in seen if row.predictor is predictor} == set(patients)
@@ -64,14 +65,14 @@ def test_films_of_patients_a_network_was_trained_on_are_left_to_another(phantom_
 def test_patients_of_the_training_before_a_fine_tuning_count_too_and_a_lone_file_says_nothing(network, tmp_path):
     two_folds(tmp_path, network, ["a", "b", "c", "d", "e"])
     first, tuned = tmp_path / "fold1/best.pt", tmp_path / "fold2/best.pt"
-    assert bedside.patients_trained_on(first) == {"b", "d", "e"}
+    assert patients_trained_on(first) == {"b", "d", "e"}
     checkpoint = load_checkpoint(tuned)
     checkpoint.training["init"] = str(first)
     with open(tuned, "wb") as file:
         save_checkpoint(file, checkpoint)
-    assert bedside.patients_trained_on(tuned) == {"a", "c", "e"} | {"b", "d", "e"}
+    assert patients_trained_on(tuned) == {"a", "c", "e"} | {"b", "d", "e"}
     with pytest.raises(FileNotFoundError, match="nothing says which patients"):
-        bedside.patients_trained_on(network)
+        patients_trained_on(network)
 
 
 def test_the_share_outside_is_of_the_lungs():

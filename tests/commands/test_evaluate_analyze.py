@@ -190,6 +190,15 @@ def test_analysis_tells_the_cohort_and_the_scores_by_group(evaluated, phantom_db
     assert list(first[0]) == ["condition", "removed", "remaining"] and len(first) == 8
 
 
+def test_scores_are_grouped_by_whatever_the_cohort_is_grouped_by(evaluated, tmp_path):
+    assert (
+        analyze.main(["--run", str(evaluated), "--by", "split", "--out", str(tmp_path / "a"), "--format", "json"]) == 0
+    )
+    blocks = json.loads((tmp_path / "a/report.json").read_text())["blocks"]
+    tables = [block for block in blocks if block.get("source") == "db/queries/scores_by_film.sql"]
+    assert "split" in tables[0]["columns"] and {row[1] for row in tables[0]["rows"]} <= {"test", "not stated"}
+
+
 def test_a_run_has_its_measurements_held_against_reference_and_exact_values(evaluated, tmp_path):
     assert analyze.main(["--run", str(evaluated), "--out", str(tmp_path / "a")]) == 0
     text = (tmp_path / "a/report.md").read_text()

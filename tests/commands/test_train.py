@@ -22,7 +22,7 @@ from db.connection import connect
 from db.selection import select_images
 from pipeline import session
 from pipeline.train_settings import TrainConfig, complete, stored_config
-from unet.checkpoint import load_checkpoint, save_checkpoint
+from unet.checkpoint import load_checkpoint
 
 ROOT = Path(__file__).parent.parent.parent
 SMALL = [
@@ -214,9 +214,22 @@ def test_folds_are_trained_one_by_one_and_taken_up_where_they_stopped(phantom_db
     assert call(phantom_db, out, "--folds", "2", "--epochs", "1") == 0
     assert {path.name for path in out.iterdir()} == {"config.json", "fold1", "fold2"}
     before = (out / "fold1/best.pt").stat().st_mtime_ns
+    with pytest.raises(ValueError, match="already holds a training; go on with it by --resume"):
+        call(phantom_db, out, "--folds", "2", "--learning-rate", "1e-4")
     (out / "fold2/last.pt").unlink()
     assert train.main(["--resume", str(out)]) == 0
     assert (out / "fold1/best.pt").stat().st_mtime_ns == before and (out / "fold2/last.pt").exists()
+
+
+def test_a_fold_goes_on_in_the_number_format_that_was_measured_when_it_was_begun(phantom_db, tmp_path, monkeypatch):
+    out = tmp_path / "cross"
+    flags = ("--folds", "2", "--epochs", "1", "--precision", "auto")
+    monkeypatch.setattr(session, "choose_precision", lambda name, device: ("bfloat16", "measured"))
+    assert call(phantom_db, out, *flags) == 0
+    asked = []
+    monkeypatch.setattr(session, "choose_precision", lambda name, device: asked.append(name) or (name, "as asked"))
+    assert train.main(["--resume", str(out)]) == 0
+    assert asked == ["bfloat16", "bfloat16"]
 
 
 def test_films_drawn_with_the_heart_train_beside_the_others_and_are_never_judged_by(two_conventions, tmp_path, capsys):
@@ -244,6 +257,16 @@ def test_films_drawn_with_the_heart_train_beside_the_others_and_are_never_judged
 def test_other_preparation_than_that_of_the_given_weights_is_warned_of(finished, phantom_db, tmp_path, capsys):
     call(phantom_db, tmp_path / "tuned", "--init", finished / "best.pt", "--epochs", "1", "--size", "96")
     assert "was trained on films prepared by {'size': 64" in capsys.readouterr().err
+
+
+def test_given_weights_that_have_learnt_from_films_kept_for_testing_are_warned_of(
+    finished, phantom_db, tmp_path, capsys
+):
+    flags = ("--init", finished / "best.pt", "--epochs", "1")
+    call(phantom_db, tmp_path / "same", *flags)
+    assert "has learnt from" not in capsys.readouterr().err
+    call(phantom_db, tmp_path / "other", *flags, "--seed", "5")
+    assert re.search(r"has learnt from patients of \d+ films that are kept for testing", capsys.readouterr().err)
 
 
 def test_fine_tuning_starts_from_the_given_weights(finished, phantom_db, tmp_path):
@@ -277,10 +300,7 @@ def test_fine_tuning_goes_on_the_same_after_a_stop_though_the_given_weights_are_
 
         patch.setattr(train, "train_one_epoch", one_only)
         call(phantom_db, tmp_path / "stopped", *flags)
-    other = load_checkpoint(tmp_path / "start.pt")
-    other.weights = {name: torch.zeros_like(tensor) for name, tensor in other.weights.items()}
-    with open(tmp_path / "start.pt", "wb") as file:
-        save_checkpoint(file, other)
+    (tmp_path / "start.pt").unlink()
     assert train.main(["--resume", str(tmp_path / "stopped")]) == 0
     assert_equal_weights(weights(tmp_path / "straight"), weights(tmp_path / "stopped"))
 

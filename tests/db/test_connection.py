@@ -3,7 +3,7 @@ import sqlite3
 import pytest
 
 from db import migrations
-from db.connection import connect, connect_readonly, transaction
+from db.connection import connect, connect_existing, connect_readonly, transaction
 from db.migrations import MIGRATIONS, migrate, schema_version
 
 TABLES = {
@@ -77,6 +77,9 @@ def test_a_file_that_is_no_database_is_named(tmp_path):
 def test_missing_files_and_folders_say_what_to_do(tmp_path):
     with pytest.raises(FileNotFoundError, match="data.ingest"):
         connect_readonly(tmp_path / "none.sqlite")
+    with pytest.raises(FileNotFoundError, match="none.sqlite: no such file"):
+        connect_existing(tmp_path / "none.sqlite")
+    assert not (tmp_path / "none.sqlite").exists()
     with pytest.raises(FileNotFoundError, match="create it first"):
         connect(tmp_path / "no folder" / "films.sqlite")
 

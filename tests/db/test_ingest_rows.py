@@ -59,8 +59,29 @@ def test_same_patient_notes_join_through_others_and_ignore_the_unknown(fresh_db,
 
 def test_sex_of_a_person_comes_from_any_of_the_ids(fresh_db, make_film):
     write(fresh_db, [make_film("a.png", "1"), make_film("b.png", "2", patient_sex="F", same_patient_as=("1",))])
-    row = fresh_db.execute("SELECT patient_sex FROM patient WHERE merged_into IS NULL").fetchone()
-    assert row["patient_sex"] == "F"
+    assert [row["sex"] for row in fresh_db.execute("SELECT sex FROM film_person")] == ["F", "F"]
+
+
+def test_a_fact_that_the_source_no_longer_states_is_forgotten(fresh_db, make_film):
+    def facts():
+        columns = "sex, patient_age_years, study_date, offset_days"
+        statement = f"SELECT {columns} FROM film_person JOIN image USING (image_id) JOIN study USING (study_id)"
+        return tuple(fresh_db.execute(f"{statement} WHERE duplicate_of IS NULL").fetchone())
+
+    stated = {"patient_sex": "M", "patient_age_years": 400.0, "study_date": "2020", "offset_days": 3.0}
+    write(fresh_db, [make_film("a.png", **stated)])
+    assert facts() == ("M", 400.0, "2020", 3.0)
+    write(fresh_db, [make_film("a.png")], name="other")
+    assert facts() == ("M", 400.0, "2020", 3.0)
+    write(fresh_db, [make_film("a.png")])
+    assert facts() == (None, None, None, None)
+
+
+def test_a_merged_persons_sex_is_still_known_when_the_source_is_read_again(fresh_db, make_film):
+    films = [make_film("a.png", "1"), make_film("b.png", "2", patient_sex="F", same_patient_as=("1",))]
+    for _ in range(2):
+        write(fresh_db, films)
+        assert [row["sex"] for row in fresh_db.execute("SELECT sex FROM film_person")] == ["F", "F"]
 
 
 def test_measurements_of_the_source_are_replaced_those_of_runs_kept(fresh_db, make_film):

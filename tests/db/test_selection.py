@@ -49,6 +49,18 @@ def test_cohort_flow_counts_every_row_once(fresh_db, make_film):
     assert flow[-1]["remaining"] == len(select_images(fresh_db, query_text("segmentation_images"), DEFAULT))
 
 
+def test_an_age_that_cannot_be_counts_as_not_stated_in_every_table(fresh_db, make_film):
+    ages = {"a.png": 0.0, "b.png": -3.0, "c.png": 140.0, "d.png": 64.0, "e.png": 65.0, "f.png": 0.5}
+    films = [make_film(file, file, patient_age_years=age) for file, age in ages.items()]
+    write_source(fresh_db, "s", "/", "manifest", films)
+    parameters = {"source": "all", "split_set": "seed0"}
+    rows = {row["image_id"]: row for row in run_query(fresh_db, query_text("cohort_images"), parameters)}
+    found = [(row["age_years"], row["age_group"]) for row in sorted(rows.values(), key=lambda row: row["image_id"])]
+    assert found == [(None, None)] * 3 + [(64.0, "40 to 64"), (65.0, "65 and over"), (0.5, "under 18")]
+    groups = dict(fresh_db.execute("SELECT image_id, level FROM film_group WHERE grouping = 'age'").fetchall())
+    assert groups == {image_id: row["age_group"] or "not stated" for image_id, row in rows.items()}
+
+
 def test_a_structure_drawn_twice_is_taken_from_the_more_trusted_hand(fresh_db, make_film):
     fill(fresh_db, [make_film("a.png", "1", provenance="model")])
     image_id = fresh_db.execute("SELECT image_id FROM image").fetchone()[0]

@@ -61,6 +61,31 @@ def test_a_person_with_two_ids_is_in_one_split(fresh_db, make_film):
     assert all(split_of[f"{i}.png"] == split_of[f"{i + 1}.png"] for i in range(0, 60, 2))
 
 
+def test_a_person_who_turns_out_to_be_known_stays_where_the_network_saw_that_person(fresh_db, make_film):
+    write_source(fresh_db, "z", "/", "manifest", [make_film(f"{i}.png", f"p{i}") for i in range(100)])
+    before = stored(fresh_db, draw_split(fresh_db, seed=0))
+    again = [make_film(f"again{i}.png", f"q{i}", content=f"hash of {i}.png") for i in range(100)]
+    write_source(fresh_db, "a", "/", "manifest", again)  # the ids of source a stand for the persons now
+    after = stored(fresh_db, draw_split(fresh_db, seed=0))
+    assert after == {name.replace("z:p", "a:q"): split for name, split in before.items()}
+
+
+def test_of_two_ids_of_one_person_in_two_splits_training_wins(fresh_db, make_film):
+    films = [make_film(f"{i}.png", f"p{i}") for i in range(100)]
+    write_source(fresh_db, "a", "/", "manifest", films)
+    before = stored(fresh_db, draw_split(fresh_db, seed=0))
+    linked = [make_film(f"{i}.png", f"p{i}", same_patient_as=(f"p{i + 1}",) if i % 2 == 0 else ()) for i in range(100)]
+    write_source(fresh_db, "a", "/", "manifest", linked)
+    after = stored(fresh_db, draw_split(fresh_db, seed=0))
+    seen = set()
+    for i in range(0, 100, 2):
+        pair = {before[f"a:p{i}"], before[f"a:p{i + 1}"]}
+        (kept,) = ({f"a:p{i}", f"a:p{i + 1}"} & after.keys(),)
+        assert [after[name] for name in kept] == [min(pair, key=("train", "val", "test").index)]
+        seen.add(frozenset(pair))
+    assert {frozenset({"train", "test"}), frozenset({"train", "val"})} <= seen
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.text())
 def test_hash_fraction_is_a_fraction(text):

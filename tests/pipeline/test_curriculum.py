@@ -57,6 +57,16 @@ def test_phantom_films_teach_nothing_to_a_selection_of_phantoms_or_to_trained_we
         assert summary(plan_stages(replace(CONFIG, **change), real, range(7)))[0][0] == "selected", change
 
 
+def test_phantom_films_that_are_kept_for_testing_and_their_patients_others_are_not_trained_on(real):
+    tested = real.records[0].patient_id
+    real.records = [
+        replace(record, split="test" if record.patient_id == tested else "train") for record in real.records
+    ]
+    phantom = plan_stages(CONFIG, real, range(1, 9))[0]
+    seen = {phantom.dataset.records[row].patient_id for row in phantom.rows}
+    assert tested not in seen and {record.patient_id for record in real.records[1:]} - {tested} <= seen
+
+
 def test_stages_without_epochs_are_left_out(phantoms):
     for share, expected in ((0.0, [(10, 32)]), (1.0, [(10, 20)])):
         stages = plan_stages(replace(CONFIG, small_share=share, calm_share=0.0), phantoms, range(7))

@@ -34,7 +34,7 @@ RNG = np.random.default_rng(3)
 def film(patient="p1", **facts):
     known = {
         "image_id": 1, "source": "a", "patient_id": patient, "study_id": f"s {patient}", "sex": "F", "age_years": 50.0,
-        "age_group": "40 to 59", "study_date": None, "offset_days": None, "modality": "CR", "view": "PA",
+        "age_group": "40 to 64", "study_date": None, "offset_days": None, "modality": "CR", "view": "PA",
         "patient_position": None,
         "body_part": None, "photometric": "MONOCHROME2", "rows": 100, "columns": 90,
         "row_spacing_mm": None, "column_spacing_mm": None,
@@ -98,6 +98,14 @@ def test_the_pyramid_has_every_patient_once_and_says_who_is_left_out():
     ]
     chart = age_figure(rows)
     assert (40, 50, 1, 1) in chart.rows and sum(row[2] + row[3] for row in chart.rows) == 2
+
+
+def test_days_that_are_counted_from_different_days_are_not_subtracted():
+    rows = [
+        film(study_id="1", offset_days=3.0, source="a"), film(study_id="2", study_date="2020-01-22", source="a"),
+        film(study_id="3", offset_days=10.0, source="b"), film(study_id="4", offset_days=5.0, source="a"),
+    ]  # fmt: skip
+    assert visits(rows) == ([4], [2.0])
 
 
 def test_visits_are_days_between_studies_of_one_patient():

@@ -80,10 +80,10 @@ def test_smd_by_hand():
 
 def test_a_line_is_found_exactly_and_dependent_columns_are_refused():
     x = np.arange(6.0)
-    fit = association.linear_model(2 + 3 * x + np.array([0.1, -0.1, 0.1, -0.1, 0.1, -0.1]), {"x": x})
+    fit = association.linear_model(2 + 3 * x + np.array([0.1, -0.1, 0.1, -0.1, 0.1, -0.1]), {"x": x}, list("abcdef"))
     assert fit[1].name == "x" and fit[1].estimate.value == pytest.approx(3, abs=0.02)
     with pytest.raises(association.DependentColumns, match="leave a column out"):
-        association.linear_model(x, {"x": x, "twice": 2 * x})
+        association.linear_model(x, {"x": x, "twice": 2 * x}, list("abcdef"))
     with pytest.raises(ValueError, match="at least two"):
         association.linear_model(x, {"x": x**2}, ["p"] * 6)
 
@@ -165,17 +165,12 @@ def test_the_linear_model_equals_statsmodels():
     y = 0.5 + 0.2 * x - 0.1 * z + RNG.normal(size=60) * (1 + z)
     patients = [f"p{i // 2}" for i in range(60)]
     design = sm.add_constant(np.column_stack([x, z]))
-    for clusters, kind, words in ((None, "HC3", None), (patients, "cluster", {"groups": np.arange(60) // 2})):
-        fit = sm.OLS(y, design).fit(cov_type=kind, cov_kwds=words, use_t=True)
-        for ours, value, bounds, p in zip(
-            association.linear_model(y, {"x": x, "z": z}, clusters),
-            fit.params,
-            fit.conf_int(),
-            fit.pvalues,
-            strict=True,
-        ):
-            assert ours.estimate == pytest.approx((value, *bounds), abs=1e-9)
-            assert ours.p == pytest.approx(p, abs=1e-9)
+    words = {"groups": np.arange(60) // 2}
+    fit = sm.OLS(y, design).fit(cov_type="cluster", cov_kwds=words, use_t=True)
+    found = association.linear_model(y, {"x": x, "z": z}, patients)
+    for ours, value, bounds, p in zip(found, fit.params, fit.conf_int(), fit.pvalues, strict=True):
+        assert ours.estimate == pytest.approx((value, *bounds), abs=1e-9)
+        assert ours.p == pytest.approx(p, abs=1e-9)
 
 
 def test_icc_equals_the_anova_of_statsmodels():

@@ -9,9 +9,10 @@ from unet.summary import bootstrap_mean, bootstrap_means, compare_paired, gap, s
 def test_a_column_by_hand():
     summary = summarise([0.5, 1.0, None, 0.75, float("nan")], ["a", "b", "c", "d", "e"], limit=0.9)
     assert (summary.films, summary.undefined) == (3, 2)
-    assert summary.mean.value == 0.75 and summary.median == 0.75 and summary.worst == 0.5
+    assert summary.mean.value == 0.75 and summary.median == 0.75
     assert summary.below == pytest.approx(2 / 3)
-    assert summary.p5 == pytest.approx(np.percentile([0.5, 0.75, 1.0], 5))
+    assert (summary.p5, summary.p95) == pytest.approx(tuple(np.percentile([0.5, 0.75, 1.0], [5, 95])))
+    assert (summary.least, summary.most) == (0.5, 1.0)
     assert summarise([None, float("nan")], ["a", "b"], limit=0.9) is None
 
 

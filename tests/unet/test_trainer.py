@@ -71,6 +71,11 @@ def test_validation_counts_every_film_once_and_only_what_is_drawn():
     assert result.dice_lungs == pytest.approx(whole.dice_lungs) and result.loss == pytest.approx(whole.loss, rel=1e-5)
 
 
+def test_validation_weighs_the_dice_term_as_training_does():
+    with_dice, without, twice = (make(dice_weight=weight).validate(batches(1)).loss for weight in (1.0, 0.0, 2.0))
+    assert without < with_dice and twice - with_dice == pytest.approx(with_dice - without)
+
+
 def test_a_constant_prediction_is_noticed():
     trainer = make()
     for parameter in trainer.average.model.head.parameters():
