@@ -51,7 +51,7 @@ def main(checkpoint: Path, database: Path) -> None:
     predictor = Predictor(checkpoint, "cpu", "float32")
     typical = predictor.checkpoint.typical
     usual = typical["limit"] / MARGIN
-    print(f"{checkpoint}: shapes of {typical['films']} training films, usual distance up to {usual:.2f}")
+    print(f"{checkpoint}: signs of {typical['films']} training films, usual distance up to {usual:.2f}")
     print(f"{'':44s} {'films':>6s} {'strange':>9s} {'placement found':>16s}")
     own, foreign = films_of(database, predictor, True), films_of(database, predictor, False)
     for name, change in CHANGES.items():

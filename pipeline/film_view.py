@@ -42,7 +42,7 @@ def view_film(
     logits, box = predictor.logits(image)
     traits = predictor.traits(logits)
     found, applied, fit = AS_STORED, AS_STORED, predictor.checkpoint.typical
-    strange = strangeness(fit, traits.shape)
+    strange = strangeness(fit, traits.signs)
     if strange is not None:
         found = find_placement(strange, lambda tried: judge(predictor, image, tried))
         applied = Placement(found.inverted, False, found.quarter_turns if fix_orientation else 0)
@@ -50,7 +50,7 @@ def view_film(
         image = place(image, applied)
         logits, box = predictor.logits(image)
         traits = predictor.traits(logits)
-        strange = strangeness(fit, traits.shape)
+        strange = strangeness(fit, traits.signs)
         spacing_mm = spacing_mm[::-1] if spacing_mm and applied.quarter_turns % 2 else spacing_mm
     masks = predictor.film_masks(logits, box)
     quality = predict_quality(predictor.checkpoint.quality, traits)
@@ -76,7 +76,7 @@ def view_film(
 def judge(predictor: Predictor, image: np.ndarray, tried: Sequence[Placement]) -> list[float]:
     """Return how strange a stored film (H, W) in [0, 1] is in each placement; the checkpoint must hold the training's shapes."""
     logits = (predictor.logits(place(image, placement))[0] for placement in tried)
-    return [strangeness(predictor.checkpoint.typical, predictor.shape(own)) for own in logits]
+    return [strangeness(predictor.checkpoint.typical, predictor.signs(own)) for own in logits]
 
 
 def _lies(found: Placement, applied: Placement) -> list[str]:

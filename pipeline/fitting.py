@@ -1,4 +1,4 @@
-"""What the films say once the weights are chosen: temperature, threshold, predicted quality, usual shapes; kept in best.pt.
+"""What the films say once the weights are chosen: temperature, threshold, predicted quality, usual films; kept in best.pt.
 
 All of it is read at the network's own size, in seconds; nothing of it changes a weight.
 """
@@ -24,7 +24,7 @@ from unet.model import with_union
 from unet.postprocess import binarise, clean
 from unet.quality import fit_quality
 from unet.thresholds import choose_threshold, dice_by_threshold
-from unet.traits import film_shape, film_traits
+from unet.traits import film_signs, film_traits
 from unet.typical import fit_typical
 
 MOST_FILMS = 200  # of a split, taken evenly: more make the numbers hardly better
@@ -81,12 +81,12 @@ def fit_on_training(
     if checkpoint.typical:
         return
     model = prepare_model(checkpoint.build(), device)
-    shapes = []
+    signs = []
     for rows in (_evenly(train_rows, MOST_FILMS), _evenly(val_rows, MOST_FILMS)):
         films = (film for batch in dataset.batches_of(rows, BATCH) for film in predict_batch(model, batch, precision))
         planes = (probabilities_of(logits, checkpoint.temperature) for logits, _ in films)
-        shapes.append([film_shape(clean(binarise(film, checkpoint.thresholds()))) for film in planes])
-    checkpoint.typical = fit_typical(*shapes)
+        signs.append([film_signs(film, clean(binarise(film, checkpoint.thresholds()))) for film in planes])
+    checkpoint.typical = fit_typical(*signs)
     with atomic_file(path) as file:
         save_checkpoint(file, checkpoint)
 

@@ -13,7 +13,7 @@ from unet.inference import IDENTITY, TEST_TIME_VIEWS, predict_views
 from unet.metrics import count, dice
 from unet.postprocess import binarise, clean
 from unet.quality import Quality, check_fit, predict_quality
-from unet.traits import FilmTraits, film_shape, film_traits
+from unet.traits import FilmTraits, film_signs, film_traits
 from unet.typical import check_typical, is_fitted
 
 MOST_SIZE = 8192  # side of the network's square, pixels; more would fill the memory of any machine
@@ -86,9 +86,10 @@ class Predictor:
         probabilities, raw = self._small(logits)
         return film_traits(probabilities, raw, clean(raw))
 
-    def shape(self, logits: torch.Tensor) -> np.ndarray:
-        """Return the part of `traits` that is the film's shape (SHAPES,), from what `logits` gave."""
-        return film_shape(clean(self._small(logits)[1]))
+    def signs(self, logits: torch.Tensor) -> np.ndarray:
+        """Return the part of `traits` by which strange films are told (SIGNS,), from what `logits` gave."""
+        probabilities, raw = self._small(logits)
+        return film_signs(probabilities, clean(raw))
 
     def _small(self, logits: torch.Tensor) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         planes = self.calibrated(logits.mean(dim=0)).sigmoid().numpy()

@@ -17,6 +17,9 @@ SHAPES = (
     "heart_down", "right_fill", "left_fill", "heart_area", "lungs_share",
 )  # fmt: skip
 """Of the film as a whole, see `film_shape`; none depends on how large or where the chest lies, but the last."""
+JUDGED = ("right_lung", "left_lung", "heart")
+SIGNS = (*SHAPES, *(f"{name}_expected_loss" for name in JUDGED))
+"""By which a film is told from what is no chest film: its shape, and how sure the network is of each structure."""
 LEAST = 1e-3  # added before a logarithm: a loss of Dice below this is nothing
 
 
@@ -25,6 +28,11 @@ class FilmTraits(NamedTuple):
 
     own: dict[str, np.ndarray]
     shape: np.ndarray
+
+    @property
+    def signs(self) -> np.ndarray:
+        """The film's (SIGNS,), as `film_signs` gives them."""
+        return np.append(self.shape, [self.own[name][TRAITS.index("expected_loss")] for name in JUDGED])
 
 
 def film_traits(
@@ -43,21 +51,19 @@ def film_traits(
 def structure_traits(probability: np.ndarray, raw: np.ndarray, tidy: np.ndarray) -> np.ndarray:
     """Return (TRAITS,) of one structure: probability (N, N) in [0, 1], its bool mask before and after tidying.
 
-    expected_loss: log of 1 - 2 sum(p m) / (sum p + sum m), the loss of Dice that the probabilities themselves expect.
-    blur: log of the entropy, in nats, per pixel of the border. strays: share of the mask that tidying changed. raggedness: log
-    of border pixels squared over the area. doubt: log of the mean of 1 - p inside the mask. area: log of the share of the
-    square. missing: 1 where the mask is empty; the rest is then as of one pixel.
+    expected_loss: see there. blur: log of the entropy, in nats, per pixel of the border. strays: share of the mask that tidying
+    changed. raggedness: log of border pixels squared over the area. doubt: log of the mean of 1 - p inside the mask. area: log
+    of the share of the square. missing: 1 where the mask is empty; the rest is then as of one pixel.
     """
     inside, edge = max(1, int(tidy.sum())), max(1, int(border(tidy).sum()))
     p = probability.astype(np.float64)
     shared = float(p[tidy].sum())
-    expected_loss = 1 - 2 * shared / max(float(p.sum()) + inside, 1e-9)
     unsure = p[(p > 1e-4) & (p < 1 - 1e-4)]  # elsewhere the entropy is nothing
     entropy = -float((unsure * np.log(unsure) + (1 - unsure) * np.log1p(-unsure)).sum())
     changed = int((raw ^ tidy).sum())
     return np.array(
         [
-            np.log(max(expected_loss, 0.0) + LEAST),
+            expected_loss(p, tidy),
             np.log(entropy / edge + LEAST),
             changed / (inside + changed),
             np.log(edge**2 / inside),
@@ -66,6 +72,21 @@ def structure_traits(probability: np.ndarray, raw: np.ndarray, tidy: np.ndarray)
             float(not tidy.any()),
         ]
     )
+
+
+def expected_loss(probability: np.ndarray, mask: np.ndarray) -> float:
+    """Return the log of the loss of Dice that the probabilities themselves expect, 1 - 2 sum(p m) / (sum p + sum m).
+
+    probability: (N, N) in [0, 1]; mask: bool (N, N); an empty one counts as one pixel of probability 0.
+    """
+    total = float(probability.sum(dtype=np.float64)) + max(1, int(mask.sum()))
+    loss = 1 - 2 * float(probability[mask].sum(dtype=np.float64)) / max(total, 1e-9)
+    return float(np.log(max(loss, 0.0) + LEAST))
+
+
+def film_signs(probabilities: Mapping[str, np.ndarray], tidy: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return (SIGNS,) of a film's probabilities and tidy masks of the three JUDGED structures; NaN where its shape is."""
+    return np.append(film_shape(tidy), [expected_loss(probabilities[name], tidy[name]) for name in JUDGED])
 
 
 def film_shape(masks: Mapping[str, np.ndarray]) -> np.ndarray:

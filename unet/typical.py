@@ -1,6 +1,6 @@
 """How far a film's masks are from those of the training: the sign of a film that is no chest film, or not as it should lie.
 
-The Mahalanobis distance (1936) of the film's shape, the few numbers of `unet.traits.film_shape`, from the training films' mean.
+The Mahalanobis distance (1936) of the film's signs, the few numbers of `unet.traits.film_signs`, from the training films' mean.
 It depends on no layer of the network. The fit is a dict of plain numbers and goes into the checkpoint.
 """
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unet.traits import SHAPES
+from unet.traits import SIGNS
 
 LEAST_FILMS = 20  # with fewer training films nothing is fitted
 LEAST_VALIDATION = 10  # with fewer validation films the training films serve for the limit as well
@@ -22,22 +22,22 @@ ODDEST = 8.0  # standard deviations; beyond, and where a mask is missing, a numb
 def fit_typical(train: Sequence[np.ndarray], val: Sequence[np.ndarray]) -> dict:
     """Return what `strangeness` needs, or, where there are too few films, only how many there are.
 
-    train, val: shapes (SHAPES,) of the films the network was trained and chosen on, NaN where a mask is missing.
+    train, val: signs (SIGNS,) of the films the network was trained and chosen on, NaN where a mask is missing.
     """
-    shapes = np.array([shape for shape in train if not np.isnan(shape).any()])
-    if len(shapes) < LEAST_FILMS:
-        return {"shapes": list(SHAPES), "films": len(shapes)}
-    middle, spread = np.median(shapes, axis=0), np.maximum(shapes.std(axis=0), 1e-3)
-    z = np.clip((shapes - middle) / spread, -ODDEST, ODDEST)
+    signs = np.array([own for own in train if not np.isnan(own).any()])
+    if len(signs) < LEAST_FILMS:
+        return {"signs": list(SIGNS), "films": len(signs)}
+    middle, spread = np.median(signs, axis=0), np.maximum(signs.std(axis=0), 1e-3)
+    z = np.clip((signs - middle) / spread, -ODDEST, ODDEST)
     covariance = np.cov(z.T)
     level = np.trace(covariance) / len(covariance)
     precision = np.linalg.inv((1 - SHRINKAGE) * covariance + SHRINKAGE * level * np.eye(len(covariance)))
     fit = {
-        "shapes": list(SHAPES), "films": len(shapes), "middle": middle.tolist(), "spread": spread.tolist(),
+        "signs": list(SIGNS), "films": len(signs), "middle": middle.tolist(), "spread": spread.tolist(),
         "mean": z.mean(axis=0).tolist(), "precision": precision.tolist(), "limit": 1.0,
     }  # fmt: skip
     judges = [*val, *(train if len(val) < LEAST_VALIDATION else ())]
-    usual = float(np.quantile([strangeness(fit, shape) for shape in judges], USUAL_SHARE))
+    usual = float(np.quantile([strangeness(fit, own) for own in judges], USUAL_SHARE))
     return {**fit, "limit": MARGIN * usual}
 
 
@@ -46,21 +46,22 @@ def is_fitted(fit: Mapping) -> bool:
     return "precision" in fit
 
 
-def strangeness(fit: Mapping, shape: np.ndarray) -> float | None:
-    """Return how strange a film's shape (SHAPES,) is: 0 is the training's mean, above 1 the film is called strange.
+def strangeness(fit: Mapping, signs: np.ndarray) -> float | None:
+    """Return how strange a film's signs (SIGNS,) are: 0 is the training's mean, above 1 the film is called strange.
 
     None where nothing was fitted.
     """
     if not is_fitted(fit):
         return None
-    z = (shape - np.array(fit["middle"])) / np.array(fit["spread"])
+    z = (signs - np.array(fit["middle"])) / np.array(fit["spread"])
     z = np.nan_to_num(np.clip(z, -ODDEST, ODDEST), nan=ODDEST) - np.array(fit["mean"])
     return float(np.sqrt(z @ np.array(fit["precision"]) @ z / len(z)) / fit["limit"])
 
 
 def check_typical(path: Path, fit: Mapping) -> None:
     """Raise ValueError where the fit in a checkpoint was made from other numbers than this release computes."""
-    if fit and fit.get("shapes") != list(SHAPES):
+    if fit and fit.get("signs") != list(SIGNS):
         raise ValueError(
-            f"checkpoint {path}: its training's shapes were fitted by another release; train it anew, or use the release it is of"
+            f"checkpoint {path}: what its training's films look like was fitted by another release; train it anew, or use the "
+            "release it is of"
         )

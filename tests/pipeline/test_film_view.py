@@ -43,9 +43,9 @@ class Reader(Predictor):
 @pytest.fixture(scope="module")
 def reader():
     rng, reader = np.random.default_rng(0), Reader()
-    shapes = [reader.shape(reader.logits(draw(rng))[0]) for _ in range(80)]
-    assert not np.isnan(shapes).any()
-    reader.checkpoint.typical = fit_typical(shapes[:60], shapes[60:])
+    signs = [reader.signs(reader.logits(draw(rng))[0]) for _ in range(80)]
+    assert not np.isnan(signs).any()
+    reader.checkpoint.typical = fit_typical(signs[:60], signs[60:])
     return reader
 
 

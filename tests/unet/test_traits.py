@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from unet.traits import LEAST, SHAPES, TRAITS, film_shape, film_traits, structure_traits
+from unet.traits import LEAST, SHAPES, SIGNS, TRAITS, film_shape, film_signs, film_traits, structure_traits
 
 
 def named(values, names=TRAITS):
@@ -78,3 +78,16 @@ def test_a_film_has_its_traits_for_the_union_too():
     traits = film_traits({name: mask * 0.8 for name, mask in masks.items()}, masks, masks)
     assert set(traits.own) == {*masks, "lungs"} and traits.shape.shape == (len(SHAPES),)
     assert named(traits.own["lungs"])["area"] == pytest.approx(np.log(72 / 400))
+
+
+def test_the_signs_of_a_film_are_its_shape_and_how_sure_each_structure_is_either_way():
+    masks = chest()
+    planes = {
+        "right_lung": masks["right_lung"] * 1.0,
+        "left_lung": masks["left_lung"] * 0.5,
+        "heart": masks["heart"] * 0.0,
+    }
+    signs = film_signs(planes, masks)
+    losses = named(signs[len(SHAPES) :], SIGNS[len(SHAPES) :])
+    assert list(losses.values()) == pytest.approx(np.log([LEAST, 1 / 3 + LEAST, 1 + LEAST]))
+    assert np.array_equal(signs, film_traits(planes, masks, masks).signs)

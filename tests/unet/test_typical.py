@@ -3,31 +3,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unet.traits import SHAPES
+from unet.traits import SIGNS
 from unet.typical import MARGIN, check_typical, fit_typical, is_fitted, strangeness
 
 RNG = np.random.default_rng(0)
-MIXING = RNG.normal(size=(len(SHAPES), len(SHAPES)))
+MIXING = RNG.normal(size=(len(SIGNS), len(SIGNS)))
 
 
 def draw(count):
-    return list(RNG.normal(size=(count, len(SHAPES))) @ MIXING + 5)
+    return list(RNG.normal(size=(count, len(SIGNS))) @ MIXING + 5)
 
 
 def test_validation_films_are_usual_and_far_ones_strange():
     fit = fit_typical(draw(300), draw(200))
     shares = np.array([strangeness(fit, shape) for shape in draw(2000)])
     assert (shares < 1 / MARGIN).mean() == pytest.approx(0.97, abs=0.02)
-    assert strangeness(fit, np.full(len(SHAPES), 500.0)) > 1
-    assert strangeness(fit, np.full(len(SHAPES), np.nan)) > 1
+    assert strangeness(fit, np.full(len(SIGNS), 500.0)) > 1
+    assert strangeness(fit, np.full(len(SIGNS), np.nan)) > 1
 
 
 def test_the_distance_counts_what_goes_together():
     """Two numbers that always agree in training: both high is usual, one high and one low is strange."""
-    base = RNG.normal(size=(400, len(SHAPES)))
+    base = RNG.normal(size=(400, len(SIGNS)))
     base[:, 1] = base[:, 0] + 0.1 * base[:, 1]
     fit = fit_typical(list(base[:300]), list(base[300:]))
-    together, apart = np.zeros(len(SHAPES)), np.zeros(len(SHAPES))
+    together, apart = np.zeros(len(SIGNS)), np.zeros(len(SIGNS))
     together[:2], apart[:2] = (2, 2), (2, -2)
     assert strangeness(fit, apart) > 1.5 * strangeness(fit, together)
 
@@ -37,11 +37,11 @@ def test_the_distance_is_that_of_mahalanobis_with_the_shrunk_covariance():
     fit = fit_typical(train, val)
     z = (np.array(train) - np.median(train, axis=0)) / np.std(train, axis=0)
     covariance = np.cov(z.T)
-    shrunk = 0.7 * covariance + 0.3 * np.trace(covariance) / len(SHAPES) * np.eye(len(SHAPES))
+    shrunk = 0.7 * covariance + 0.3 * np.trace(covariance) / len(SIGNS) * np.eye(len(SIGNS))
 
     def distance(shape):
         apart = (shape - np.median(train, axis=0)) / np.std(train, axis=0) - z.mean(axis=0)
-        return np.sqrt(apart @ np.linalg.solve(shrunk, apart) / len(SHAPES))
+        return np.sqrt(apart @ np.linalg.solve(shrunk, apart) / len(SIGNS))
 
     limit = MARGIN * np.quantile([distance(shape) for shape in val], 0.97)
     assert strangeness(fit, val[3]) == pytest.approx(distance(val[3]) / limit)
@@ -58,4 +58,4 @@ def test_a_fit_of_other_numbers_is_refused():
     check_typical(Path("best.pt"), fit)
     check_typical(Path("best.pt"), {})
     with pytest.raises(ValueError, match="best.pt.*another release"):
-        check_typical(Path("best.pt"), {**fit, "shapes": ["a"]})
+        check_typical(Path("best.pt"), {**fit, "signs": ["a"]})
