@@ -13,7 +13,7 @@ import numpy as np
 from unet.traits import SHAPES, TRAITS, FilmTraits
 
 GOOD_DICE = 0.9
-FALSE_ALARMS = 0.05  # share of good films that may be flagged
+FALSE_ALARMS = 0.05  # share of good films that may be flagged; what that comes to elsewhere: docs/results.md
 PENALTY = 1.0  # of the ridge, on standardised columns
 FOLDS = 5
 LEAST_FILMS = 5  # with fewer validation films of a structure nothing is fitted for it
@@ -23,7 +23,7 @@ COLUMNS = (*TRAITS, "odd_shape")
 
 
 class Quality(NamedTuple):
-    """predicted_dice: in [0, 1]. doubtful: it is below the limit that 5 % of good films fall below."""
+    """predicted_dice: in [0, 1]. doubtful: it is below `alarm_limit`."""
 
     predicted_dice: float
     doubtful: bool
@@ -51,13 +51,27 @@ def fit_quality(
         truth = np.array([dice[row][structure] for row in rows])
         own_groups = np.array([groups[row] for row in rows])
         unseen = _unseen_predictions(x, truth, own_groups)
-        good = unseen[truth >= GOOD_DICE]
-        limit = float(np.quantile(good, FALSE_ALARMS)) if len(good) else GOOD_DICE
+        good, as_is = truth >= GOOD_DICE, np.array(rows) < plain
+        limit = alarm_limit(unseen[good & as_is], unseen[good])
         fit["structures"][structure] = {
             **_ridge(x, truth), "limit": limit, "films": len(set(own_groups)), "copies": len(rows),
             "bad": int((truth < GOOD_DICE).sum()),
         }  # fmt: skip
     return fit
+
+
+def alarm_limit(plain: Sequence[float], copies: Sequence[float]) -> float:
+    """Return the predicted Dice below which a film is doubtful: midway between two limits that 5 % of good films fall below.
+
+    plain: predictions for good films as they are; at a hospital never seen twice as many fall below their limit. copies: for
+    these and their spoilt copies; below their limit hardly any film falls at all. GOOD_DICE where there are none.
+    """
+    if not len(copies):
+        return GOOD_DICE
+    of_all = np.quantile(copies, FALSE_ALARMS)
+    # of few films: not between the least two but the least one, below which one more film falls with probability 1 / (n + 1)
+    of_plain = np.quantile(plain, FALSE_ALARMS, method="weibull") if len(plain) else of_all
+    return float(of_plain + of_all) / 2
 
 
 def predict_quality(fit: Mapping, traits: FilmTraits) -> dict[str, Quality]:

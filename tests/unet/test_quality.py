@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unet.quality import COLUMNS, FALSE_ALARMS, GOOD_DICE, check_fit, fit_quality, predict_quality
+from unet.quality import COLUMNS, FALSE_ALARMS, GOOD_DICE, alarm_limit, check_fit, fit_quality, predict_quality
 from unet.traits import SHAPES, TRAITS, FilmTraits
 
 
@@ -39,6 +39,14 @@ def test_planted_quality_is_predicted_on_films_that_were_not_fitted():
     doubtful, good = np.array([quality.doubtful for quality in found]), dice >= GOOD_DICE
     assert doubtful[good].mean() == pytest.approx(FALSE_ALARMS, abs=0.04)
     assert doubtful[~good].mean() > 0.75
+
+
+def test_the_limit_lies_midway_between_those_of_films_as_they_are_and_of_all_copies():
+    plain = np.linspace(0.90, 0.99, 19)  # of 19 films one in twenty is the least
+    copies = [*plain, *np.linspace(0.70, 0.99, 101)]
+    assert alarm_limit(plain, copies) == pytest.approx((0.90 + np.quantile(copies, 0.05)) / 2)
+    assert alarm_limit(plain[:5], copies) == alarm_limit(plain, copies)  # fewer films than twenty: still the least
+    assert alarm_limit([], copies) == pytest.approx(np.quantile(copies, 0.05)) and alarm_limit([], []) == GOOD_DICE
 
 
 def test_traits_that_say_nothing_predict_the_middle():
