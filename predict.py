@@ -29,6 +29,7 @@ from db.predictions import (
     COLUMNS,
     count_predictions,
     films_done,
+    forget_prediction,
     measurement_columns,
     open_prediction_run,
     read_predictions,
@@ -151,6 +152,8 @@ def predict_all(
     for file, outcome in track(outcomes(films, job), len(films[shard()]), "film", progress_stream()):
         if isinstance(outcome, FilmFailed):
             failures.append((file, outcome.why))
+            if file in job.done:  # what an earlier call found was of other bytes
+                forget_prediction(connection, run_id, file)
         elif isinstance(outcome, FilmDone):
             # row by row, so that a killed call has lost nothing; rows of earlier calls on other films stay
             write_prediction(connection, run_id, outcome.values, outcome.measurements)

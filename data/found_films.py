@@ -1,5 +1,6 @@
 """Films that a user points at: files and folders on disk, each with a name of its own for the results."""
 
+import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,10 +16,11 @@ def find_films(places: Sequence[Path]) -> list[Path]:
 
     A file that is named directly is taken whatever its ending; in a folder, those without an ending or with a number for one are
     taken where they are DICOM inside. Links that lead out of a searched folder are not followed. Raises FileNotFoundError for a
-    place that does not exist, ValueError for one that is neither file nor folder, or where there is no film at all.
+    place that does not exist, ValueError for one that is neither file nor folder, or where there is no film at all. Paths are
+    absolute, so that a film has one name however the call spells it.
     """
     found: dict[Path, None] = {}
-    for place in places:
+    for place in map(Path, map(os.path.abspath, places)):
         if place.is_dir():
             found.update(dict.fromkeys(_films_below(place)))
         elif place.is_file():

@@ -90,21 +90,22 @@ def _legs(corner: Corner | None) -> list[Line]:
 def _caption_panel(masks: Mapping[str, np.ndarray], spacing_mm: Spacing | None, height: int) -> np.ndarray:
     panel = Image.new("RGB", (PANEL_WIDTH, height))
     pen = ImageDraw.Draw(panel)
-    for index, text in enumerate(_captions(masks, spacing_mm)):
+    for index, text in enumerate(captions(masks, spacing_mm)):
         pen.text((8, 8 + 16 * index), text, fill=WHITE)
     return np.asarray(panel)
 
 
-def _captions(masks: Mapping[str, np.ndarray], spacing_mm: Spacing | None) -> list[str]:
-    """One line a measurement, the patient's right and left in the same one."""
-    values = {m.name: (m.value, m.unit) for m in measure_masks(masks, spacing_mm)}
+def captions(masks: Mapping[str, np.ndarray], spacing_mm: Spacing | None) -> list[str]:
+    """Return every measured value but areas in words, one a line, which right and left share where both are defined."""
+    values = {m.name: (m.value, m.unit) for m in measure_masks(masks, spacing_mm) if m.unit not in ("mm2", "px2")}
     texts = []
     for name, (value, unit) in values.items():
-        if "area" in name or name.startswith("left_"):
+        twin = values.get(name.replace("right_", "left_", 1)) if name.startswith("right_") else None
+        if name.startswith("left_") and name.replace("left_", "right_", 1) in values:
             continue
-        twin = values.get(name.replace("right_", "left_")) if name.startswith("right_") else None
         shown = f"{value:.3f}" if unit == "ratio" else f"{value:.0f}"
-        both = f"{shown} / {twin[0]:.0f}" if twin is not None else shown
-        label = name.removeprefix("right_").removesuffix("" if unit == "ratio" else f"_{unit}").replace("_", " ")
-        texts.append(f"{label} {both}{'' if unit == 'ratio' else ' ' + unit}")
+        if twin is not None:
+            name, shown = name.removeprefix("right_"), f"{shown} / {twin[0]:.0f}"
+        words = name.removesuffix("" if unit == "ratio" else f"_{unit}").replace("_", " ")
+        texts.append(f"{words} {shown}{'' if unit == 'ratio' else ' ' + unit}")
     return texts

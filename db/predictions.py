@@ -70,6 +70,17 @@ def write_prediction(
             )
 
 
+def forget_prediction(connection: sqlite3.Connection, run_id: int, file: str) -> None:
+    """Remove what a run holds of a film, its measurements with it."""
+    with transaction(connection):
+        connection.execute(
+            "DELETE FROM measurement WHERE run_id = :run_id AND image_id = "
+            "(SELECT image_id FROM prediction WHERE run_id = :run_id AND file = :file)",
+            {"run_id": run_id, "file": file},
+        )
+        connection.execute("DELETE FROM prediction WHERE run_id = ? AND file = ?", (run_id, file))
+
+
 def measurement_columns(connection: sqlite3.Connection, run_id: int) -> list[str]:
     """Return the names of everything measured in a run, in the order of first appearance, `<name>_spread` behind where known."""
     rows = connection.execute(

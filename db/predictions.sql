@@ -4,7 +4,7 @@ CREATE TABLE prediction (
     prediction_id INTEGER PRIMARY KEY,
     run_id        INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
     image_id      INTEGER REFERENCES image ON DELETE SET NULL,    -- the film of this database with the same bytes
-    file          TEXT NOT NULL,                -- as the call named it
+    file          TEXT NOT NULL,                -- its absolute path
     name          TEXT NOT NULL,                -- under which its masks and overlay are stored
     input_sha256  TEXT NOT NULL,                -- hash of the file's bytes
     network       TEXT NOT NULL,                -- hash of the checkpoint, and how it was used

@@ -176,7 +176,7 @@ class Analysis:
         gaps = gap_table(scores)
         if gaps is not None:
             self.page.add(gaps)
-        pairs = self.rows_of("measurement_pairs", run_id=run_id)
+        pairs = [pair for pair in self.rows_of("measurement_pairs", run_id=run_id) if pair["image_id"] in films]
         for against, words in REFERENCES:
             table = agreement_table(pairs, against, words)
             if table is None:

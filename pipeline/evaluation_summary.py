@@ -125,7 +125,9 @@ def _column(rows: Sequence[dict], metric: str) -> dict | None:
     summary = summarise([row[metric] for row in with_metric], [row["patient"] for row in with_metric], GOOD_DICE)
     if summary is None:
         return None
-    values = {"films": summary.films, "undefined": summary.undefined, "mean": summary.mean.value, "low": summary.mean.low,
+    defined = [row["patient"] for row in with_metric if row[metric] is not None and not math.isnan(row[metric])]
+    values = {"films": summary.films, "patients": len(set(defined)), "undefined": summary.undefined,
+              "mean": summary.mean.value, "low": summary.mean.low,
               "high": summary.mean.high, "median": summary.median, "p5": summary.p5, "p95": summary.p95,
               "least": summary.least, "most": summary.most,
               "empty": sum(row["empty"] != "none" for row in with_metric)}  # fmt: skip

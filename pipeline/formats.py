@@ -4,7 +4,7 @@ All are made from the mask files, so a call that goes on where another stopped w
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,20 +24,22 @@ Rows = Iterable[dict]
 
 def write_rle(out: Path, rows: Rows) -> list[str]:
     """Write rle.csv: 'start length' pairs, starts counted from 1 over the row-major film, as `data.masks.decode_rle` reads."""
+    notes: list[str] = []
     lines = (
         (row["file"], name, row["height"], row["width"], encode_rle(mask))
-        for row in rows
+        for row in with_masks(out, rows, notes)
         for name, mask in masks_of(out, row).items()
     )
     write_csv(out / "rle.csv", ("file", "structure", "height", "width", "rle"), lines)
-    return []
+    return notes
 
 
 def write_coco(out: Path, rows: Rows) -> list[str]:
     """Write coco.json: one image per film, one annotation per structure with a pixel, uncompressed column-major counts."""
     categories = [{"id": number, "name": name} for number, name in enumerate(STRUCTURES, start=1)]
     images, annotations = [], []
-    for film, row in enumerate(rows, start=1):
+    notes: list[str] = []
+    for film, row in enumerate(with_masks(out, rows, notes), start=1):
         images.append({"id": film, "file_name": row["file"], "height": row["height"], "width": row["width"]})
         for number, mask in enumerate(masks_of(out, row).values(), start=1):
             box = bounding_box(mask)
@@ -53,14 +55,14 @@ def write_coco(out: Path, rows: Rows) -> list[str]:
     content = {"images": images, "categories": categories, "annotations": annotations}
     with atomic_file(out / "coco.json") as file:
         file.write(json.dumps(content).encode())
-    return []
+    return notes
 
 
 def write_dicom(out: Path, rows: Rows) -> list[str]:
     """Write dicom-seg/<name>.dcm for every film that is DICOM; return in words which films have none and why."""
     (out / "dicom-seg").mkdir(exist_ok=True)
     left_out, pictures = [], 0
-    for row in rows:
+    for row in with_masks(out, rows, left_out):
         source, target = Path(row["file"]), out / "dicom-seg" / f"{row['name']}.dcm"
         try:
             if not is_dicom(source):
@@ -80,9 +82,22 @@ FORMATS: dict[str, Callable[[Path, Rows], list[str]]] = {
 }  # fmt: skip
 
 
+def with_masks(out: Path, rows: Rows, notes: list[str]) -> Iterator[dict]:
+    """Yield the rows whose mask files are there, and note the others: a row of an earlier call may have lost its own."""
+    for row in rows:
+        if all(_mask_path(out, row, name).is_file() for name in STRUCTURES):
+            yield row
+        else:
+            notes.append(f"{row['file']}: its masks are no longer there; predict it again")
+
+
 def masks_of(out: Path, row: dict) -> dict[str, np.ndarray]:
     """Read a film's masks from its folder: structure to bool (H, W)."""
-    return {name: read_pixels(out / "masks" / name / f"{row['name']}.png").values > 0 for name in STRUCTURES}
+    return {name: read_pixels(_mask_path(out, row, name)).values > 0 for name in STRUCTURES}
+
+
+def _mask_path(out: Path, row: dict, structure: str) -> Path:
+    return out / "masks" / structure / f"{row['name']}.png"
 
 
 def column_counts(mask: np.ndarray) -> list[int]:

@@ -110,7 +110,7 @@ def reading_help(summary: dict) -> str:
     dice = lungs["dice"]
     empty = f" An empty mask is among them {dice['empty']} times." if dice["empty"] else " No mask is empty."
     return (
-        f"On {dice['films']} films of {summary['patients']} patients the lungs' masks overlap the reference with a mean Dice of "
+        f"On {dice['films']} films of {dice['patients']} patients the lungs' masks overlap the reference with a mean Dice of "
         f"{dice['mean']:.3f} (1 is perfect); on the worst twentieth of the films it is below {dice['p5']:.3f}, and "
         f"{100 * dice['below']:.1f} % of the films are below {GOOD_DICE}.{empty}"
     )

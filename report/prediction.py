@@ -21,13 +21,14 @@ def prediction_page(
     """
     page = Page("Lungs and heart on films without reference")
     page.add(*(Text(sentence) for sentence in _sentences(counts)))
-    shown = rows[:GALLERY]
-    links = [f"film-{number}" if number < len(shown) else None for number in range(len(rows))]
+    pictures = list(_pictures(rows[:GALLERY], overlays))
+    shown = {picture.name for picture in pictures}
+    links = [f"film-{number}" if f"film-{number}" in shown else None for number in range(len(rows))]
     page.add(Heading("Every film"), Table(COLUMNS, [_row(row) for row in rows], _caption(counts, rows), links))
     if failures:
         page.add(Heading("Failed"), Table(("file", "why"), failures[:LISTED], "All of them: failures.csv."))
     page.add(Heading("Overlays"), Text("Blue: right lung, yellow: left lung, orange: heart; contours of the masks."))
-    page.add(Gallery(list(_pictures(shown, overlays))))
+    page.add(Gallery(pictures))
     return page
 
 
@@ -56,5 +57,7 @@ def _row(row: dict) -> tuple:
 def _pictures(rows: Sequence[dict], overlays: Path) -> Iterator[Picture]:
     for number, row in enumerate(rows):
         path = overlays / f"{row['name']}.jpg"
+        if not path.is_file():  # of an earlier call; somebody has taken it away
+            continue
         caption = f"{printable(row['name'])}: {row['review'] or 'nothing found'}"
         yield Picture(f"film-{number}", path.read_bytes(), caption, "jpg")

@@ -72,8 +72,8 @@ def bland_altman(a: Sequence[float], b: Sequence[float]) -> BlandAltman:
 def icc_2_1(a: Sequence[float], b: Sequence[float]) -> Interval:
     """Return the intraclass correlation ICC(2,1): two-way random effects, absolute agreement, a single measurement.
 
-    Shrout & Fleiss 1979; interval of McGraw & Wong 1996. NaN where all values are equal. Raises ValueError for fewer than
-    three pairs or a NaN.
+    Shrout & Fleiss 1979; interval of McGraw & Wong 1996. NaN where all values are equal; its bounds alone where the films'
+    means are. Raises ValueError for fewer than three pairs or a NaN.
     """
     table = np.stack(_pairs(a, b, 3), axis=1)
     n, k = table.shape
@@ -88,6 +88,8 @@ def icc_2_1(a: Sequence[float], b: Sequence[float]) -> Interval:
     if icc > 1 - 1e-12:  # all pairs equal: nothing to be uncertain about, and a division by zero below
         return Interval(icc, icc, icc)
     x, y = k * icc / (n * (1 - icc)), 1 + k * icc * (n - 1) / (n * (1 - icc))
+    if x * reader + y * error == 0:  # the films' means are all equal
+        return Interval(float(icc), math.nan, math.nan)
     df = (x * reader + y * error) ** 2 / ((x * reader) ** 2 / (k - 1) + (y * error) ** 2 / ((n - 1) * (k - 1)))
     below, above = f_quantile(UPPER, n - 1, df), f_quantile(UPPER, df, n - 1)
     rest = k * reader + (k * n - k - n) * error

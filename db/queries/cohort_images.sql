@@ -27,4 +27,5 @@ JOIN film_person USING (image_id)
 LEFT JOIN split ON split.patient_id = study.patient_id AND split.split_set = :split_set
 WHERE image.duplicate_of IS NULL
   AND (:source = 'all' OR instr(',' || :source || ',', ',' || source.name || ',') > 0)
-ORDER BY source.name, study.patient_id, study.offset_days, image.image_id
+ORDER BY source.name, study.patient_id, study.offset_days IS NULL, study.offset_days,
+         study.study_date IS NULL, study.study_date, image.image_id

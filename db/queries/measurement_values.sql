@@ -15,4 +15,5 @@ JOIN film_person USING (image_id)
 WHERE image.duplicate_of IS NULL
   AND measurement.name = :name AND measurement.run_id IS :run_id
   AND (:source = 'all' OR instr(',' || :source || ',', ',' || source.name || ',') > 0)
-ORDER BY study.patient_id, study.offset_days, image.image_id
+ORDER BY study.patient_id, study.offset_days IS NULL, study.offset_days,
+         study.study_date IS NULL, study.study_date, image.image_id

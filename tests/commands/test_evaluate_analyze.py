@@ -14,6 +14,8 @@ import analyze
 import evaluate
 import train
 from db.connection import connect
+from pipeline.analysis import Analysis
+from report.page import Table
 from unet.metrics import count, dice
 
 ROOT = Path(__file__).parent.parent.parent
@@ -188,6 +190,20 @@ def test_analysis_tells_the_cohort_and_the_scores_by_group(evaluated, phantom_db
     assert links.outside == []
     first = read_csv(tmp_path / "a/table1.csv")
     assert list(first[0]) == ["condition", "removed", "remaining"] and len(first) == 8
+
+
+def test_an_analysis_of_some_films_says_nothing_of_the_others(evaluated, phantom_db):
+    connection = connect(phantom_db)
+    evaluation = analyze.evaluation_of(connection, evaluated)
+    parameters = {"convention": "clear_field", "provenance": "phantom", "source": "all", "split_set": "seed0"}
+    analysis = Analysis(connection, parameters, "view", False)
+    scored = {row["image_id"] for row in analysis.rows_of("scores_by_film", run_id=evaluation)}
+    some = [row for row in analysis.rows_of("cohort_images") if row["image_id"] in scored][:4]
+    assert len(scored) > 4
+    analysis.add_evaluation(some, evaluation)
+    tables = [block for block in analysis.page.blocks if isinstance(block, Table)]
+    counts = [row[table.columns.index("films")] for table in tables if "films" in table.columns for row in table.rows]
+    assert counts and max(counts) == 4
 
 
 def test_scores_are_grouped_by_whatever_the_cohort_is_grouped_by(evaluated, tmp_path):

@@ -85,6 +85,24 @@ def test_a_second_call_does_only_what_is_new_changed_or_lost(network, films, tmp
     assert len(rows(out)) == 4 and len({row["file"] for row in rows(out)}) == 4
 
 
+def test_a_film_that_has_changed_and_fails_now_keeps_no_result_of_what_it_was(network, films, tmp_path):
+    out = tmp_path / "out"
+    call(network, out, films)
+    (films / "a.png").write_bytes(b"cut short")
+    assert call(network, out, films) == 1
+    assert {row["file"] for row in rows(out)} == {str(films / "sub/a.png"), str(films / "odd 'name';.jpg")}
+    assert [row["file"] for row in rows(out, "failures.csv")] == [str(films / "a.png")]
+
+
+def test_the_report_does_without_overlays_of_an_earlier_call_that_are_gone(network, films, tmp_path):
+    out = tmp_path / "out"
+    call(network, out, films / "a.png")
+    shutil.rmtree(out / "overlays")
+    assert call(network, out, films / "sub") == 0
+    page = (out / "report.html").read_text()
+    assert len(rows(out)) == 2 and page.count("data:image/jpeg") == 1
+
+
 def test_a_wrong_call_says_what_was_wanted(network, films, tmp_path):
     with pytest.raises(ValueError, match="python predict.py FILMS --out DIR"):
         predict.main([str(films)])

@@ -26,6 +26,11 @@ def test_a_named_file_is_taken_whatever_its_ending_and_none_twice(folder):
     assert find_films([odd, folder / "a.png", folder / "a.png"]) == [odd, folder / "a.png"]
 
 
+def test_a_film_is_the_same_one_however_its_path_is_spelt(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert find_films([Path("a.png"), folder / "sub/../a.png", Path("./a.png")]) == [folder / "a.png"]
+
+
 def test_nothing_found_is_said(folder, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="no film in .*empty; wanted files ending in .png"):

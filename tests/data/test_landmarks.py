@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from data import landmarks
 from data.geometry import find_edges
 from data.landmarks import corner_at, tilt_degrees
-from data.measurement_overlay import draw_measurements, measurement_lines
+from data.measurement_overlay import captions, draw_measurements, measurement_lines
 from data.measurements import measure_masks
 from data.phantom import draw_phantom
 
@@ -198,3 +198,12 @@ def test_the_drawing_shows_the_lines_where_they_were_taken():
     assert abs(widest.end[1] - widest.start[1]) == named(phantom.masks, None)["internal_thoracic_diameter_px"].value
     empty = draw_measurements(image, {}, None, longest_side=128)
     assert empty.shape[0] == 128
+
+
+def test_the_values_beside_a_film_have_both_sides_in_one_line_and_a_lone_one_in_its_own():
+    lung, heart = np.zeros((60, 80), bool), np.zeros((60, 80), bool)
+    lung[10:50, 50:70] = heart[30:50, 30:52] = True
+    both = captions({"right_lung": lung[:, ::-1], "left_lung": lung, "heart": heart}, None)
+    assert "lung height 40 / 40 px" in both and any(text.startswith("lung area ratio 1.000") for text in both)
+    assert not any("px2" in text for text in both)
+    assert "left lung height 40 px" in captions({"left_lung": lung, "heart": heart}, None)

@@ -49,6 +49,17 @@ def test_cohort_flow_counts_every_row_once(fresh_db, make_film):
     assert flow[-1]["remaining"] == len(select_images(fresh_db, query_text("segmentation_images"), DEFAULT))
 
 
+def test_a_patients_films_come_in_the_order_of_their_days(fresh_db, make_film):
+    days = {
+        "c.png": {"study_date": "2021-05-01"}, "b.png": {"study_date": "2019-05-01"}, "a.png": {},
+        "e.png": {"offset_days": 4.0}, "d.png": {"offset_days": 2.0},
+    }  # fmt: skip
+    write_source(fresh_db, "s", "/", "manifest", [make_film(file, **day) for file, day in days.items()])
+    files = dict(fresh_db.execute("SELECT image_id, file FROM image").fetchall())
+    rows = run_query(fresh_db, query_text("cohort_images"), {"source": "all", "split_set": "seed0"})
+    assert [files[row["image_id"]] for row in rows] == ["d.png", "e.png", "b.png", "c.png", "a.png"]
+
+
 def test_an_age_that_cannot_be_counts_as_not_stated_in_every_table(fresh_db, make_film):
     ages = {"a.png": 0.0, "b.png": -3.0, "c.png": 140.0, "d.png": 64.0, "e.png": 65.0, "f.png": 0.5}
     films = [make_film(file, file, patient_age_years=age) for file, age in ages.items()]

@@ -49,6 +49,19 @@ def test_coco_annotations_hold_the_same_masks_boxes_and_areas(done):
         assert np.array_equal(from_counts(annotation["segmentation"]), MASKS[names[annotation["category_id"]]])
 
 
+@pytest.mark.parametrize("format", ["rle", "coco", "dicom-seg"])
+def test_a_film_whose_masks_are_gone_is_named_and_the_others_are_written(done, format):
+    out, rows = done
+    (out / "a.png").write_bytes(encode_mask(RIGHT))
+    gone = {**rows[0], "file": "films/gone.png", "name": "gone"}
+    notes = FORMATS[format](out, [gone, {**rows[0], "file": str(out / "a.png")}])
+    assert notes[0] == "films/gone.png: its masks are no longer there; predict it again"
+    if format == "rle":
+        assert len((out / "rle.csv").read_text().splitlines()) == 1 + 3
+    if format == "coco":
+        assert len(json.loads((out / "coco.json").read_text())["images"]) == 1
+
+
 def test_counts_begin_with_the_outside():
     assert column_counts(np.array([[True, False], [True, True]])) == [0, 2, 1, 1]
     assert column_counts(np.zeros((2, 2), bool)) == [4] and column_counts(np.ones((2, 2), bool)) == [0, 4]
@@ -74,6 +87,7 @@ def test_a_dicom_segmentation_holds_the_masks_and_names_film_and_patient(done):
     film.file_meta.MediaStorageSOPClassUID = film.SOPClassUID = "1.2.840.10008.5.1.4.1.1.1.1"
     film.file_meta.MediaStorageSOPInstanceUID = film.SOPInstanceUID = generate_uid()
     film.StudyInstanceUID, film.SeriesInstanceUID, film.PatientID = generate_uid(), generate_uid(), "P7"
+    film.SpecificCharacterSet, film.PatientName = "ISO_IR 192", "Müller^Иван"
     film.save_as(out / "a.dcm", enforce_file_format=True)
     row = {**rows[0], "file": str(out / "a.dcm")}
     assert FORMATS["dicom-seg"](out, [row]) == []
@@ -82,7 +96,8 @@ def test_a_dicom_segmentation_holds_the_masks_and_names_film_and_patient(done):
     assert segmentation.pixel_array.shape == (2, 5, 7)
     assert np.array_equal(segmentation.pixel_array, np.stack([RIGHT, HEART]))
     assert [segment.SegmentLabel for segment in segmentation.SegmentSequence] == ["Right lung", "Heart"]
-    assert segmentation.PatientID == "P7" and segmentation.StudyInstanceUID == film.StudyInstanceUID
+    assert segmentation.PatientID == "P7" and segmentation.PatientName == "Müller^Иван"
+    assert segmentation.StudyInstanceUID == film.StudyInstanceUID
     source = segmentation.PerFrameFunctionalGroupsSequence[1].DerivationImageSequence[0].SourceImageSequence[0]
     assert source.ReferencedSOPInstanceUID == film.SOPInstanceUID and source.SpatialLocationsPreserved == "YES"
     FORMATS["dicom-seg"](out, [row])

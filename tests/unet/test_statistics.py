@@ -173,6 +173,23 @@ def test_the_linear_model_equals_statsmodels():
         assert ours.p == pytest.approx(p, abs=1e-9)
 
 
+def test_the_interval_of_the_icc_holds_the_true_one_as_often_as_it_says():
+    """Films with variance 4, two readers with 0.5, errors with 1: a true ICC of 4 / 5.5 (McGraw & Wong's case 2A)."""
+    rng, inside = np.random.default_rng(8), 0
+    for _ in range(400):
+        films, readers = 2 * rng.normal(size=12), math.sqrt(0.5) * rng.normal(size=2)
+        a, b = (films + reader + rng.normal(size=12) for reader in readers)
+        found = agreement.icc_2_1(a, b)
+        inside += found.low <= 4 / 5.5 <= found.high
+    assert 0.92 <= inside / 400 <= 0.98
+
+
+@pytest.mark.parametrize(("a", "b", "value"), [([1, 2, 3], [3, 2, 1], -3.0), ([1, 1, 1], [2, 2, 2], 0.0)])
+def test_an_icc_of_films_with_equal_means_has_no_interval(a, b, value):
+    found = agreement.icc_2_1(a, b)
+    assert found.value == pytest.approx(value) and math.isnan(found.low) and math.isnan(found.high)
+
+
 def test_icc_equals_the_anova_of_statsmodels():
     pytest.importorskip("statsmodels")
     pandas = pytest.importorskip("pandas")
