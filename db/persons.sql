@@ -15,7 +15,7 @@ FROM (
     FROM image JOIN study USING (study_id) JOIN patient USING (patient_id)
 );
 
-DROP VIEW film_group;
+DROP VIEW IF EXISTS film_group;      -- of databases of schema version 3: it had ages and sexes of its own
 
 CREATE VIEW film_group (image_id, grouping, level) AS           -- one row per film and group; several for several findings
 SELECT image_id, 'sex', coalesce(sex, 'not stated') FROM film_person

@@ -136,9 +136,12 @@ def find_guests(
 
 def already_known(init: Path | None, records: Sequence[ImageRecord]) -> list[str]:
     """Say how many films that are kept for testing are of patients whom the given weights have seen; often none."""
-    if init is None or not (init.parent / "split.csv").is_file():
+    if init is None:
         return []
-    patients = patients_trained_on(init)
+    try:
+        patients = patients_trained_on(init)
+    except FileNotFoundError:  # weights on their own, or of a training whose folder has gone: nobody can say
+        return []
     known = sum(record.split == "test" and record.patient_id in patients for record in records)
     if not known:
         return []

@@ -287,6 +287,7 @@ def test_fine_tuning_goes_on_the_same_after_a_stop_though_the_given_weights_are_
     finished, phantom_db, tmp_path, monkeypatch
 ):
     shutil.copy(finished / "best.pt", tmp_path / "start.pt")
+    shutil.copy(finished / "split.csv", tmp_path / "split.csv")
     flags = ("--init", tmp_path / "start.pt", "--blend", "0.25", "--epochs", "2")
     call(phantom_db, tmp_path / "straight", *flags)
     with monkeypatch.context() as patch:
