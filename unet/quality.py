@@ -63,7 +63,7 @@ def fit_quality(
 def alarm_limit(plain: Sequence[float], copies: Sequence[float]) -> float:
     """Return the predicted Dice below which a film is doubtful: midway between two limits that 5 % of good films fall below.
 
-    plain: predictions for good films as they are; at a hospital never seen twice as many fall below their limit. copies: for
+    plain: predictions for good films as they are; at a hospital never seen many more fall below their limit. copies: for
     these and their spoilt copies; below their limit hardly any film falls at all. GOOD_DICE where there are none.
     """
     if not len(copies):
