@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.masks import load_masks, medial_half
+from data.masks import load_masks, load_unjudged, medial_half
 from data.overlay import encode_picture, overlay
 from data.reading import read_image
 from data.writing import atomic_file
@@ -119,7 +119,8 @@ def look(networks: list[tuple[Predictor, set[str]]], database: Path) -> Iterator
             for name, films in others.items()
             if film.image_id in films
         }
-        agreement = {name: dice(count(own[name], sides["lungs"])) for name, sides in drawn.items()}
+        judged = ~load_unjudged(others[BY_HAND][film.image_id]) if BY_HAND in drawn else np.bool_(True)
+        agreement = {name: dice(count(own[name] & judged, sides["lungs"])) for name, sides in drawn.items()}
         quality = predictor.quality(logits).get("lungs")
         yield Seen(
             predictor,
@@ -127,7 +128,7 @@ def look(networks: list[tuple[Predictor, set[str]]], database: Path) -> Iterator
             doubts(masks),
             quality.predicted_dice if quality else None,
             agreement,
-            share_outside(masks["lungs"], drawn[BY_HAND]["lungs"]) if BY_HAND in drawn else None,
+            share_outside(masks["lungs"] & judged, drawn[BY_HAND]["lungs"]) if BY_HAND in drawn else None,
             share_missed(masks, drawn[BY_HAND]) if BY_HAND in drawn else None,
         )
 

@@ -15,14 +15,14 @@ from torch.nn import functional as F
 
 from data.augment import AugmentConfig, AugmentParameters, apply, draw_parameters
 from data.intensity import standardise
-from data.masks import load_masks, medial_half
+from data.masks import load_masks, load_unjudged, medial_half
 from data.reading import read_image
 from data.resize import Letterbox, letterbox_of, pad_to_square, shrink, to_square
 from data.writing import atomic_file
 from db.records import MASK_STRUCTURES, ImageRecord
 from unet.known import DRAWN, WITH_HEART
 
-CACHE_VERSION = 1  # raise when the same settings would give other pixels
+CACHE_VERSION = 2  # raise when the same settings would give other pixels
 DECODING_THREADS = 4
 
 
@@ -39,7 +39,7 @@ class Batch(NamedTuple):
     """images (B, 1, N, N), masks (B, 4, N, N) as covered shares: both float in [0, 1]. known (B, 4): DRAWN where a mask exists.
 
     The four planes are right lung, left lung, heart, lungs (the union). A film whose lungs are drawn with the heart's shadow
-    inside has WITH_HEART for right and left lung, their medial halves in the heart's plane, and no union.
+    inside has WITH_HEART for right and left lung, in the heart's plane what nothing is asked about, and no union.
     """
 
     images: Tensor
@@ -79,8 +79,7 @@ def prepare_record(
     masks = load_masks(record)
     apart = "right_lung" in masks and "left_lung" in masks
     if with_heart:
-        names = ("right_lung", "left_lung") if apart else ()
-        masks = {name: masks[name] for name in names}
+        masks = _drawn_with_heart(record, masks) if apart else {}
     elif apart:
         masks["lungs"] = masks["right_lung"] | masks["left_lung"]
     planes = torch.zeros(1 + len(MASK_STRUCTURES), preprocessing.size, preprocessing.size)
@@ -90,10 +89,21 @@ def prepare_record(
         if structure in masks:
             planes[1 + channel] = to_square(torch.from_numpy(masks[structure])[None].float(), box)[0]
             known[channel] = WITH_HEART if with_heart else DRAWN
-    if masks and with_heart:
-        medial = medial_half(masks["right_lung"], "right_lung") | medial_half(masks["left_lung"], "left_lung")
-        planes[1 + MASK_STRUCTURES.index("heart")] = to_square(torch.from_numpy(medial)[None].float(), box)[0]
+    if with_heart:
+        known[MASK_STRUCTURES.index("heart")] = 0  # what its plane holds is no heart
     return planes, known
+
+
+def _drawn_with_heart(record: ImageRecord, masks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the planes of a film whose lungs are drawn with the heart's shadow inside, bool (H, W).
+
+    The heart's plane holds what nothing is asked about: the lungs' medial halves, and what the source does not judge, which
+    counts as inside of both lungs for that.
+    """
+    unjudged = load_unjudged(record)
+    medial = [medial_half(masks[side], side) for side in ("right_lung", "left_lung")]
+    sides = {side: masks[side] | unjudged for side in ("right_lung", "left_lung")}
+    return {**sides, "heart": medial[0] | medial[1] | unjudged}
 
 
 class FilmDataset:

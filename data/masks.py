@@ -35,6 +35,20 @@ def load_masks(record: ImageRecord) -> dict[str, np.ndarray]:
     return masks
 
 
+def load_unjudged(record: ImageRecord) -> np.ndarray:
+    """Return what the sources of a film's masks mark as not to be judged, bool (H, W): devices, say, or text.
+
+    These are pixels that are neither 0 nor the value inside, where that is stated; `load_masks` has them outside.
+    """
+    unjudged = np.zeros((record.height, record.width), bool)
+    for mask in record.masks:
+        if mask.lung_value is not None:
+            values = read_pixels(mask.path).values
+            other = (values != 0) & (values != mask.lung_value)
+            unjudged |= fit_to_film(other, mask.path, record.height, record.width, mask.scaled)
+    return unjudged
+
+
 def load_mask(mask: MaskRecord | SourceMask, path: Path | None, height: int, width: int) -> np.ndarray:
     """Read one mask as bool (height, width).
 

@@ -54,10 +54,10 @@ def asked_of(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     Such masks say two things that are true of the clear field too. Outside them is no lung: there the lungs' logits stay as
     they are. Inside, away from the midline, is lung or, on the left, heart: there the left lung's logit is the larger of
     its own and the heart's, so that either explains the mask (as a marginal loss does, Shi et al. 2021). Nothing is asked about
-    their medial parts, where heart, mediastinum and lung cannot be told apart: there the logit is CERTAIN and the target 1.
-    What a source marks as not to be judged counts as outside.
+    their medial parts, where heart, mediastinum and lung cannot be told apart, nor about what the source does not judge (a
+    pacemaker, say): there the logit is CERTAIN and the target 1.
     logits (B, C, H, W): right lung, left lung, heart, ... target (B, C, H, W): right and left lung as drawn, and in the
-    heart's plane their medial parts.
+    heart's plane what nothing is asked about, which both lungs hold where it is no medial part of one.
     """
     asked, answer = logits.clone(), target.clone()
     lungs = slice(0, LEFT_LUNG + 1)

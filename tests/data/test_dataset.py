@@ -67,6 +67,21 @@ def test_lungs_drawn_with_the_heart_leave_their_medial_halves_open(films, tmp_pa
     assert torch.equal(FilmDataset(films, SMALL, tmp_path / "cache").batch([3]).known, torch.tensor([[1.0, 1, 0, 1]]))
 
 
+def test_nothing_is_asked_about_what_the_source_of_such_a_film_does_not_judge(films, tmp_path):
+    mask = films[4].masks[0]
+    values = np.asarray(Image.open(mask.path)) // 255 * 255
+    device = np.zeros(values.shape, bool)
+    device[10:20, 13:16] = True  # between the lungs, so that they and their halves stay
+    Image.fromarray(np.where(device, np.uint8(127), values)).save(mask.path)
+    stated = replace(mask, lung_value=255)
+    films = [write_record(tmp_path, 0, ("lungs", "heart")), *films[1:4], replace(films[4], masks=(stated,))]
+    free, marked = FilmDataset(films, SMALL, tmp_path / "cache", guests=2).batch([3, 4]).masks
+    added = marked - free
+    assert (added[:3] > 0.5).sum(dim=(1, 2)).min() > 0
+    open_to_all = marked[2] - free[2] > 0.5
+    assert (marked[:3, open_to_all] > 0.5).all() and (marked[:3] >= free[:3] - 0.01).all()
+
+
 def test_left_lungs_drawn_with_the_heart_say_nothing_where_no_film_has_a_heart(films, tmp_path):
     assert FilmDataset(films, SMALL, tmp_path / "cache", guests=2).batch([2, 3]).known.tolist() == [
         [1, 1, 0, 1],

@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageFilter
 
-from data.masks import decode_rle, encode_mask, encode_rle, load_mask, load_masks, medial_half, read_mask, split_lungs
+from data.masks import (
+    decode_rle,
+    encode_mask,
+    encode_rle,
+    load_mask,
+    load_masks,
+    load_unjudged,
+    medial_half,
+    read_mask,
+    split_lungs,
+)
 from db.records import ImageRecord, MaskRecord, SourceMask
 
 BOX = np.zeros((17, 13), bool)
@@ -121,6 +131,10 @@ def test_a_films_masks_come_by_structure_and_a_union_as_two_lungs_where_it_can(t
     assert set(split) == {"right_lung", "left_lung", "heart"} and np.array_equal(split["heart"], heart)
     assert split["right_lung"][5, 5] and not split["right_lung"][5, 20] and split["left_lung"][5, 20]
     assert np.array_equal(load_masks(record(("lungs", {"rle": encode_rle(joined)})))["lungs"], joined)
+    labels = np.uint8(two_lungs()) * 255
+    labels[:3, :4] = 127
+    marked = record(("lungs", {"path": saved(tmp_path / "v7.png", labels), "lung_value": 255}), ("heart", union))
+    assert np.array_equal(load_unjudged(marked), labels == 127) and not load_unjudged(record(("lungs", union))).any()
     both = load_masks(record(("right_lung", union), ("lungs", union)))
     assert np.array_equal(both["right_lung"], two_lungs()), (
         "a lung that is drawn is never replaced by a piece of the union"
