@@ -19,6 +19,7 @@ from data.augment import AugmentConfig, apply, draw_parameters
 from unet.device import autocast, choose_precision, keep_freed_memory
 from unet.losses import dice_bce_loss
 from unet.model import UNet, UNetConfig, with_union
+from unet.muon import build_optimizers
 
 BATCH, STEPS, WARMUP = 8, 8, 2
 CPU = torch.device("cpu")
@@ -54,13 +55,13 @@ def measure(way: str, size: int, precision: str) -> dict:
     order = torch.channels_last if ours else torch.contiguous_format
     number = precision if ours else "float32"
     model = UNet(UNetConfig()).to(memory_format=order)
-    optimizer = torch.optim.AdamW(model.parameters(), 1e-3, fused=ours)
+    optimizers = build_optimizers(model, "muon", learning_rate=1e-3, weight_decay=1e-2, fused=ours)
     images, masks = torch.rand(BATCH, 1, size, size), torch.rand(BATCH, 4, size, size).round()
     seconds, faults = [], []
     for step in range(WARMUP + STEPS):
         started, faults_before = time.perf_counter(), page_faults()
         batch = augment(images, masks, step, together=ours)
-        train_step(model, optimizer, batch, order, number)
+        train_step(model, optimizers, batch, order, number)
         seconds.append(time.perf_counter() - started)
         faults.append(page_faults() - faults_before)
     return {
@@ -83,15 +84,16 @@ def augment(images, masks, step: int, together: bool):
     return torch.cat([film[0] for film in films]), torch.cat([film[1] for film in films])
 
 
-def train_step(model, optimizer, batch, order: torch.memory_format, number: str) -> None:
-    """Forward, Dice + BCE, backward, AdamW."""
+def train_step(model, optimizers, batch, order: torch.memory_format, number: str) -> None:
+    """Forward, Dice + BCE, backward, Muon and AdamW."""
     images, masks = batch
     with autocast(CPU, number):
         logits = model(images.contiguous(memory_format=order))
     loss = dice_bce_loss(with_union(logits.float()), masks, torch.ones(len(images), 4))
-    optimizer.zero_grad(set_to_none=True)
+    model.zero_grad(set_to_none=True)
     loss.backward()
-    optimizer.step()
+    for optimizer in optimizers:
+        optimizer.step()
 
 
 @torch.inference_mode()

@@ -173,6 +173,7 @@ def build_trainer(config: TrainConfig, stages: Sequence[Stage], device: torch.de
     """Build the network and optimiser for the stages of a training."""
     settings = Hyperparameters(
         seed=config.seed,
+        optimizer=config.optimizer,
         epochs=sum(stage.epochs for stage in stages),
         total_steps=sum(stage.epochs * stage.steps(config.batch_size) for stage in stages),
         learning_rate=config.learning_rate,

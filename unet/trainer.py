@@ -16,6 +16,7 @@ from unet.distributed import interleave, loss_share, share_norms, sum_gradients,
 from unet.ema import WeightAverage, between
 from unet.losses import HEART, dice_bce_loss
 from unet.model import UNet, UNetConfig, with_union
+from unet.muon import build_optimizers
 from unet.schedule import learning_rate
 
 STRUCTURES = ("right_lung", "left_lung", "heart")
@@ -27,6 +28,7 @@ class Hyperparameters:
     """The numbers that steer the optimiser."""
 
     seed: int
+    optimizer: str  # see `unet.muon`
     epochs: int
     total_steps: int
     learning_rate: float
@@ -64,10 +66,11 @@ class Trainer:
         self.settings, self.device, self.precision = settings, device, precision
         self.model = prepare_model(share_norms(UNet(config)), device)
         self.average = WeightAverage(self.model, settings.average_decay)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(),
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
+        self.optimizers = build_optimizers(
+            self.model,
+            settings.optimizer,
+            settings.learning_rate,
+            settings.weight_decay,
             fused=device.type != "mps",
         )
         self.epoch = 0  # epochs that are done
@@ -90,18 +93,19 @@ class Trainer:
         # learning rate
         settings = self.settings
         self.rate = learning_rate(self.step, settings.total_steps, settings.learning_rate, settings.warmup_steps)
-        for group in self.optimizer.param_groups:
+        for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
             group["lr"] = self.rate
         # forward
         with autocast(self.device, self.precision):
             logits = self.model(images)
         loss = dice_bce_loss(with_union(logits.float()), masks, known, self.settings.dice_weight) * loss_share(known)
         # backward, clip, step
-        self.optimizer.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         loss.backward()
         sum_gradients(self.model)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.gradient_clip)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self.average.update(self.model)
         self.step += 1
         return sum_of(float(loss.detach()))
@@ -148,7 +152,7 @@ class Trainer:
         """Return what a continued training needs beside the averaged weights: raw weights, optimiser, counters."""
         return {
             "model": _on_processor(self.model),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "epoch": self.epoch,
             "step": self.step,
             "average_steps": self.average.steps,
@@ -172,7 +176,11 @@ class Trainer:
         """Continue from averaged weights and `state()`: the next step is the one that would have come."""
         self.average.model.load_state_dict(weights)
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        states = (
+            state["optimizers"] if "optimizers" in state else [state["optimizer"]]
+        )  # of an older release, AdamW's alone
+        for optimizer, own in zip(self.optimizers, states, strict=True):
+            optimizer.load_state_dict(own)
         self.epoch, self.step = state["epoch"], state["step"]
         self.average.steps = state["average_steps"]
         self.start = state.get("start", {})  # what --init names may have been overwritten meanwhile
