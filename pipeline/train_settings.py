@@ -58,7 +58,7 @@ class TrainConfig:
     batch_size: int = setting(4, "films per optimiser step")
     optimizer: str = setting("muon", "what moves the weights", choices=OPTIMIZERS)
     learning_rate: float | None = setting(
-        None, "peak learning rate of AdamW, a fifth of Muon's (2e-3; with --init 3e-4)"
+        None, "peak learning rate of AdamW, a twentieth of Muon's (2e-3; with --init 3e-4)"
     )
     weight_decay: float = setting(1e-2, "weight decay of both")
     average_decay: float = setting(0.995, "decay of the moving average of the weights, per step")

@@ -20,10 +20,10 @@ SMALL = [
     "--size", "128", "--base", "4", "--epochs", "2", "--precision", "float32", "--device", "cpu", "--batch-size", "13",
     "--seed", "9", "--learning-rate", "1e-4",
 ]  # fmt: skip
-# AdamW divides a gradient by its own size, so a weight whose gradient is as small as the rounding of sums moves by a share of the
-# learning rate that rounding decides. The weights are therefore compared within one step's reach; that the gradients themselves
-# are equal, to 1e-12, tests/unet/test_distributed.py shows in float64.
-REACH = 4e-4  # four steps of the learning rate of 1e-4, of the six that are made
+# AdamW divides a gradient by its own size, so a norm's weight whose gradient is as small as the rounding of sums moves by a share of
+# the learning rate that rounding decides; Muon's matrices differ by less. The weights are therefore compared within a few steps'
+# reach; that the gradients themselves are equal, to 1e-12, tests/unet/test_distributed.py shows in float64.
+REACH = 3e-4  # three steps of the learning rate of 1e-4, of the six that are made
 
 
 def call(*arguments):
@@ -64,7 +64,8 @@ def test_what_is_written_is_written_once(trained, phantom_db):
     one, two = (rows_of(folder / name / "metrics.csv") for name in ("one", "two"))
     for alone, shared in zip(one, two, strict=True):
         for column in ("train_loss", "val_loss", "val_dice_lungs", "val_dice_heart", "learning_rate"):
-            assert float(shared[column]) == pytest.approx(float(alone[column]), abs=1e-4), column
+            away = 1e-3 if "dice" in column else 1e-4  # a pixel at the threshold falls on either side
+            assert float(shared[column]) == pytest.approx(float(alone[column]), abs=away), column
     runs = connect(phantom_db).execute("SELECT * FROM run WHERE folder = ?", (str(folder / "two"),)).fetchall()
     assert [run["status"] for run in runs] == ["finished"]
 

@@ -50,7 +50,7 @@ def test_the_first_steps_are_the_formula():
         weight.grad = gradient(4, 2, 3, 3, seed=seed)
         muon.step()
         average = 0.95 * average + 0.05 * weight.grad
-        expected = expected * (1 - 0.05 * 0.5) - 0.05 * orthogonal(0.05 * weight.grad + 0.95 * average)
+        expected = expected * (1 - 0.2 * 0.5) - 0.2 * orthogonal(0.05 * weight.grad + 0.95 * average)
         assert torch.allclose(weight, expected, atol=1e-5)
     assert torch.equal(muon.param_groups[0]["params"][1], torch.ones(4, 2, 3, 3))
 
@@ -71,7 +71,7 @@ def test_where_gradients_have_a_few_large_directions_the_others_are_learnt_too()
             optimizer.step()
         return (weight.flatten(1) - wanted).norm().item() / wanted.norm().item()
 
-    muon = after_training(lambda weight: Muon([weight], lr=0.01, weight_decay=0.0))
+    muon = after_training(lambda weight: Muon([weight], lr=0.0025, weight_decay=0.0))
     plain = min(after_training(lambda weight, rate=rate: torch.optim.SGD([weight], rate)) for rate in (0.01, 0.1, 0.4))
     assert muon < 0.2 < 0.4 < plain
 
