@@ -30,6 +30,7 @@ INGREDIENTS = {
     "full size throughout": ("--small-share", "0"),
     "no calm end": ("--calm-share", "0"),
     "batches of 8": ("--batch-size", "8"),
+    "AdamW for all weights": ("--optimizer", "adamw"),
     "no augmentation": ("--no-augment",),
     "cross entropy alone": ("--dice-weight", "0"),
     "CLAHE": ("--intensity", "clahe"),

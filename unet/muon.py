@@ -1,8 +1,9 @@
 """Muon (Jordan et al. 2024): a convolution's weights move by an orthogonal matrix, all of its directions by the same length.
 
-A gradient is mostly a few directions; AdamW, which scales every weight by itself, moves along these and hardly along the others.
-Here a layer is one matrix, output channels by everything that enters one of them, and its step is the orthogonal matrix next to
-its averaged gradient. What is no such matrix (norms, and the last layer, whose rows are the structures) stays with AdamW.
+A gradient is mostly a few directions, and little is learnt along the others. Here a layer is one matrix, output channels by
+everything that enters one of them, and its step is the orthogonal matrix next to its averaged gradient. What is no such matrix
+(norms, and the last layer, whose rows are the structures) stays with AdamW.
+torch.optim.Muon takes two-dimensional weights alone and multiplies in bfloat16, whatever the processor.
 """
 
 from collections.abc import Iterable
@@ -18,7 +19,7 @@ QUINTIC = (
     3.4445,
     -4.7750,
     2.0315,
-)  # Jordan's: raises small singular values fast and leaves those of 1 between 0.7 and 1.2
+)  # Jordan's: raise small singular values fast and keep those near 1 between 0.7 and 1.2
 
 
 class Muon(torch.optim.Optimizer):

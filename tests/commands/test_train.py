@@ -315,11 +315,11 @@ def test_trained_weights_are_changed_in_small_steps_unless_told_otherwise(finish
     assert (by_heart.guest_share, by_heart.blend) == (0, 1)
 
 
-def test_a_training_begun_before_weights_were_drawn_back_goes_on_without(finished, tmp_path):
+def test_a_training_begun_by_an_older_release_goes_on_as_it_was_begun(finished, tmp_path):
     config = json.loads((finished / "config.json").read_text())
-    del config["settings"]["blend"]
+    del config["settings"]["blend"], config["settings"]["optimizer"]
     (tmp_path / "config.json").write_text(json.dumps(config))
-    assert stored_config(tmp_path).blend == 1
+    assert (stored_config(tmp_path).blend, stored_config(tmp_path).optimizer) == (1, "adamw")
 
 
 def test_guests_are_other_films_than_those_a_query_has_chosen_and_have_a_mask(two_conventions):
