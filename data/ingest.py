@@ -29,7 +29,8 @@ from db.ingest_rows import CheckedFilm, Refusal, write_source
 from db.records import SourceFilm
 
 PHANTOM = "phantom"
-DEFAULT_DATABASE = Path("datasets") / "phantom.sqlite"
+# another number whenever the films or their masks are drawn otherwise
+DEFAULT_DATABASE = Path("datasets") / "phantom2.sqlite"
 DEFAULT_COUNT = 300
 DECODING_THREADS = 4
 

@@ -31,7 +31,7 @@ class Tissue:
 def build_tissue(
     chest: Chest, patient: Patient, pose: Pose, findings: Findings, frame: Frame, rng: np.random.Generator
 ) -> Tissue:
-    """Add up what lies in the rays' way, and cut the masks of the clear lung fields out of it."""
+    """Add up what lies in the rays' way, and cut the clear lung fields' masks out of it; what fluid hides is in them."""
     right, left = frame.coverage(chest.right_space), frame.coverage(chest.left_space)
     heart, mediastinum = frame.coverage(chest.heart), frame.coverage(chest.mediastinum)
     body = frame.coverage(chest.body)
@@ -47,10 +47,7 @@ def build_tissue(
     soft = np.maximum(soft - _trachea(chest, frame, rng), 0)
     bone = skeleton(chest, pose, body, frame, rng)
     clear = 1 - np.maximum(mediastinum, heart)
-    visible = (1 - (fluid > 0.5)) * clear
-    return Tissue(
-        soft, bone, right * visible >= 0.5, left * visible >= 0.5, heart >= 0.5,
-    )  # fmt: skip
+    return Tissue(soft, bone, right * clear >= 0.5, left * clear >= 0.5, heart >= 0.5)
 
 
 def _air(chest, right, left, heart, mediastinum, depth, frame: Frame, rng: np.random.Generator) -> np.ndarray:
