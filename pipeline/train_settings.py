@@ -14,15 +14,19 @@ from unet.muon import OPTIMIZERS
 
 PRESETS = {
     "fast": {
-        "epochs": 24, "phantom_epochs": 0, "guest_share": 0.0, "small_share": 0.6, "calm_share": 0.2, "size": 256, "base": 32,
+        "epochs": 14, "phantom_epochs": 0, "guest_share": 0.0, "small_share": 0.6, "calm_share": 0.2, "size": 256, "base": 32,
     },
     "accurate": {
         "epochs": 32, "phantom_epochs": 8, "guest_share": 1 / 3, "small_share": 0.55, "calm_share": 1 / 3,
         "size": 256, "base": 32,
     },
 }  # fmt: skip
-FROM_RANDOM = {"learning_rate": 2e-3}
-FROM_TRAINED = {"learning_rate": 3e-4, "small_share": 0.0}  # small steps: what the weights know is not thrown away
+FROM_RANDOM = {"optimizer": "muon", "learning_rate": 2e-3}
+FROM_TRAINED = {
+    "optimizer": "adamw",
+    "learning_rate": 3e-4,
+    "small_share": 0.0,
+}  # small steps: what the weights know is not thrown away
 LEAST_SIZE = 64  # pixels; below, the deepest layer of a small square is one pixel, which a batch norm cannot take
 OVERFIT_STEPS, OVERFIT_DICE = 150, 0.95
 
@@ -56,7 +60,11 @@ class TrainConfig:
     size: int | None = setting(None, "side of the network's square, pixels (set by --preset)")
     base: int | None = setting(None, "channels of the network's first level (set by --preset)")
     batch_size: int = setting(4, "films per optimiser step")
-    optimizer: str = setting("muon", "what moves the weights", choices=OPTIMIZERS)
+    optimizer: str | None = setting(
+        None,
+        "what moves the weights of convolutions (muon; with --init adamw); the others have AdamW",
+        choices=OPTIMIZERS,
+    )
     learning_rate: float | None = setting(
         None, "peak learning rate of AdamW, a twentieth of Muon's (2e-3; with --init 3e-4)"
     )

@@ -309,6 +309,7 @@ def test_fine_tuning_goes_on_the_same_after_a_stop_though_the_given_weights_are_
 def test_trained_weights_are_changed_in_small_steps_unless_told_otherwise(finished, tmp_path):
     fresh, tuned = complete(TrainConfig(out=tmp_path)), complete(TrainConfig(out=tmp_path, init=finished / "best.pt"))
     assert tuned.learning_rate < fresh.learning_rate and tuned.small_share == 0 < fresh.small_share
+    assert (fresh.optimizer, tuned.optimizer) == ("muon", "adamw")
     told = complete(TrainConfig(out=tmp_path, init=finished / "best.pt", learning_rate=1e-2, small_share=0.5))
     assert (told.learning_rate, told.small_share) == (1e-2, 0.5)
     by_heart = complete(TrainConfig(out=tmp_path, init=finished / "best.pt", preset="accurate", overfit_batch=True))
