@@ -119,8 +119,13 @@ def look(networks: list[tuple[Predictor, set[str]]], database: Path) -> Iterator
             for name, films in others.items()
             if film.image_id in films
         }
-        judged = ~load_unjudged(others[BY_HAND][film.image_id]) if BY_HAND in drawn else np.bool_(True)
-        agreement = {name: dice(count(own[name] & judged, sides["lungs"])) for name, sides in drawn.items()}
+        outside = missed = None
+        if BY_HAND in drawn:
+            judged = ~load_unjudged(others[BY_HAND][film.image_id])
+            own[BY_HAND] = own[BY_HAND] & judged
+            outside = share_outside(masks["lungs"] & judged, drawn[BY_HAND]["lungs"])
+            missed = share_missed(masks, drawn[BY_HAND])
+        agreement = {name: dice(count(own[name], sides["lungs"])) for name, sides in drawn.items()}
         quality = predictor.quality(logits).get("lungs")
         yield Seen(
             predictor,
@@ -128,8 +133,8 @@ def look(networks: list[tuple[Predictor, set[str]]], database: Path) -> Iterator
             doubts(masks),
             quality.predicted_dice if quality else None,
             agreement,
-            share_outside(masks["lungs"] & judged, drawn[BY_HAND]["lungs"]) if BY_HAND in drawn else None,
-            share_missed(masks, drawn[BY_HAND]) if BY_HAND in drawn else None,
+            outside,
+            missed,
         )
 
 

@@ -90,7 +90,7 @@ def prepare_record(
             planes[1 + channel] = to_square(torch.from_numpy(masks[structure])[None].float(), box)[0]
             known[channel] = WITH_HEART if with_heart else DRAWN
     if with_heart:
-        known[MASK_STRUCTURES.index("heart")] = 0  # what its plane holds is no heart
+        known[MASK_STRUCTURES.index("heart")] = 0  # its plane holds no heart, but what nothing is asked about
     return planes, known
 
 

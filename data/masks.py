@@ -38,11 +38,12 @@ def load_masks(record: ImageRecord) -> dict[str, np.ndarray]:
 def load_unjudged(record: ImageRecord) -> np.ndarray:
     """Return what the sources of a film's masks mark as not to be judged, bool (H, W): devices, say, or text.
 
-    These are pixels that are neither 0 nor the value inside, where that is stated; `load_masks` has them outside.
+    These are pixels that are neither 0 nor the value inside, where that is stated; `load_masks` has them outside. None where no
+    mask states it. Raises ValueError when a mask's size is not the film's.
     """
     unjudged = np.zeros((record.height, record.width), bool)
     for mask in record.masks:
-        if mask.lung_value is not None:
+        if mask.lung_value is not None and mask.rle is None:
             values = read_pixels(mask.path).values
             other = (values != 0) & (values != mask.lung_value)
             unjudged |= fit_to_film(other, mask.path, record.height, record.width, mask.scaled)

@@ -22,11 +22,8 @@ PRESETS = {
     },
 }  # fmt: skip
 FROM_RANDOM = {"optimizer": "muon", "learning_rate": 2e-3}
-FROM_TRAINED = {
-    "optimizer": "adamw",
-    "learning_rate": 3e-4,
-    "small_share": 0.0,
-}  # small steps: what the weights know is not thrown away
+# small steps: what the weights know is not thrown away
+FROM_TRAINED = {"optimizer": "adamw", "learning_rate": 3e-4, "small_share": 0.0}
 LEAST_SIZE = 64  # pixels; below, the deepest layer of a small square is one pixel, which a batch norm cannot take
 OVERFIT_STEPS, OVERFIT_DICE = 150, 0.95
 
@@ -126,8 +123,6 @@ def stored_config(folder: Path) -> TrainConfig:
             f"--resume {folder}: no config.json there; name the folder of a training that was begun"
         )
     stored = json.loads(path.read_text(encoding="utf-8"))["settings"]
-    before_there_was = {
-        "blend": 1.0,
-        "optimizer": "adamw",
-    }  # a training begun by an older release goes on as it was begun
+    # a training begun by an older release goes on as it was begun
+    before_there_was = {"blend": 1.0, "optimizer": "adamw"}
     return replace(settings_from_dict(TrainConfig, {**before_there_was, **stored}), out=folder)

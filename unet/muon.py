@@ -13,13 +13,9 @@ from torch import Tensor, nn
 
 OPTIMIZERS = ("muon", "adamw")  # muon: of the convolutions, with AdamW for the other parameters; adamw: of all
 MOMENTUM = 0.95
-TIMES = 20.0  # its steps are so many times AdamW's rate
+TIMES = 20.0  # its steps are so many times AdamW's rate; chosen on validation films, 5 is a little worse
 ROUNDS = 5
-QUINTIC = (
-    3.4445,
-    -4.7750,
-    2.0315,
-)  # Jordan's: raise small singular values fast and keep those near 1 between 0.7 and 1.2
+QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan's: raise small singular values fast, keep large ones near 1
 
 
 class Muon(torch.optim.Optimizer):
@@ -46,8 +42,9 @@ class Muon(torch.optim.Optimizer):
 def orthogonal(gradient: Tensor) -> Tensor:
     """Return about the orthogonal matrix next to a gradient (out, in, height, width); with more rows than columns it is longer.
 
-    The singular values s of G / |G| become s p(s^2), p a product of ROUNDS polynomials, between 0.7 and 1.2 unless they are below
-    about 0.003. p is found on G G^T alone, the small square, so that G itself is multiplied only twice (after Newton and Schulz).
+    The singular values s of G / |G| become s p(s^2), p a product of ROUNDS polynomials: between about 0.7 and 1.2, unless s is
+    below about 0.003. p is found on G G^T alone, the small square, so that G itself is multiplied only twice (after Newton and
+    Schulz).
     A gradient of 0 stays 0.
     """
     out, into, height, width = gradient.shape

@@ -176,9 +176,8 @@ class Trainer:
         """Continue from averaged weights and `state()`: the next step is the one that would have come."""
         self.average.model.load_state_dict(weights)
         self.model.load_state_dict(state["model"])
-        states = (
-            state["optimizers"] if "optimizers" in state else [state["optimizer"]]
-        )  # of an older release, AdamW's alone
+        # an older release had one optimiser
+        states = state["optimizers"] if "optimizers" in state else [state["optimizer"]]
         for optimizer, own in zip(self.optimizers, states, strict=True):
             optimizer.load_state_dict(own)
         self.epoch, self.step = state["epoch"], state["step"]
