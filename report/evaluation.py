@@ -153,7 +153,8 @@ def _quality(summary: dict, results: Sequence[FilmResult]) -> Iterator[Block]:
         return
     yield Text(
         "What the network's probabilities and the shape of its masks lead one to expect, without the reference. A film is "
-        "doubtful when it lies below the limit in the checkpoint, which about 5 % of good films should fall below."
+        "doubtful when it lies below the limit in the checkpoint, which at most 5 % of good films of the training's hospitals "
+        "should fall below."
     )
     yield quality_table(quality)
     figure = quality_figure(results)
