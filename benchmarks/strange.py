@@ -18,11 +18,11 @@ from PIL import Image, ImageDraw
 
 from data.reading import read_image
 from db.connection import connect_readonly
-from pipeline.film_view import judge
-from pipeline.orientation import AS_STORED, MIRROR, Placement, find_placement, place
+from pipeline.film_view import look_again
+from pipeline.orientation import AS_STORED, MIRROR, Placement, place
 from pipeline.predictor import Predictor
 from unet.device import keep_freed_memory
-from unet.typical import MARGIN
+from unet.typical import MARGIN, strangeness
 
 CHANGES = {
     "as stored": AS_STORED, "turned by 90 degrees": Placement(quarter_turns=1), "by 180 degrees": Placement(quarter_turns=2),
@@ -78,10 +78,9 @@ def measure(predictor: Predictor, films: list, change: Placement) -> Tally:
     strange, placed = [], []
     for source, photometric, _ in films:
         image = place(source if isinstance(source, np.ndarray) else read_image(source, photometric), change)
-        stored = judge(predictor, image, [AS_STORED])[0]
-        found = find_placement(stored, lambda tried, image=image: judge(predictor, image, tried))
-        strange.append(stored > 1)
-        placed.append(found == undone)
+        signs = predictor.signs(predictor.logits(image)[0])
+        strange.append(strangeness(predictor.checkpoint.typical, signs) > 1)
+        placed.append(look_again(predictor, image, signs) == undone)
     return Tally(len(films), float(np.mean(strange)), float(np.mean(placed)))
 
 

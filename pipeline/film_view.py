@@ -11,6 +11,7 @@ from pipeline.measuring import measure_views
 from pipeline.orientation import AS_STORED, Placement, find_placement, place, turn_in_words, unplace
 from pipeline.predictor import Predictor
 from unet.quality import predict_quality
+from unet.traits import mirrored_signs
 from unet.typical import strangeness
 
 JUDGED = ("lungs", "heart")  # structures whose predicted Dice may call for a review
@@ -44,7 +45,7 @@ def view_film(
     found, applied, fit = AS_STORED, AS_STORED, predictor.checkpoint.typical
     strange = strangeness(fit, traits.signs)
     if strange is not None:
-        found = find_placement(strange, lambda tried: judge(predictor, image, tried))
+        found = look_again(predictor, image, traits.signs)
         applied = Placement(found.inverted, False, found.quarter_turns if fix_orientation else 0)
     if applied != AS_STORED:
         image = place(image, applied)
@@ -71,6 +72,13 @@ def view_film(
         quality["lungs"].predicted_dice if "lungs" in quality else None,
         strange,
     )
+
+
+def look_again(predictor: Predictor, image: np.ndarray, signs: np.ndarray) -> Placement:
+    """Return how a stored film (H, W) in [0, 1] lies, given its signs; the checkpoint must hold the training's shapes."""
+    typical = predictor.checkpoint.typical
+    reflected = strangeness(typical, mirrored_signs(signs))
+    return find_placement(strangeness(typical, signs), reflected, lambda tried: judge(predictor, image, tried))
 
 
 def judge(predictor: Predictor, image: np.ndarray, tried: Sequence[Placement]) -> list[float]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 A_LITTLE = 0.35  # strangeness from which the mirror image is tried: a mirrored chest is not very strange
+PERHAPS = 1.3  # only where the masks as found, mirrored, are at most so many times as strange, which costs no pass
 CLEARLY = 0.75  # strangeness from which all placements are tried
 LESS_STRANGE = 0.8  # another placement must be at most this part as strange as the film as it is stored,
 LESS_STRANGE_MIRRORED = 0.9  # or this part, since only the heart's side and the lungs' sizes tell a mirror image
@@ -27,13 +28,13 @@ Judge = Callable[[Sequence[Placement]], Sequence[float]]
 """Gives the strangeness of the film in each of some placements."""
 
 
-def find_placement(stored: float, judge: Judge) -> Placement:
+def find_placement(stored: float, reflected: float, judge: Judge) -> Placement:
     """Return the placement in which the film is like a chest film, or AS_STORED where none is clearly more so.
 
-    stored: strangeness of the film as it is stored. A film that is not strange at all is not looked at again: most films of
-    hospitals the network knows cost nothing.
+    stored: strangeness of the film as it is stored; reflected: of the same masks mirrored. A film that is not strange at all, or
+    a little but would be much more so mirrored, is not looked at again: most chest films cost nothing.
     """
-    if stored <= A_LITTLE:
+    if stored <= A_LITTLE or stored <= CLEARLY and reflected > PERHAPS * stored:
         return AS_STORED
     tried = [MIRROR] if stored <= CLEARLY else [MIRROR, *OTHERS]
     least, best = min(zip(judge(tried), tried, strict=True))

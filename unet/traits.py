@@ -89,6 +89,17 @@ def film_signs(probabilities: Mapping[str, np.ndarray], tidy: Mapping[str, np.nd
     return np.append(film_shape(tidy), [expected_loss(probabilities[name], tidy[name]) for name in JUDGED])
 
 
+def mirrored_signs(signs: np.ndarray) -> np.ndarray:
+    """Return the signs (SIGNS,) that a film's masks would have if they were mirrored and the lungs exchanged."""
+    mirrored = dict(zip(SIGNS, signs, strict=True))
+    for name in ("height_ratio", "area_ratio", "top_difference", "bottom_difference"):
+        mirrored[name] = -mirrored[name]
+    mirrored["heart_across"] = 1 - mirrored["heart_across"]
+    for right, left in (("right_fill", "left_fill"), ("right_lung_expected_loss", "left_lung_expected_loss")):
+        mirrored[right], mirrored[left] = mirrored[left], mirrored[right]
+    return np.array([mirrored[name] for name in SIGNS])
+
+
 def film_shape(masks: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return (SHAPES,) of the tidy bool masks of one film; lengths are divided by the lungs' common height or width.
 

@@ -29,13 +29,20 @@ def judge_of(values, asked):
 
 def test_a_usual_film_is_not_looked_at_again_and_one_little_off_only_mirrored():
     asked = []
-    assert find_placement(0.35, judge_of({}, asked)) == AS_STORED and asked == []
-    assert find_placement(0.7, judge_of({MIRROR: 0.6}, asked)) == MIRROR and asked == [MIRROR]
-    assert find_placement(0.4, judge_of({MIRROR: 0.37}, [])) == AS_STORED
+    assert find_placement(0.35, 0.1, judge_of({}, asked)) == AS_STORED and asked == []
+    assert find_placement(0.7, 0.7, judge_of({MIRROR: 0.6}, asked)) == MIRROR and asked == [MIRROR]
+    assert find_placement(0.4, 0.4, judge_of({MIRROR: 0.37}, [])) == AS_STORED
+
+
+def test_a_film_a_little_off_that_would_be_stranger_mirrored_is_not_looked_at_again():
+    asked = []
+    assert find_placement(0.7, 0.95, judge_of({MIRROR: 0.1}, asked)) == AS_STORED and asked == []
+    assert find_placement(0.7, 0.85, judge_of({MIRROR: 0.1}, asked)) == MIRROR
+    assert find_placement(0.8, 3.0, judge_of({MIRROR: 0.1}, [])) == MIRROR  # clearly strange: everything is tried
 
 
 def test_the_least_strange_placement_wins_where_it_is_clearly_less_and_itself_not_strange():
     inverted, turned = Placement(inverted=True), Placement(quarter_turns=2)
-    assert find_placement(2.0, judge_of({inverted: 0.4, turned: 0.3}, [])) == turned
-    assert find_placement(2.0, judge_of({inverted: 1.2}, [])) == AS_STORED
-    assert find_placement(0.9, judge_of({inverted: 0.8, MIRROR: 0.85}, [])) == AS_STORED
+    assert find_placement(2.0, 2.0, judge_of({inverted: 0.4, turned: 0.3}, [])) == turned
+    assert find_placement(2.0, 2.0, judge_of({inverted: 1.2}, [])) == AS_STORED
+    assert find_placement(0.9, 0.9, judge_of({inverted: 0.8, MIRROR: 0.85}, [])) == AS_STORED

@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from unet.traits import LEAST, SHAPES, SIGNS, TRAITS, film_shape, film_signs, film_traits, structure_traits
+from unet.traits import (
+    LEAST,
+    SHAPES,
+    SIGNS,
+    TRAITS,
+    film_shape,
+    film_signs,
+    film_traits,
+    mirrored_signs,
+    structure_traits,
+)
 
 
 def named(values, names=TRAITS):
@@ -78,6 +88,21 @@ def test_a_film_has_its_traits_for_the_union_too():
     traits = film_traits({name: mask * 0.8 for name, mask in masks.items()}, masks, masks)
     assert set(traits.own) == {*masks, "lungs"} and traits.shape.shape == (len(SHAPES),)
     assert named(traits.own["lungs"])["area"] == pytest.approx(np.log(72 / 400))
+
+
+def test_mirrored_signs_are_the_signs_of_mirrored_masks():
+    masks = chest()
+    planes = {
+        "right_lung": masks["right_lung"] * 0.9,
+        "left_lung": masks["left_lung"] * 0.5,
+        "heart": masks["heart"] * 0.7,
+    }
+
+    def flipped(maps):
+        own = {name: plane[:, ::-1] for name, plane in maps.items()}
+        return {**own, "right_lung": own["left_lung"], "left_lung": own["right_lung"]}
+
+    assert mirrored_signs(film_signs(planes, masks)) == pytest.approx(film_signs(flipped(planes), flipped(masks)))
 
 
 def test_the_signs_of_a_film_are_its_shape_and_how_sure_each_structure_is_either_way():
