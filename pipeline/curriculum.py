@@ -1,6 +1,6 @@
 """The stages of a training: which films, how often, and at which size.
 
-Small squares first: a step at 5/8 of the side costs four tenths, and what is learnt there (where lungs are, what grey levels
+Small squares first: a step at 5/8 of the side costs about half, and what is learnt there (where lungs are, what grey levels
 mean) need not be learnt again; the border is drawn at the full size. Phantom films come before the first real one: their
 shapes and exposures vary more than those of one hospital. The last epochs are calm: on films nearly as they are, the network
 learns where each source draws the border, which strong augmentation hides from it.
