@@ -114,10 +114,10 @@ def database_of(run_folder: Path | None) -> Path:
 
 def evaluation_of(connection: sqlite3.Connection, folder: Path) -> int:
     """Return the number of the evaluation whose results lie in a folder."""
-    evaluation = find_run(connection, "evaluate", folder)
+    evaluation = find_run(connection, "evaluate", folder, "finished")
     if evaluation is None:
         raise ValueError(
-            f"--run {folder}: the database has no evaluation with this folder; run evaluate.py with this --db"
+            f"--run {folder}: the database has no finished evaluation with this folder; run evaluate.py with this --db"
         )
     return evaluation["run_id"]
 

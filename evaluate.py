@@ -19,7 +19,7 @@ from cli.progress import track
 from cli.settings import parse_settings, setting, settings_as_dict
 from db.connection import connect_existing
 from db.records import ImageRecord
-from db.runs import find_run, finish_run, start_run
+from db.runs import closing_run, find_run, start_run
 from db.selection import Selection, query_text
 from db.splits import is_drawn
 from pipeline.comparison import check_comparable
@@ -59,10 +59,13 @@ def main(argv: list[str]) -> int:
     paths = find_checkpoints(config.checkpoint, RUNS)
     views = config.test_time_views or config.uncertainty_maps
     predictors = [Predictor(path, config.device, config.precision, views) for path in paths]
-    folder = paths[0].parent if len(paths) == 1 else paths[0].parent.parent
+    pooled = config.checkpoint is not None and paths[0].parent.parent == config.checkpoint
+    folder = config.checkpoint if pooled else paths[0].parent
     out = config.out or folder / f"evaluate-{config.split}"
     connection = connect_existing(config.db or Path(predictors[0].checkpoint.training["db"]))
     members = [(predictor, select_records(connection, config, predictor)) for predictor in predictors]
+    if folder != paths[0].parent:
+        check_folds(predictors, folder)
     check_selection(members, config)
     films = [record for _, records in members for record in records]
     if config.against is not None:
@@ -71,15 +74,14 @@ def main(argv: list[str]) -> int:
     parent = find_run(connection, "train", paths[0].parent)
     run_id = start_run(connection, "evaluate", out, settings_as_dict(config), parent and parent["run_id"])
     wanted = Wanted(out / "masks", mask_names(films) if config.save_masks else {}, config.uncertainty_maps)
-    results, failures = score_all(members, wanted)
-    if not results:
-        finish_run(connection, run_id, "failed")
-        raise ValueError(f"none of the {len(failures)} films could be read; the first: {failures[0][1]}")
-    store_results(connection, run_id, out, results)
     db = str(config.db or predictors[0].checkpoint.training["db"])
     facts = {"db": db, "settings": settings_as_dict(config)}
-    write_results(out, connection, run_id, facts, predictors, results, failures, config.against)
-    finish_run(connection, run_id)
+    with closing_run(connection, run_id):
+        results, failures = score_all(members, wanted)
+        if not results:
+            raise ValueError(f"none of the {len(failures)} films could be read; the first: {failures[0][1]}")
+        store_results(connection, run_id, out, results)
+        write_results(out, connection, run_id, facts, predictors, results, failures, config.against)
     return SOME_FAILED if failures else DONE
 
 
@@ -99,6 +101,17 @@ def select_records(connection: sqlite3.Connection, config: EvaluateConfig, predi
     query = query_text(config.query or training["query"])
     films = Selection(connection, query, parameters, training["split_set"])
     return [record for record in films if config.split in ("all", record.split)]
+
+
+def check_folds(predictors: Sequence[Predictor], folder: Path) -> None:
+    """Refuse to pool a cross-validation that is not whole: the films of the fold that lacks would go missing unsaid."""
+    finished = {p.checkpoint.training["fold"] for p in predictors if p.checkpoint.validation}
+    lacking = sorted({*range(1, predictors[0].checkpoint.training["folds"] + 1)} - finished)
+    if lacking:
+        raise ValueError(
+            f"--checkpoint {folder}: fold {', '.join(map(str, lacking))} is not trained to its end; go on with "
+            f"python train.py --resume {folder}, or name one fold's best.pt"
+        )
 
 
 def check_selection(members: Sequence[tuple[Predictor, list[ImageRecord]]], config: EvaluateConfig) -> None:

@@ -38,7 +38,7 @@ from db.predictions import (
 from db.runs import finish_run
 from pipeline.compare_films import write_films_comparison
 from pipeline.explain_films import explain_films
-from pipeline.film_job import FilmDone, FilmFailed, FilmJob, Outcome, one_line
+from pipeline.film_job import RESULT_FOLDERS, FilmDone, FilmFailed, FilmJob, Outcome, one_line
 from pipeline.formats import FORMATS
 from pipeline.predictor import Predictor, find_checkpoint
 from report.page import write_page
@@ -94,7 +94,7 @@ def main(argv: list[str]) -> int:
     if config.compare:
         write_films_comparison(config.films, predictor, config.photometric, config.out)
         return DONE
-    films = find_films(config.films)
+    films = find_films(config.films, but=[config.out / name for name in RESULT_FOLDERS])
     if config.explain:
         failed = explain_films(films, predictor, config.explain, config.region, config.photometric, config.out)
         for film, why in failed:

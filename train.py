@@ -11,6 +11,7 @@ Writes to --out: config.json (before the first step), split.csv, metrics.csv, cu
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
@@ -46,7 +47,7 @@ def main(argv: list[str]) -> int:
     for fold in range(1, config.folds + 1):
         folder = config.out / f"fold{fold}"
         begun = (folder / "last.pt").exists()  # its own settings say what was measured then, the number format
-        status = train(stored_config(folder) if begun else replace(config, out=folder, fold=fold))
+        status = train(stored_config(folder) if begun else replace(config, out=folder, fold=fold), config.out)
         if status != DONE:
             return status
     print(
@@ -55,14 +56,17 @@ def main(argv: list[str]) -> int:
     return DONE
 
 
-def train(config: TrainConfig) -> int:
-    """Train one network in config.out, going on from last.pt where there is one; return the exit status."""
+def train(config: TrainConfig, whole: Path | None = None) -> int:
+    """Train one network in config.out, going on from last.pt where there is one; return the exit status.
+
+    whole: folder of the cross-validation that it is a fold of, which is what to go on with after Ctrl-C.
+    """
     session = open_session(config)
-    if config.overfit_batch:
-        return overfit(session)
     trainer = session.trainer
     progress = Progress(trainer.settings.total_steps, "step", progress_stream(), done=trainer.step)
     try:
+        if config.overfit_batch:
+            return overfit(session)
         while trainer.epoch < trainer.settings.epochs:
             train_one_epoch(session, progress)
         if is_first():
@@ -73,7 +77,8 @@ def train(config: TrainConfig) -> int:
         progress.close()
         finish(session, "interrupted")
         print(
-            f"\nStopped after epoch {trainer.epoch}; go on with: python train.py --resume {config.out}", file=sys.stderr
+            f"\nStopped after epoch {trainer.epoch}; go on with: python train.py --resume {whole or config.out}",
+            file=sys.stderr,
         )
         return INTERRUPTED
     except BaseException:

@@ -112,8 +112,11 @@ def train_and_score(
 ) -> dict:
     """Return summary.json of one training's test films, training and scoring where that has not been done.
 
-    test: name of the evaluation, one folder each; test_flags: what it scores.
+    test: name of the evaluation, one folder each; test_flags: what it scores. ValueError where the folder holds a training or an
+    evaluation with other flags.
     """
+    check_asked(folder / "asked.json", train_flags)
+    check_asked(folder / f"asked-{test}.json", test_flags)
     if not (folder / test / "summary.json").is_file():
         if (folder / "last.pt").is_file():
             call("train.py", "--resume", str(folder))  # one that is finished does no epoch more
@@ -121,6 +124,18 @@ def train_and_score(
             call("train.py", "--out", str(folder), *train_flags)
         call("evaluate.py", "--checkpoint", str(folder / "best.pt"), "--out", str(folder / test), *test_flags)
     return json.loads((folder / test / "summary.json").read_text(encoding="utf-8"))
+
+
+def check_asked(path: Path, flags: Sequence[str]) -> None:
+    """Note the flags in a file, or hold them against those noted by an earlier call: its numbers are not to be relabelled."""
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(flags), encoding="utf-8")
+    before = json.loads(path.read_text(encoding="utf-8"))
+    if before != list(flags):
+        raise ValueError(
+            f"{path.parent} was made with {' '.join(before)}, now asked for {' '.join(flags)}; name another --out"
+        )
 
 
 def call(script: str, *arguments: str) -> None:

@@ -25,7 +25,7 @@ class AugmentConfig:
     shift: float = 0.12  # of the square's half side
     shear: float = 0.1
     elastic: float = 0.02  # largest displacement of the bent grid, of the half side
-    mirror: float = 0.0  # probability; off because sides carry meaning: it would also have to swap right and left
+    mirror: float = 0.0  # probability; off because hearts would lie on the right (the lungs' masks are exchanged)
     gamma: float = 0.6  # exponent between exp(-gamma) and exp(+gamma)
     contrast: float = 0.3
     brightness: float = 0.2

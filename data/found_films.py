@@ -11,9 +11,10 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".img", ".d
 DICOM_INDEX = "DICOMDIR"  # lists the films of a disc, is none
 
 
-def find_films(places: Sequence[Path]) -> list[Path]:
+def find_films(places: Sequence[Path], but: Collection[Path] = ()) -> list[Path]:
     """Return the films at the places, folders searched to the bottom, in alphabetical order within each, none twice.
 
+    but: folders whose files are no films, unless they are named themselves: what earlier calls wrote.
     A file that is named directly is taken whatever its ending; in a folder, those without an ending or with a number for one are
     taken where they are DICOM inside. Links that lead out of a searched folder are not followed. Raises FileNotFoundError for a
     place that does not exist, ValueError for one that is neither file nor folder, or where there is no film at all. Paths are
@@ -22,7 +23,7 @@ def find_films(places: Sequence[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for place in map(Path, map(os.path.abspath, places)):
         if place.is_dir():
-            found.update(dict.fromkeys(_films_below(place)))
+            found.update(dict.fromkeys(_films_below(place, [Path(os.path.abspath(folder)) for folder in but])))
         elif place.is_file():
             found[place] = None
         elif place.exists():
@@ -49,11 +50,14 @@ def names_for(
     single = {stem for stem, count in counts.items() if count == 1}
     names: dict[Path, str] = {}
     given = {*known.values(), *taken}
+    last: Counter[str] = (
+        Counter()
+    )  # number of each stem: to count from 1 for every film would take the square of their number
     for path, stem in stems.items():
-        name, number = stem, 0
-        while path not in known and (name in given or (name in single if number else counts[stem] > 1)):
-            number += 1
-            name = f"{stem}-{number}"
+        name = stem
+        while path not in known and (name in given or (counts[stem] > 1 if name == stem else name in single)):
+            last[stem] += 1
+            name = f"{stem}-{last[stem]}"
         names[path] = known.get(path, name)
         given.add(names[path])
     return names
@@ -64,10 +68,12 @@ def printable(text: str | Path) -> str:
     return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _films_below(folder: Path) -> Iterator[Path]:
+def _films_below(folder: Path, but: Collection[Path]) -> Iterator[Path]:
     root = folder.resolve()
     for path in sorted(folder.rglob("*")):
         try:
+            if any(other in path.parents and other not in (folder, *folder.parents) for other in but):
+                continue
             if path.is_file() and _looks_like_film(path) and path.resolve().is_relative_to(root):
                 yield path
         except OSError:  # a folder that may not be entered, a link that leads in a circle: nothing to be read there

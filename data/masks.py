@@ -38,8 +38,8 @@ def load_masks(record: ImageRecord) -> dict[str, np.ndarray]:
 def load_unjudged(record: ImageRecord) -> np.ndarray:
     """Return what the sources of a film's masks mark as not to be judged, bool (H, W): devices, say, or text.
 
-    These are pixels that are neither 0 nor the value inside, where that is stated; `load_masks` has them outside. None where no
-    mask states it. Raises ValueError when a mask's size is not the film's.
+    These are pixels that are neither 0 nor the value inside, where that is stated; `load_masks` has them outside. Nowhere
+    if no mask states it. Raises ValueError when a mask's size is not the film's.
     """
     unjudged = np.zeros((record.height, record.width), bool)
     for mask in record.masks:

@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +28,17 @@ def finish_run(connection: sqlite3.Connection, run_id: int, status: str = "finis
     connection.execute("UPDATE run SET status = ?, finished_at = ? WHERE run_id = ?", (status, utc_now(), run_id))
 
 
+@contextmanager
+def closing_run(connection: sqlite3.Connection, run_id: int) -> Iterator[None]:
+    """Set a run's end by how the block ends: finished, interrupted (Ctrl-C) or failed."""
+    try:
+        yield
+    except BaseException as error:
+        finish_run(connection, run_id, "interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+        raise
+    finish_run(connection, run_id)
+
+
 def resume_run(connection: sqlite3.Connection, run_id: int) -> None:
     """Mark a stopped run as running again."""
     connection.execute("UPDATE run SET status = 'running', finished_at = NULL WHERE run_id = ?", (run_id,))
@@ -41,11 +54,13 @@ def log_epoch(connection: sqlite3.Connection, run_id: int, epoch: int, values: d
     )
 
 
-def find_run(connection: sqlite3.Connection, command: str, folder: str | Path) -> sqlite3.Row | None:
-    """Return the newest run of a command whose results lie in a folder, or None."""
+def find_run(
+    connection: sqlite3.Connection, command: str, folder: str | Path, status: str | None = None
+) -> sqlite3.Row | None:
+    """Return the newest run of a command whose results lie in a folder, of one status if that is given, or None."""
     return connection.execute(
-        "SELECT * FROM run WHERE command = ? AND folder = ? ORDER BY run_id DESC LIMIT 1",
-        (command, str(Path(folder).absolute())),
+        "SELECT * FROM run WHERE command = ? AND folder = ? AND status = coalesce(?, status) ORDER BY run_id DESC LIMIT 1",
+        (command, str(Path(folder).absolute()), status),
     ).fetchone()
 
 

@@ -105,21 +105,22 @@ class Selection:
             )
 
 
-def run_query(
-    connection: sqlite3.Connection, sql: str, parameters: dict[str, object], needed_columns: Sequence[str] = ()
-) -> list[sqlite3.Row]:
+def run_query(connection: sqlite3.Connection, sql: str, parameters: dict[str, object]) -> list[sqlite3.Row]:
     """Run one SELECT and return its rows.
 
     SQLite is told to refuse everything but reading while the statement is compiled, so a user's own query can change
-    nothing. Raises ValueError with SQLite's words, or naming the needed columns that the query does not return.
+    nothing. Raises ValueError with SQLite's words.
     """
-    return list(_read_rows(connection, sql, parameters, needed_columns, MOST_ROWS))
+    return list(_read_rows(connection, sql, parameters, (), MOST_ROWS))
 
 
 def _read_rows(
     connection: sqlite3.Connection, sql: str, parameters: dict[str, object], needed_columns: Sequence[str], most: int
 ) -> Iterator[sqlite3.Row]:
-    """Yield the rows of one SELECT; ValueError as `run_query` says, and instead of row number `most` + 1."""
+    """Yield the rows of one SELECT.
+
+    ValueError with SQLite's words, naming needed columns that lack, and instead of row number `most` + 1.
+    """
     try:
         cursor = _execute_reading_only(connection, sql, parameters)
         columns = [column[0] for column in cursor.description or ()]

@@ -18,7 +18,7 @@ _NOTHING_IN_COMMON = "--against {}: no film of this evaluation is in its scores.
 def check_comparable(folder: Path, records: Iterable[ImageRecord]) -> None:
     """Raise before any film is scored what `compare_with` would raise after all of them."""
     films = {(source, file) for source, file, _ in _read_scores(folder)}
-    if not any((record.source, record.file) in films for record in records):
+    if not any(record.masks and (record.source, record.file) in films for record in records):
         raise ValueError(_NOTHING_IN_COMMON.format(folder))
 
 

@@ -85,7 +85,8 @@ FORMATS: dict[str, Callable[[Path, Rows], list[str]]] = {
 def with_masks(out: Path, rows: Rows, notes: list[str]) -> Iterator[dict]:
     """Yield the rows whose mask files are there, and note the others: a row of an earlier call may have lost its own."""
     for row in rows:
-        if all(_mask_path(out, row, name).is_file() for name in STRUCTURES):
+        paths = [_mask_path(out, row, name) for name in STRUCTURES]
+        if all(path.is_file() and path.stat().st_size > 0 for path in paths):  # empty after a power cut
             yield row
         else:
             notes.append(f"{row['file']}: its masks are no longer there; predict it again")

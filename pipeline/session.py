@@ -16,13 +16,13 @@ from data.dataset import FilmDataset, Preprocessing, cache_folder
 from data.writing import atomic_file
 from db.connection import connect_existing
 from db.records import ImageRecord
-from db.runs import find_run, finish_run, resume_run, start_run
+from db.runs import find_run, finish_run, log_epoch, resume_run, start_run
 from db.selection import query_text, select_images
 from db.splits import draw
 from pipeline.curriculum import Stage, plan_stages
 from pipeline.train_settings import TrainConfig
 from pipeline.trained_on import patients_trained_on
-from report.run_folder import write_config, write_split
+from report.run_folder import read_facts, write_config, write_metrics, write_split
 from unet.checkpoint import load_checkpoint, save_checkpoint
 from unet.device import choose_device, choose_precision
 from unet.distributed import check_shares, first_then_others, from_first, is_first, size
@@ -139,7 +139,7 @@ def already_known(init: Path | None, records: Sequence[ImageRecord]) -> list[str
     if init is None:
         return []
     try:
-        patients = patients_trained_on(init)
+        patients = patients_trained_on(init, as_far_as_known=True)
     except FileNotFoundError:  # weights on their own, or of a training whose folder has gone: nobody can say
         return []
     known = sum(record.split == "test" and record.patient_id in patients for record in records)
@@ -206,13 +206,29 @@ def begin_or_resume(session: Session, facts: dict) -> None:
         if not config.overfit_batch:
             save(session, "last.pt", resumable=True)
         return
+    check_unchanged(config.out, facts)
     follow(session)
     stored = find_run(session.connection, "train", config.out)
     session.run_id = (
         stored["run_id"] if stored else start_run(session.connection, "train", config.out, settings_as_dict(config))
     )
     resume_run(session.connection, session.run_id)
+    for row in session.history:  # a kill between last.pt and the log has lost the last one
+        log_epoch(session.connection, session.run_id, row["epoch"], row)
+    if session.history:
+        write_metrics(config.out, session.history)
     print(f"Going on after epoch {trainer.epoch} of {trainer.settings.epochs}")
+
+
+def check_unchanged(folder: Path, facts: dict) -> None:
+    """Refuse to go on with other films than a training was begun with: other films, another schedule, scores of other films."""
+    before = read_facts(folder)
+    for name in ("split_set", "films", "guests", "stages"):
+        if name in before and before[name] != facts[name]:
+            raise ValueError(
+                f"--resume {folder}: was begun with {name} {before[name]}, the database gives {facts[name]} now; bring the films "
+                "back, or begin a new training"
+            )
 
 
 def follow(session: Session) -> None:

@@ -6,17 +6,27 @@ from pathlib import Path
 from unet.checkpoint import load_checkpoint
 
 
-def patients_trained_on(path: Path) -> set[str]:
-    """Return the patients whom a best.pt learnt from or was chosen by, also before --init.
+def patients_trained_on(path: Path, as_far_as_known: bool = False) -> set[str]:
+    """Return the patients whom a best.pt learnt from or was chosen by, also in the trainings before it (--init).
 
-    They are what split.csv beside it lists; FileNotFoundError where there is none.
+    They are what split.csv beside each of them lists. FileNotFoundError where there is none; as_far_as_known: only where there is
+    none beside the first.
     """
-    split = path.parent / "split.csv"
-    if not split.is_file():
-        raise FileNotFoundError(
-            f"{split}: not there, so nothing says which patients {path} was trained on; name it in its own folder"
-        )
-    with open(split, newline="", encoding="utf-8") as file:
-        patients = {row["patient_id"] for row in csv.DictReader(file) if row["split"] != "test"}
-    before = load_checkpoint(path).training.get("init")
-    return patients | patients_trained_on(Path(before)) if before else patients
+    patients: set[str] = set()
+    seen: set[Path] = set()
+    while path.resolve() not in seen:  # a folder may have been trained anew, starting from what had started from it
+        split = path.parent / "split.csv"
+        if not split.is_file():
+            if seen and as_far_as_known:
+                break
+            raise FileNotFoundError(
+                f"{split}: not there, so nothing says which patients {path} was trained on; name it in its own folder"
+            )
+        with open(split, newline="", encoding="utf-8") as file:
+            patients |= {row["patient_id"] for row in csv.DictReader(file) if row["split"] != "test"}
+        seen.add(path.resolve())
+        before = load_checkpoint(path).training.get("init")
+        if before is None:
+            break
+        path = Path(before)
+    return patients

@@ -17,6 +17,12 @@ def write_config(folder: Path, settings: dict, facts: dict) -> None:
         file.write((json.dumps({"settings": settings, "facts": facts}, indent=2) + "\n").encode())
 
 
+def read_facts(folder: Path) -> dict:
+    """Return what was found when a run began, as `write_config` wrote it; empty where there is no config.json."""
+    path = folder / "config.json"
+    return json.loads(path.read_text(encoding="utf-8"))["facts"] if path.is_file() else {}
+
+
 def write_split(folder: Path, records: Sequence[ImageRecord]) -> None:
     """Write split.csv: which film of which patient is in which split."""
     rows = [(r.source, r.image_id, r.file, r.patient_id, r.split) for r in records]

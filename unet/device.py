@@ -17,9 +17,15 @@ WORTH_IT = 1.2  # bfloat16 must be this much faster than float32, or the simpler
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Return the named device, or for 'auto' CUDA, else MPS, else the processor."""
+    """Return the named device, or for 'auto' CUDA, else MPS, else the processor; ValueError for one that is not there."""
     if name != "auto":
-        return torch.device(name)
+        try:
+            device = torch.device(name)
+            torch.empty(1, device=device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"--device {name}: not to be had here ({reason}); try auto or cpu") from error
+        return device
     if torch.cuda.is_available():
         return torch.device("cuda")
     if torch.backends.mps.is_available():

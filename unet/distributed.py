@@ -157,12 +157,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
             return super().forward(images)
         x = images if images.dtype == torch.float64 else images.float()
         count = x.numel() // x.shape[1]
-        if count:
-            own_var, own_mean = torch.var_mean(x, dim=(0, 2, 3), correction=0)
-        else:
-            own_var = own_mean = x.sum(
-                dim=(0, 2, 3)
-            )  # 0, and part of the graph, so that backward sends its messages too
+        own_var, own_mean = torch.var_mean(x, dim=(0, 2, 3), correction=0)
         counted = torch.cat([own_mean * count, own_mean.new_tensor([count])])
         sums, whole = _Sum.apply(counted).split([self.num_features, 1])
         mean = sums / whole

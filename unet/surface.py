@@ -34,6 +34,7 @@ def surface_distances(
     The diagonal is that of the whole frame, sqrt((H * row)^2 + (W * column)^2), so no true distance reaches it.
     """
     _check(mask_pred, mask_true, spacing)
+    spacing = float(spacing[0]), float(spacing[1])  # whole numbers would square far rows past what they can hold
     height, width = mask_true.shape
     diagonal = float(np.hypot(height * spacing[0], width * spacing[1]))
     empty = {(True, True): "both", (True, False): "pred", (False, True): "true"}.get(

@@ -4,6 +4,7 @@ Everything random is drawn from (seed, epoch) or (seed, step), so a training tha
 if it had not stopped.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -100,6 +101,11 @@ class Trainer:
             logits = self.model(images)
         loss = dice_bce_loss(with_union(logits.float()), masks, known, self.settings.dice_weight) * loss_share(known)
         # backward, clip, step
+        whole = sum_of(float(loss.detach()))
+        if not math.isfinite(whole):
+            raise ValueError(
+                f"the loss of step {self.step + 1} is {whole}; nothing is saved of it; try a smaller --learning-rate"
+            )
         self.model.zero_grad(set_to_none=True)
         loss.backward()
         sum_gradients(self.model)
@@ -108,7 +114,7 @@ class Trainer:
             optimizer.step()
         self.average.update(self.model)
         self.step += 1
-        return sum_of(float(loss.detach()))
+        return whole
 
     @torch.inference_mode()
     def validate(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Validation:

@@ -82,3 +82,12 @@ def test_the_flags_of_every_variant_are_flags_of_train():
 
     for flags in (*ablation.INGREDIENTS.values(), *ablation.efficiency_variants().values()):
         parse_settings(TrainConfig, list(flags), "")
+
+
+def test_numbers_of_other_flags_are_not_shown_as_these(tmp_path):
+    ablation.train_and_score(tmp_path, ("--seed", "1"))
+    ablation.train_and_score(tmp_path, ("--seed", "1"), "home", ("--source", "a"))
+    with pytest.raises(ValueError, match="was made with --seed 1, now asked for --seed 2; name another --out"):
+        ablation.train_and_score(tmp_path, ("--seed", "2"))
+    with pytest.raises(ValueError, match="was made with --source a, now asked for --source b"):
+        ablation.train_and_score(tmp_path, ("--seed", "1"), "home", ("--source", "b"))

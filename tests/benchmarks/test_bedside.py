@@ -75,6 +75,21 @@ def test_patients_of_the_training_before_a_fine_tuning_count_too_and_a_lone_file
         patients_trained_on(network)
 
 
+def test_a_training_before_that_has_gone_or_came_after_does_not_hide_what_is_known(network, tmp_path):
+    two_folds(tmp_path, network, ["a", "b", "c", "d", "e"])
+    first, tuned = tmp_path / "fold1/best.pt", tmp_path / "fold2/best.pt"
+    for path, before in ((first, tuned), (tuned, first)):  # the first was trained anew, from what had started from it
+        checkpoint = load_checkpoint(path)
+        checkpoint.training["init"] = str(before)
+        with open(path, "wb") as file:
+            save_checkpoint(file, checkpoint)
+    assert patients_trained_on(first) == patients_trained_on(tuned) == {"a", "b", "c", "d", "e"}
+    (tmp_path / "fold1/split.csv").unlink()
+    assert patients_trained_on(tuned, as_far_as_known=True) == {"a", "c", "e"}
+    with pytest.raises(FileNotFoundError, match="nothing says which patients"):
+        patients_trained_on(tuned)
+
+
 def test_the_share_outside_is_of_the_lungs():
     lungs, drawn = np.zeros((4, 5), bool), np.ones((4, 5), bool)
     assert bedside.share_outside(lungs, drawn) is None

@@ -3,6 +3,7 @@
 import csv
 import html.parser
 import json
+import shutil
 from contextlib import closing
 from pathlib import Path
 
@@ -14,8 +15,10 @@ import analyze
 import evaluate
 import train
 from db.connection import connect
+from db.runs import find_run
 from pipeline.analysis import Analysis
 from report.page import Table
+from unet.checkpoint import load_checkpoint, save_checkpoint
 from unet.metrics import count, dice
 
 ROOT = Path(__file__).parent.parent.parent
@@ -153,6 +156,33 @@ def test_folds_are_pooled(phantom_db, small_training, tmp_path):
     ):  # and no half of the films scored
         evaluate.main(["--checkpoint", str(out), "--db", str(other), "--out", str(tmp_path / "half")])
     assert not (tmp_path / "half").exists()
+    begun = load_checkpoint(out / "fold2/best.pt")
+    begun.validation = {}  # what is fitted after the last epoch
+    with open(out / "fold2/best.pt", "wb") as file:
+        save_checkpoint(file, begun)
+    with pytest.raises(
+        ValueError, match=f"fold 2 is not trained to its end; go on with python train.py --resume {out}"
+    ):
+        evaluate.main(["--checkpoint", str(out)])
+    shutil.rmtree(out / "fold2")
+    with pytest.raises(ValueError, match="fold 2 is not trained to its end"):
+        evaluate.main(["--checkpoint", str(out)])
+    assert evaluate.main(["--checkpoint", str(out / "fold1"), "--precision", "float32"]) == 0
+
+
+def test_an_evaluation_that_is_stopped_leaves_the_one_before_to_be_analysed(
+    trained, evaluated, phantom_db, monkeypatch
+):
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluate, "score_all", stop)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate.main(["--checkpoint", str(trained), "--out", str(evaluated), "--precision", "float32"])
+    with closing(connect(phantom_db)) as connection:
+        newest = find_run(connection, "evaluate", evaluated)
+        assert newest["status"] == "interrupted"
+        assert analyze.evaluation_of(connection, evaluated) < newest["run_id"]
 
 
 @pytest.mark.parametrize(
@@ -294,7 +324,9 @@ def test_a_wrong_group_names_the_known_ones(phantom_db, tmp_path):
         analyze.main(["--db", str(phantom_db), "--by", "shoe", "--out", str(tmp_path / "a")])
 
 
-def test_two_evaluations_are_compared_on_the_films_both_have(trained, evaluated, phantom_db, tmp_path, capsys):
+def test_two_evaluations_are_compared_on_the_films_both_have(
+    trained, evaluated, phantom_db, tmp_path, capsys, monkeypatch
+):
     argv = [
         "--checkpoint",
         str(trained),
@@ -324,3 +356,8 @@ def test_two_evaluations_are_compared_on_the_films_both_have(trained, evaluated,
     )
     with pytest.raises(FileNotFoundError, match="no scores.csv there"):
         evaluate.main([*argv, "--against", str(tmp_path)])
+    monkeypatch.setattr(
+        evaluate, "score_all", None
+    )  # refused before any film is scored: without masks nothing compares
+    with pytest.raises(ValueError, match="no film of this evaluation is in its scores.csv"):
+        evaluate.main([*argv, "--query", "every_image", "--split", "all", "--against", str(evaluated)])

@@ -17,7 +17,6 @@ import pytest
 import torch
 
 import train
-from data import writing
 from db.connection import connect
 from db.selection import select_images
 from pipeline import session
@@ -148,7 +147,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(phantom_db, tmp_path, monke
     with pytest.raises(OSError, match="No space left"):
         call(phantom_db, tmp_path / "run")
     assert saved and load_checkpoint(tmp_path / "run/last.pt").progress["epoch"] == 1
-    assert not list((tmp_path / "run").glob(".*tmp")) and writing.atomic_file
+    assert not list((tmp_path / "run").glob(".*tmp"))
 
 
 def test_a_sound_set_up_learns_one_batch_by_heart(phantom_db, tmp_path, capsys):
@@ -341,3 +340,39 @@ def test_guests_are_other_films_than_those_a_query_has_chosen_and_have_a_mask(tw
     assert guests(every) == set()  # it has chosen them already, without a mask
     assert guests("SELECT image_id, mask_id FROM mask WHERE convention = 'includes_heart'") == set()
     assert guests("SELECT image_id, mask_id FROM mask WHERE convention = 'clear_field'") == set()
+
+
+def test_ctrl_c_in_a_fold_names_the_cross_validation_to_go_on_with(phantom_db, tmp_path, capsys, monkeypatch):
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "train_one_epoch", stop)
+    assert call(phantom_db, tmp_path / "cross", "--folds", "2", "--epochs", "1") == 130
+    assert f"--resume {tmp_path / 'cross'}\n" in capsys.readouterr().err
+
+
+def test_a_training_does_not_go_on_with_other_films(phantom_db, tmp_path):
+    db = tmp_path / "films.sqlite"
+    shutil.copy(phantom_db, db)
+    assert call(db, tmp_path / "run", "--epochs", "1") == 0
+    with closing(connect(db)) as connection:
+        image = connection.execute("SELECT image_id FROM mask LIMIT 1").fetchone()[0]
+        connection.execute("DELETE FROM mask WHERE image_id = ?", (image,))
+    with pytest.raises(ValueError, match="was begun with films .* now; bring the films back"):
+        train.main(["--resume", str(tmp_path / "run")])
+
+
+def test_an_epoch_that_a_kill_kept_out_of_the_log_is_written_at_the_resume(phantom_db, tmp_path):
+    db = tmp_path / "films.sqlite"
+    shutil.copy(phantom_db, db)
+    assert call(db, tmp_path / "run", "--epochs", "2") == 0
+    with closing(connect(db)) as connection:
+        connection.execute("DELETE FROM epoch WHERE epoch = 2")
+        (tmp_path / "run/metrics.csv").unlink()
+        assert train.main(["--resume", str(tmp_path / "run")]) == 0
+        epochs = connection.execute(
+            "SELECT epoch FROM epoch JOIN run USING (run_id) WHERE folder = ?", (str(tmp_path / "run"),)
+        )
+        assert sorted(row[0] for row in epochs) == [1, 2]
+    with open(tmp_path / "run/metrics.csv") as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]

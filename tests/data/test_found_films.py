@@ -42,3 +42,20 @@ def test_nothing_found_is_said(folder, tmp_path):
 def test_equal_stems_get_numbers_that_nobody_else_has():
     paths = [Path("a/x.png"), Path("b/x.png"), Path("c/y.png"), Path("d/x-1.png")]
     assert list(names_for(paths).values()) == ["x-2", "x-3", "y", "x-1"]
+
+
+def test_what_an_earlier_call_wrote_into_a_searched_folder_is_no_film_unless_it_is_named(folder):
+    own = folder / "results"
+    for name in ("masks/heart/a.png", "overlays/a.jpg", "kept/c.png"):
+        (own / name).parent.mkdir(parents=True, exist_ok=True)
+        (own / name).write_bytes(b"")
+    results = [own / "masks", own / "overlays"]
+    found = [path.relative_to(folder).as_posix() for path in find_films([folder], but=results)]
+    assert found == ["a.png", "results/kept/c.png", "sub/b.JPG", "sub/deep/a.png", "x.png/inside.png"]
+    assert find_films([own / "masks"], but=results) == [own / "masks/heart/a.png"]
+    assert find_films([own / "overlays/a.jpg"], but=results) == [own / "overlays/a.jpg"]
+
+
+def test_many_films_of_one_stem_are_numbered_in_order():
+    paths = [Path(f"series{number}/1-1.dcm") for number in range(3000)]
+    assert list(names_for(paths).values()) == [f"1-1-{number}" for number in range(1, 3001)]

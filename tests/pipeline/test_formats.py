@@ -53,9 +53,11 @@ def test_coco_annotations_hold_the_same_masks_boxes_and_areas(done):
 def test_a_film_whose_masks_are_gone_is_named_and_the_others_are_written(done, format):
     out, rows = done
     (out / "a.png").write_bytes(encode_mask(RIGHT))
-    gone = {**rows[0], "file": "films/gone.png", "name": "gone"}
-    notes = FORMATS[format](out, [gone, {**rows[0], "file": str(out / "a.png")}])
-    assert notes[0] == "films/gone.png: its masks are no longer there; predict it again"
+    gone, empty = ({**rows[0], "file": f"films/{name}.png", "name": name} for name in ("gone", "empty"))
+    for name in MASKS:
+        (out / "masks" / name / "empty.png").touch()
+    notes = FORMATS[format](out, [gone, empty, {**rows[0], "file": str(out / "a.png")}])
+    assert notes[:2] == [f"films/{n}.png: its masks are no longer there; predict it again" for n in ("gone", "empty")]
     if format == "rle":
         assert len((out / "rle.csv").read_text().splitlines()) == 1 + 3
     if format == "coco":

@@ -107,6 +107,11 @@ def test_an_empty_mask_is_neither_left_out_nor_nan(pred_empty, true_empty, name)
     assert nsd(distances, 100.0) == (1 if name == "both" else 0)
 
 
+def test_a_spacing_in_whole_numbers_is_one_like_any_other():
+    pred, true = dots((0, 0)), dots((12, 16))
+    assert hd(surface_distances(pred, true, (1, 1))) == hd(surface_distances(pred, true)) == 20
+
+
 def test_missing_a_structure_is_worse_than_the_farthest_wrong_one():
     missed = surface_distances(np.zeros((13, 17), bool), dots((0, 0)))
     opposite = surface_distances(dots((12, 16)), dots((0, 0)))

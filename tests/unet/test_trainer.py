@@ -47,6 +47,18 @@ def test_a_small_network_learns_discs_by_heart(optimizer, epochs):
     assert result.dice_lungs > 0.95 and result.dice_heart > 0.9 and result.constant == ()
 
 
+def test_a_loss_that_is_no_number_stops_the_training_before_a_weight_moves():
+    trainer = make()
+    run_epochs(trainer, 1)
+    before = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items() if "running" not in name}
+    images, masks, known = next(batches(1))
+    with pytest.raises(ValueError, match="the loss of step 4 is nan; .* try a smaller --learning-rate"):
+        trainer.train_step(images * float("nan"), masks, known)
+    for name, tensor in before.items():
+        if "tracked" not in name:
+            assert torch.equal(trainer.model.state_dict()[name], tensor), name
+
+
 @pytest.mark.parametrize("optimizer, older", [("muon", False), ("adamw", False), ("adamw", True)])
 def test_a_restored_training_goes_on_bit_for_bit(optimizer, older):
     config = UNetConfig(base=4, depth=2, dropout=0.3)
