@@ -50,6 +50,13 @@ def test_every_film_gets_masks_of_its_own_size_an_overlay_and_a_row(network, fil
     assert "Nobody has checked these masks" in (tmp_path / "out/report.html").read_text()
 
 
+def test_results_inside_the_searched_folder_are_no_films_of_the_next_call(network, films):
+    for _ in range(2):
+        assert call(network, films / "results", films) == 0
+        assert len(rows(films / "results")) == 3
+    assert not rows(films / "results", "failures.csv")
+
+
 def test_of_several_folds_the_first_predicts_and_says_so(network, films, tmp_path, capsys):
     for fold in ("fold1", "fold2"):
         (tmp_path / "cross" / fold).mkdir(parents=True)
