@@ -30,7 +30,7 @@ from db.records import SourceFilm
 
 PHANTOM = "phantom"
 # another number whenever the films or their masks are drawn otherwise
-DEFAULT_DATABASE = Path("datasets") / "phantom2.sqlite"
+DEFAULT_DATABASE = Path("datasets") / "phantom3.sqlite"
 DEFAULT_COUNT = 300
 DECODING_THREADS = 4
 

@@ -27,7 +27,8 @@ def expose(soft: np.ndarray, bone: np.ndarray, metal: np.ndarray, frame: Frame, 
 def display(density: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Map log exposure to grey levels as different hospitals do: other windows, curves, gammas, shading."""
     low = np.percentile(density, rng.uniform(0.0, 12.0))
-    high = np.percentile(density, rng.uniform(94.0, 99.9))
+    washed_out = rng.random() < 0.35  # abdomen and mediastinum are one white, as on many a film
+    high = np.percentile(density, rng.uniform(70.0, 94.0) if washed_out else rng.uniform(94.0, 99.9))
     grey = np.clip((density - low) / max(high - low, 1e-3), 0, 1)
     if rng.random() < 0.5:  # an S-shaped film curve
         slope = rng.uniform(3, 7)

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from data.phantom import draw_phantom
 from data.phantom.measurements import corner_angle
+from data.phantom.physics import display
 from data.phantom.tissue import Findings
 
 SIZE = 160  # small films are drawn quickly and have the same anatomy
@@ -52,6 +53,14 @@ def test_the_angle_of_a_right_angled_corner():
     assert corner_angle(square, np.array([40.0, 0.0]), 20.0) == pytest.approx(90, abs=1e-9)
     wedge = np.array([[0.0, 0.0], [50.0, 0.0], [50.0, 50.0]])
     assert corner_angle(wedge, np.array([0.0, 0.0]), 20.0) == pytest.approx(45, abs=1e-9)
+
+
+def test_on_a_third_of_the_films_what_absorbs_most_is_one_white():
+    rng = np.random.default_rng(0)
+    density = rng.permutation(np.linspace(0, 1, 10_000)).reshape(100, 100)  # no order that shading could follow
+    dense, densest = (density > 0.85) & (density < 0.9), density > 0.95
+    steps = [grey[densest].mean() - grey[dense].mean() for grey in (display(density, rng) for _ in range(200))]
+    assert 0.15 < np.mean(np.array(steps) < 0.005) < 0.4 and max(steps) > 0.1
 
 
 def test_fluid_hides_the_lung_base_and_leaves_its_mask(monkeypatch):
