@@ -23,8 +23,9 @@ from db.records import MASK_STRUCTURES
 from db.runs import log_epoch
 from pipeline.curriculum import best_epoch, stage_at
 from pipeline.fitting import fit_on_training, fit_on_validation
-from pipeline.session import Session, finish, open_session, save, warn
+from pipeline.session import Session, finish, open_session, save
 from pipeline.train_settings import OVERFIT_DICE, OVERFIT_STEPS, TrainConfig, complete, stored_config
+from pipeline.training_checks import warn
 from report.run_folder import write_config, write_curves, write_metrics
 from unet.device import keep_freed_memory
 from unet.distributed import from_first, is_first, join, progress_stream, shard

@@ -44,7 +44,7 @@ def fit_on_validation(
     if checkpoint.validation:
         return
     model = prepare_model(checkpoint.build(), device)
-    rows = _evenly(rows, MOST_FILMS)
+    rows = evenly(rows, MOST_FILMS)
 
     def films(batches: Iterable[Batch]) -> Iterator[Film]:
         return (film for batch in batches for film in predict_batch(model, batch, precision))
@@ -52,7 +52,7 @@ def fit_on_validation(
     checkpoint.temperature = fit_temperatures(films(dataset.batches_of(rows, BATCH)))
     points = choose_thresholds(films(dataset.batches_of(rows, BATCH)), checkpoint.temperature)
     checkpoint.threshold = _of_channels({structure: point["threshold"] for structure, point in points.items()})
-    spoilt = _evenly(rows, SPOILT_FILMS)
+    spoilt = evenly(rows, SPOILT_FILMS)
     batches = [dataset.batches_of(rows, BATCH), *(_spoil(dataset.batches_of(spoilt, BATCH), much) for much in SPOILING)]
     traits, truths = [], []
     for logits, known in films(batch for part in batches for batch in part):
@@ -82,7 +82,7 @@ def fit_on_training(
         return
     model = prepare_model(checkpoint.build(), device)
     signs = []
-    for rows in (_evenly(train_rows, MOST_FILMS), _evenly(val_rows, MOST_FILMS)):
+    for rows in (evenly(train_rows, MOST_FILMS), evenly(val_rows, MOST_FILMS)):
         films = (film for batch in dataset.batches_of(rows, BATCH) for film in predict_batch(model, batch, precision))
         planes = (probabilities_of(logits, checkpoint.temperature) for logits, _ in films)
         signs.append([film_signs(film, clean(binarise(film, checkpoint.thresholds()))) for film in planes])
@@ -149,5 +149,6 @@ def _spoil(batches: Iterable[Batch], strength: float) -> Iterator[Batch]:
         yield Batch(images, masks, batch.known)
 
 
-def _evenly(rows: Sequence[int], most: int) -> list[int]:
-    return list(rows)[:: max(1, -(-len(rows) // most))]
+def evenly(rows: Sequence[int], most: int) -> list[int]:
+    """Return all rows, or of more than `most` so many, spread over them."""
+    return [rows[place * len(rows) // most] for place in range(most)] if len(rows) > most else list(rows)

@@ -1,12 +1,10 @@
 """A training under way: its films, its network, its folder and its rows in the database."""
 
 import sqlite3
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 
 import torch
 
@@ -21,8 +19,8 @@ from db.selection import query_text, select_images
 from db.splits import draw
 from pipeline.curriculum import Stage, plan_stages
 from pipeline.train_settings import TrainConfig
-from pipeline.trained_on import patients_trained_on
-from report.run_folder import read_facts, write_config, write_metrics, write_split
+from pipeline.training_checks import already_known, check_counts, check_unchanged, warn
+from report.run_folder import write_config, write_metrics, write_split
 from unet.checkpoint import load_checkpoint, save_checkpoint
 from unet.device import choose_device, choose_precision
 from unet.distributed import check_shares, first_then_others, from_first, is_first, size
@@ -134,41 +132,6 @@ def find_guests(
     ]
 
 
-def already_known(init: Path | None, records: Sequence[ImageRecord]) -> list[str]:
-    """Say how many films that are kept for testing are of patients whom the given weights have seen; often none."""
-    if init is None:
-        return []
-    try:
-        patients = patients_trained_on(init, as_far_as_known=True)
-    except FileNotFoundError:  # weights on their own, or of a training whose folder has gone: nobody can say
-        return []
-    known = sum(record.split == "test" and record.patient_id in patients for record in records)
-    if not known:
-        return []
-    return [
-        f"--init {init} has learnt from patients of {known} films that are kept for testing here: what is reported on them will "
-        "be too good; use the --seed and the folds that it was trained with"
-    ]
-
-
-def check_counts(records: list, counts: Counter, config: TrainConfig) -> None:
-    """Refuse a selection that cannot be trained on, and say why."""
-    if not records:
-        raise ValueError(
-            f"the selection {config.query} finds no film in {config.db}; `python analyze.py --db {config.db}` shows what each "
-            f"condition removes; now --provenance {','.join(config.provenance)} --source {','.join(config.source)}"
-        )
-    patients = len({record.patient_id for record in records})
-    for split in ("train", "val"):
-        if not counts[split]:
-            raise ValueError(
-                f"no film of {len(records)} ({patients} patients) fell into the {split} split; "
-                "the split is by patient: ingest more patients, or try another --seed"
-            )
-    if not counts["test"]:
-        warn("no film fell into the test split: there will be nothing to report on")
-
-
 def build_trainer(config: TrainConfig, stages: Sequence[Stage], device: torch.device) -> Trainer:
     """Build the network and optimiser for the stages of a training."""
     settings = Hyperparameters(
@@ -220,17 +183,6 @@ def begin_or_resume(session: Session, facts: dict) -> None:
     print(f"Going on after epoch {trainer.epoch} of {trainer.settings.epochs}")
 
 
-def check_unchanged(folder: Path, facts: dict) -> None:
-    """Refuse to go on with other films than a training was begun with: other films, another schedule, scores of other films."""
-    before = read_facts(folder)
-    for name in ("split_set", "films", "guests", "stages"):
-        if name in before and before[name] != facts[name]:
-            raise ValueError(
-                f"--resume {folder}: was begun with {name} {before[name]}, the database gives {facts[name]} now; bring the films "
-                "back, or begin a new training"
-            )
-
-
 def follow(session: Session) -> None:
     """Take up, in a process that writes nothing, what the first one has just written or found."""
     last = session.config.out / "last.pt"
@@ -258,9 +210,3 @@ def save(session: Session, name: str, resumable: bool) -> None:
     )
     with atomic_file(session.config.out / name) as file:
         save_checkpoint(file, checkpoint)
-
-
-def warn(message: str) -> None:
-    """Print a warning to stderr, once for all processes."""
-    if is_first():
-        print(f"warning: {message}", file=sys.stderr, flush=True)

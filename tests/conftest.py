@@ -1,5 +1,7 @@
 """Shared fixtures: a fresh in-memory database and a tiny source to write into it."""
 
+from contextlib import closing
+
 import pytest
 
 from db.connection import connect
@@ -34,6 +36,18 @@ def make_film():
         )
 
     return build
+
+
+@pytest.fixture(scope="session")
+def copy_of():
+    """A function that copies a database through SQLite: to open the file itself would drop the locks that others hold."""
+
+    def copy(source, target):
+        with closing(connect(source)) as original, closing(connect(target)) as other:
+            original.backup(other)
+        return target
+
+    return copy
 
 
 @pytest.fixture(scope="session")

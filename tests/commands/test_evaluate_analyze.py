@@ -138,7 +138,7 @@ def test_a_film_that_vanished_is_listed_and_the_rest_scored(trained, phantom_db,
     assert [entry["file"] for entry in summary["failed"]] == [f"images/{film.name}"] and summary["films"] >= 1
 
 
-def test_folds_are_pooled(phantom_db, small_training, tmp_path):
+def test_folds_are_pooled(phantom_db, small_training, tmp_path, copy_of):
     out = tmp_path / "cross"
     train.main(["--db", str(phantom_db), "--out", str(out), *small_training, "--epochs", "1", "--folds", "2"])
     assert evaluate.main(["--checkpoint", str(out), "--precision", "float32"]) == 0
@@ -146,11 +146,9 @@ def test_folds_are_pooled(phantom_db, small_training, tmp_path):
     assert len(rows) == len({row["image_id"] for row in rows}) >= 30
     with pytest.raises(ValueError, match="folds are scored on their own test films"):
         evaluate.main(["--checkpoint", str(out), "--split", "all"])
-    other = tmp_path / "other.sqlite"
-    with closing(connect(phantom_db)) as original, closing(connect(other)) as copy:
-        original.backup(copy)
-        with copy:
-            copy.execute("DELETE FROM split WHERE split_set LIKE '%fold2of2'")
+    other = copy_of(phantom_db, tmp_path / "other.sqlite")
+    with closing(connect(other)) as copy, copy:
+        copy.execute("DELETE FROM split WHERE split_set LIKE '%fold2of2'")
     with pytest.raises(
         ValueError, match="fold2of2, which this database does not have"
     ):  # and no half of the films scored

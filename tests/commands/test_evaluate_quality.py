@@ -3,7 +3,6 @@
 import csv
 import json
 import pickle
-import shutil
 import zipfile
 
 import pytest
@@ -27,11 +26,9 @@ def read_summary(folder):
 
 
 @pytest.fixture
-def undrawn_db(phantom_db, tmp_path):
+def undrawn_db(phantom_db, tmp_path, copy_of):
     """A copy of the films' database in which nobody has drawn five of them."""
-    connect(phantom_db).execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    db = tmp_path / "undrawn.sqlite"
-    shutil.copy(phantom_db, db)
+    db = copy_of(phantom_db, tmp_path / "undrawn.sqlite")
     connect(db).execute("DELETE FROM mask WHERE image_id IN (SELECT image_id FROM image ORDER BY image_id LIMIT 5)")
     return db
 

@@ -57,14 +57,15 @@ def finished(phantom_db, tmp_path_factory):
 
 
 @pytest.fixture
-def two_conventions(phantom_db, tmp_path):
+def two_conventions(phantom_db, tmp_path, copy_of):
     """The path of a database in which the lungs of half of the films are said to be drawn with the heart's shadow inside."""
-    db, half = tmp_path / "two.sqlite", "image_id IN (SELECT image_id FROM image ORDER BY image_id LIMIT 20)"
-    with closing(connect(phantom_db)) as original, closing(connect(db)) as copy:
-        original.backup(copy)
-        with copy:
-            copy.execute(f"DELETE FROM mask WHERE structure = 'heart' AND {half}")
-            copy.execute(f"UPDATE mask SET convention = 'includes_heart' WHERE {half}")
+    db, half = (
+        copy_of(phantom_db, tmp_path / "two.sqlite"),
+        "image_id IN (SELECT image_id FROM image ORDER BY image_id LIMIT 20)",
+    )
+    with closing(connect(db)) as copy, copy:
+        copy.execute(f"DELETE FROM mask WHERE structure = 'heart' AND {half}")
+        copy.execute(f"UPDATE mask SET convention = 'includes_heart' WHERE {half}")
     return db
 
 
@@ -351,9 +352,8 @@ def test_ctrl_c_in_a_fold_names_the_cross_validation_to_go_on_with(phantom_db, t
     assert f"--resume {tmp_path / 'cross'}\n" in capsys.readouterr().err
 
 
-def test_a_training_does_not_go_on_with_other_films(phantom_db, tmp_path):
-    db = tmp_path / "films.sqlite"
-    shutil.copy(phantom_db, db)
+def test_a_training_does_not_go_on_with_other_films(phantom_db, tmp_path, copy_of):
+    db = copy_of(phantom_db, tmp_path / "films.sqlite")
     assert call(db, tmp_path / "run", "--epochs", "1") == 0
     with closing(connect(db)) as connection:
         image = connection.execute("SELECT image_id FROM mask LIMIT 1").fetchone()[0]
@@ -362,9 +362,8 @@ def test_a_training_does_not_go_on_with_other_films(phantom_db, tmp_path):
         train.main(["--resume", str(tmp_path / "run")])
 
 
-def test_an_epoch_that_a_kill_kept_out_of_the_log_is_written_at_the_resume(phantom_db, tmp_path):
-    db = tmp_path / "films.sqlite"
-    shutil.copy(phantom_db, db)
+def test_an_epoch_that_a_kill_kept_out_of_the_log_is_written_at_the_resume(phantom_db, tmp_path, copy_of):
+    db = copy_of(phantom_db, tmp_path / "films.sqlite")
     assert call(db, tmp_path / "run", "--epochs", "2") == 0
     with closing(connect(db)) as connection:
         connection.execute("DELETE FROM epoch WHERE epoch = 2")

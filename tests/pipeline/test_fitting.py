@@ -6,7 +6,14 @@ import torch
 
 from data.dataset import Batch
 from db.records import MASK_STRUCTURES, STRUCTURES
-from pipeline.fitting import choose_thresholds, fit_on_training, fit_on_validation, fit_temperatures, probabilities_of
+from pipeline.fitting import (
+    choose_thresholds,
+    evenly,
+    fit_on_training,
+    fit_on_validation,
+    fit_temperatures,
+    probabilities_of,
+)
 from unet.calibration import add, nll, reliability
 from unet.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from unet.model import UNet, UNetConfig
@@ -84,3 +91,11 @@ class LungsAlone:
             masks[:, 0, 10:40, 5:25] = masks[:, 1, 10:40, 35:55] = 1
             masks[:, MASK_STRUCTURES.index("lungs")] = masks[:, :2].amax(dim=1)
             yield Batch(image, masks, torch.tensor([[name != "heart" for name in MASK_STRUCTURES]]))
+
+
+def test_of_many_films_as_many_as_wanted_are_taken_evenly():
+    rows = range(100, 303)
+    taken = evenly(rows, 200)
+    assert len(taken) == len(set(taken)) == 200 and taken[0] == 100 and set(taken) <= set(rows)
+    assert max(b - a for a, b in zip(taken, taken[1:], strict=False)) == 2
+    assert evenly(range(7), 200) == list(range(7))

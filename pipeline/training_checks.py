@@ -1,0 +1,64 @@
+"""What is refused or warned of before the first step of a training."""
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from db.records import ImageRecord
+from pipeline.train_settings import TrainConfig
+from pipeline.trained_on import patients_trained_on
+from report.run_folder import read_facts
+from unet.distributed import is_first
+
+
+def check_counts(records: list, counts: Counter, config: TrainConfig) -> None:
+    """Refuse a selection that cannot be trained on, and say why."""
+    if not records:
+        raise ValueError(
+            f"the selection {config.query} finds no film in {config.db}; `python analyze.py --db {config.db}` shows what each "
+            f"condition removes; now --provenance {','.join(config.provenance)} --source {','.join(config.source)}"
+        )
+    patients = len({record.patient_id for record in records})
+    for split in ("train", "val"):
+        if not counts[split]:
+            raise ValueError(
+                f"no film of {len(records)} ({patients} patients) fell into the {split} split; "
+                "the split is by patient: ingest more patients, or try another --seed"
+            )
+    if not counts["test"]:
+        warn("no film fell into the test split: there will be nothing to report on")
+
+
+def already_known(init: Path | None, records: Sequence[ImageRecord]) -> list[str]:
+    """Say how many films that are kept for testing are of patients whom the given weights have seen; often none."""
+    if init is None:
+        return []
+    try:
+        patients = patients_trained_on(init, as_far_as_known=True)
+    except FileNotFoundError:  # weights on their own, or of a training whose folder has gone: nobody can say
+        return []
+    known = sum(record.split == "test" and record.patient_id in patients for record in records)
+    if not known:
+        return []
+    return [
+        f"--init {init} has learnt from patients of {known} films that are kept for testing here: what is reported on them will "
+        "be too good; use the --seed and the folds that it was trained with"
+    ]
+
+
+def check_unchanged(folder: Path, facts: dict) -> None:
+    """Refuse to go on with other films than a training was begun with: other films, another schedule, scores of other films."""
+    before = read_facts(folder)
+    for name in ("split_set", "films", "guests", "stages"):
+        if name in before and before[name] != facts[name]:
+            raise ValueError(
+                f"--resume {folder}: was begun with {name} {before[name]}, the database gives {facts[name]} now; bring the films "
+                "back, or begin a new training"
+            )
+
+
+def warn(message: str) -> None:
+    """Print a warning to stderr, once for all processes."""
+    if is_first():
+        print(f"warning: {message}", file=sys.stderr, flush=True)
