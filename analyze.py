@@ -21,7 +21,7 @@ from cli.settings import parse_settings, setting, settings_as_dict
 from data.ingest import ensure_phantom
 from db.connection import connect_existing
 from db.records import CONVENTIONS, ImageRecord
-from db.runs import find_run, finish_run, start_run
+from db.runs import closing_run, find_run, start_run
 from db.scores import write_measurements
 from db.selection import Selection, query_text
 from pipeline.analysis import Analysis, runs_of
@@ -70,18 +70,18 @@ def main(argv: list[str]) -> int:
     evaluation = None if config.run is None else evaluation_of(connection, config.run)
     out.mkdir(parents=True, exist_ok=True)
     run_id = start_run(connection, "analyze", out, settings_as_dict(config))
-    if config.measure:
-        films = selected(connection, analysis.parameters)
-        write_measurements(connection, run_id, measure_references(films, out / "measured"))
-    analysis.add_cohort(rows)
-    if config.likenesses:
-        add_likenesses(analysis, connection)
-    runs = [run_id] if config.measure else []
-    analysis.add_measurements(runs + (runs_of(connection, evaluation) if evaluation is not None else []))
-    if evaluation is not None:
-        analysis.add_evaluation(rows, evaluation)
-    path = write_results(analysis, out, config)
-    finish_run(connection, run_id)
+    with closing_run(connection, run_id):
+        if config.measure:
+            films = selected(connection, analysis.parameters)
+            write_measurements(connection, run_id, measure_references(films, out / "measured"))
+        analysis.add_cohort(rows)
+        if config.likenesses:
+            add_likenesses(analysis, connection)
+        runs = [run_id] if config.measure else []
+        analysis.add_measurements(runs + (runs_of(connection, evaluation) if evaluation is not None else []))
+        if evaluation is not None:
+            analysis.add_evaluation(rows, evaluation)
+        path = write_results(analysis, out, config)
     print(f"Report: {path}")
     return DONE
 

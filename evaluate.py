@@ -64,7 +64,7 @@ def main(argv: list[str]) -> int:
     out = config.out or folder / f"evaluate-{config.split}"
     connection = connect_existing(config.db or Path(predictors[0].checkpoint.training["db"]))
     members = [(predictor, select_records(connection, config, predictor)) for predictor in predictors]
-    if folder != paths[0].parent:
+    if pooled:
         check_folds(predictors, folder)
     check_selection(members, config)
     films = [record for _, records in members for record in records]

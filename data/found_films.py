@@ -50,9 +50,8 @@ def names_for(
     single = {stem for stem, count in counts.items() if count == 1}
     names: dict[Path, str] = {}
     given = {*known.values(), *taken}
-    last: Counter[str] = (
-        Counter()
-    )  # number of each stem: to count from 1 for every film would take the square of their number
+    # the last number of each stem: to count from 1 for every film would take the square of their number
+    last: Counter[str] = Counter()
     for path, stem in stems.items():
         name = stem
         while path not in known and (name in given or (counts[stem] > 1 if name == stem else name in single)):
@@ -70,9 +69,10 @@ def printable(text: str | Path) -> str:
 
 def _films_below(folder: Path, but: Collection[Path]) -> Iterator[Path]:
     root = folder.resolve()
+    but = [other for other in but if folder in other.parents]  # a folder that is searched itself is meant
     for path in sorted(folder.rglob("*")):
         try:
-            if any(other in path.parents and other not in (folder, *folder.parents) for other in but):
+            if any(other in path.parents for other in but):
                 continue
             if path.is_file() and _looks_like_film(path) and path.resolve().is_relative_to(root):
                 yield path

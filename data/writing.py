@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import IO
 
 
+def is_written(path: Path) -> bool:
+    """Tell whether a file that `atomic_file` wrote is there with its content, which the machine's power may have taken."""
+    return path.is_file() and path.stat().st_size > 0
+
+
 @contextmanager
 def atomic_file(path: str | Path, mode: str = "wb", durable: bool = True) -> Iterator[IO]:
     """Open a temporary file beside `path` for writing and rename it to `path` when the block ends well.

@@ -10,7 +10,7 @@ import numpy as np
 from data.loading import LoadedFilm, hash_file, load_film
 from data.measurements import Measurement
 from data.overlay import encode_picture, overlay
-from data.writing import atomic_file
+from data.writing import atomic_file, is_written
 from db.predictions import Done
 from db.records import MASK_STRUCTURES
 from pipeline.evaluation import write_masks
@@ -102,10 +102,10 @@ class FilmJob:
 
 
 def results_exist(out: Path, name: str) -> bool:
-    """Tell whether every file of a film is there; one that lost its content with the machine's power is empty."""
+    """Tell whether every file of a film is there."""
     masks = [out / "masks" / structure / f"{name}.png" for structure in MASK_STRUCTURES]
     files = (*masks, out / "overlays" / f"{name}.jpg")
-    return all(path.is_file() and path.stat().st_size > 0 for path in files)
+    return all(map(is_written, files))
 
 
 def one_line(message: object) -> str:

@@ -14,7 +14,7 @@ from data.dicom_segmentation import write_segmentation
 from data.geometry import bounding_box
 from data.masks import encode_rle
 from data.reading import read_pixels
-from data.writing import atomic_file
+from data.writing import atomic_file, is_written
 from db.records import STRUCTURES
 from report.run_folder import write_csv
 
@@ -85,8 +85,7 @@ FORMATS: dict[str, Callable[[Path, Rows], list[str]]] = {
 def with_masks(out: Path, rows: Rows, notes: list[str]) -> Iterator[dict]:
     """Yield the rows whose mask files are there, and note the others: a row of an earlier call may have lost its own."""
     for row in rows:
-        paths = [_mask_path(out, row, name) for name in STRUCTURES]
-        if all(path.is_file() and path.stat().st_size > 0 for path in paths):  # empty after a power cut
+        if all(is_written(_mask_path(out, row, name)) for name in STRUCTURES):
             yield row
         else:
             notes.append(f"{row['file']}: its masks are no longer there; predict it again")

@@ -3,7 +3,7 @@
 A gradient is mostly a few directions, and little is learnt along the others. Here a layer is one matrix, output channels by
 everything that enters one of them, and its step is the orthogonal matrix next to its averaged gradient. What is no such matrix
 (norms, and the last layer, whose rows are the structures) stays with AdamW. The weights of a transposed convolution come as (in,
-out, height, width): its matrix is turned, the orthogonal one next to it the same.
+out, height, width): that is the transposed matrix, and so is the orthogonal one next to it.
 torch.optim.Muon takes two-dimensional weights alone and multiplies in bfloat16, whatever the processor.
 """
 

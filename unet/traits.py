@@ -90,7 +90,7 @@ def film_signs(probabilities: Mapping[str, np.ndarray], tidy: Mapping[str, np.nd
 
 
 def mirrored_signs(signs: np.ndarray) -> np.ndarray:
-    """Return the signs (SIGNS,) that a film's masks would have if they were mirrored and the lungs exchanged."""
+    """Return the signs (SIGNS,) that a film's masks would have if they were mirrored and the lungs exchanged; NaN stays."""
     mirrored = dict(zip(SIGNS, signs, strict=True))
     for name in ("height_ratio", "area_ratio", "top_difference", "bottom_difference"):
         mirrored[name] = -mirrored[name]

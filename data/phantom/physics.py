@@ -25,7 +25,7 @@ def expose(soft: np.ndarray, bone: np.ndarray, metal: np.ndarray, frame: Frame, 
 
 
 def display(density: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Map log exposure to grey levels as different hospitals do: other windows, curves, gammas, shading."""
+    """Map log exposure (H, W) to grey levels in [0, 1] as different hospitals do: other windows, curves, gammas, shading."""
     low = np.percentile(density, rng.uniform(0.0, 12.0))
     washed_out = rng.random() < 0.35  # abdomen and mediastinum are one white, as on many a film
     high = np.percentile(density, rng.uniform(70.0, 94.0) if washed_out else rng.uniform(94.0, 99.9))

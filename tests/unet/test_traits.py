@@ -35,6 +35,11 @@ def chest():
     }
 
 
+def sure_to(masks, **shares):
+    """The probabilities of a network that is so sure of each structure, inside of its mask alone."""
+    return {name: masks[name] * share for name, share in shares.items()}
+
+
 def test_a_sure_mask_expects_no_loss_and_an_unsure_one_its_share():
     mask = rectangle(4, 8, 5, 10)
     sure = named(structure_traits(mask.astype(np.float32), mask, mask))
@@ -92,11 +97,7 @@ def test_a_film_has_its_traits_for_the_union_too():
 
 def test_mirrored_signs_are_the_signs_of_mirrored_masks():
     masks = chest()
-    planes = {
-        "right_lung": masks["right_lung"] * 0.9,
-        "left_lung": masks["left_lung"] * 0.5,
-        "heart": masks["heart"] * 0.7,
-    }
+    planes = sure_to(masks, right_lung=0.9, left_lung=0.5, heart=0.7)
 
     def flipped(maps):
         own = {name: plane[:, ::-1] for name, plane in maps.items()}
@@ -107,11 +108,7 @@ def test_mirrored_signs_are_the_signs_of_mirrored_masks():
 
 def test_the_signs_of_a_film_are_its_shape_and_how_sure_each_structure_is_either_way():
     masks = chest()
-    planes = {
-        "right_lung": masks["right_lung"] * 1.0,
-        "left_lung": masks["left_lung"] * 0.5,
-        "heart": masks["heart"] * 0.0,
-    }
+    planes = sure_to(masks, right_lung=1.0, left_lung=0.5, heart=0.0)
     signs = film_signs(planes, masks)
     losses = named(signs[len(SHAPES) :], SIGNS[len(SHAPES) :])
     assert list(losses.values()) == pytest.approx(np.log([LEAST, 1 / 3 + LEAST, 1 + LEAST]))
