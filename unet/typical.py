@@ -12,9 +12,9 @@ import numpy as np
 from unet.traits import SIGNS
 
 LEAST_FILMS = 20  # with fewer training films nothing is fitted
-LEAST_VALIDATION = 10  # with fewer validation films the training films serve for the limit as well
-USUAL_SHARE = 0.97  # of the validation films are usual
-MARGIN = 2.0  # how many times as far as usual a film may be: films of other hospitals lie farther, docs/results.md
+PARTS = 10  # of the training films; how far a film usually is, each part says by the fit to the others
+USUAL_SHARE = 0.97  # of the films are usual
+MARGIN = 2.2  # how many times as far as usual a film may be: films of other hospitals lie farther, docs/results.md
 SHRINKAGE = 0.3  # of the covariance towards a multiple of the identity: few films, many numbers
 ODDEST = 8.0  # standard deviations; beyond, and where a mask is missing, a number is as odd as this
 
@@ -22,23 +22,31 @@ ODDEST = 8.0  # standard deviations; beyond, and where a mask is missing, a numb
 def fit_typical(train: Sequence[np.ndarray], val: Sequence[np.ndarray]) -> dict:
     """Return what `strangeness` needs, or, where there are too few films, only how many there are.
 
-    train, val: signs (SIGNS,) of the films the network was trained and chosen on, NaN where a mask is missing.
+    train, val: signs (SIGNS,) of the films the network was trained and chosen on, NaN where a mask is missing. How far is usual
+    all of them say, a training film by a fit without its part: validation films alone are too few for a share this high.
     """
     signs = np.array([own for own in train if not np.isnan(own).any()])
     if len(signs) < LEAST_FILMS:
         return {"signs": list(SIGNS), "films": len(signs)}
+    fit = _fit_distance(signs)
+    distances = [strangeness(fit, own) for own in val]
+    for part in range(PARTS):
+        others = _fit_distance(np.delete(signs, np.s_[part::PARTS], axis=0))
+        distances += [strangeness(others, own) for own in signs[part::PARTS]]
+    return {**fit, "limit": MARGIN * float(np.quantile(distances, USUAL_SHARE))}
+
+
+def _fit_distance(signs: np.ndarray) -> dict:
+    """Return the Mahalanobis distance from films with signs (F, SIGNS), its limit still 1."""
     middle, spread = np.median(signs, axis=0), np.maximum(signs.std(axis=0), 1e-3)
     z = np.clip((signs - middle) / spread, -ODDEST, ODDEST)
     covariance = np.cov(z.T)
     level = np.trace(covariance) / len(covariance)
     precision = np.linalg.inv((1 - SHRINKAGE) * covariance + SHRINKAGE * level * np.eye(len(covariance)))
-    fit = {
+    return {
         "signs": list(SIGNS), "films": len(signs), "middle": middle.tolist(), "spread": spread.tolist(),
         "mean": z.mean(axis=0).tolist(), "precision": precision.tolist(), "limit": 1.0,
     }  # fmt: skip
-    judges = [*val, *(train if len(val) < LEAST_VALIDATION else ())]
-    usual = float(np.quantile([strangeness(fit, own) for own in judges], USUAL_SHARE))
-    return {**fit, "limit": MARGIN * usual}
 
 
 def is_fitted(fit: Mapping) -> bool:
