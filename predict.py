@@ -14,7 +14,7 @@ before is not done twice. Reads PNG, JPEG, TIFF, BMP, GIF, JSRT's .IMG, and DICO
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +35,7 @@ from db.predictions import (
     read_predictions,
     write_prediction,
 )
-from db.runs import finish_run
+from db.runs import closing_run
 from pipeline.compare_films import write_films_comparison
 from pipeline.explain_films import explain_films
 from pipeline.film_job import RESULT_FOLDERS, FilmDone, FilmFailed, FilmJob, Outcome, one_line
@@ -117,22 +117,13 @@ def predict(
     run_id = from_first(lambda: open_prediction_run(connection, config.out, network, settings_as_dict(config)))
     done = films_done(connection, run_id)
     job = FilmJob(predictor, config.out, network, config.photometric, config.fix_orientation, done)
-    try:
-        failures = gather(predict_all(films, job, connection, run_id))
-    except BaseException:
-        finish_run(connection, run_id, "interrupted")
-        raise
-    finally:
-        if is_first():
-            write_predictions(config.out, connection, run_id)
-    if not is_first():
-        return DONE
-    write_csv(config.out / "failures.csv", ("file", "why"), failures)
-    finish_run(connection, run_id)
-    for name in config.format:
-        for note in FORMATS[name](config.out, read_predictions(connection, run_id)):
-            print(one_line(note))
-    return report(config.out, connection, run_id, failures)
+    with closing_run(connection, run_id) if is_first() else nullcontext():
+        try:
+            failures = gather(predict_all(films, job, connection, run_id))
+        finally:
+            if is_first():
+                write_predictions(config.out, connection, run_id)
+        return report(config, connection, run_id, failures) if is_first() else DONE
 
 
 def network_id(checkpoint: Path, config: PredictConfig) -> str:
@@ -181,11 +172,17 @@ def write_predictions(out: Path, connection: sqlite3.Connection, run_id: int) ->
     write_csv(out / "predictions.csv", columns, rows)
 
 
-def report(out: Path, connection: sqlite3.Connection, run_id: int, failures: Sequence[tuple[str, str]]) -> int:
-    """Write the page, print what was done, and return the exit status."""
+def report(
+    config: PredictConfig, connection: sqlite3.Connection, run_id: int, failures: Sequence[tuple[str, str]]
+) -> int:
+    """Write what is made of all films together, print what was done, and return the exit status."""
+    write_csv(config.out / "failures.csv", ("file", "why"), failures)
+    for name in config.format:
+        for note in FORMATS[name](config.out, read_predictions(connection, run_id)):
+            print(one_line(note))
     counts = {**count_predictions(connection, run_id), "failed": len(failures)}
     rows = list(read_predictions(connection, run_id, LISTED))
-    path = write_page(prediction_page(counts, rows, failures, out / "overlays"), out)
+    path = write_page(prediction_page(counts, rows, failures, config.out / "overlays"), config.out)
     print(f"{counts['films']} films done ({counts['review']} to review), {len(failures)} failed. Report: {path}")
     for file, why in failures:
         print(f"failed: {one_line(file)}: {why}")

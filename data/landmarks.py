@@ -17,7 +17,7 @@ LATERAL_SHARE = (
 )
 STEEPNESS = 2.0  # a costophrenic corner is sought down more than outward: it is the lowest point before the outermost
 CARINA_SHARE = UPPER_SHARE  # of both lungs' height, from above: about the height of carina and aortic arch
-CIRCLE_STEPS = 3600
+CIRCLE_STEPS = 1440
 SINES, COSINES = (turn(2 * np.pi * np.arange(CIRCLE_STEPS) / CIRCLE_STEPS) for turn in (np.sin, np.cos))
 
 

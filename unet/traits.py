@@ -55,12 +55,12 @@ def structure_traits(probability: np.ndarray, raw: np.ndarray, tidy: np.ndarray)
     changed. raggedness: log of border pixels squared over the area. doubt: log of the mean of 1 - p inside the mask. area: log
     of the share of the square. missing: 1 where the mask is empty; the rest is then as of one pixel.
     """
-    inside, edge = max(1, int(tidy.sum())), max(1, int(border(tidy).sum()))
+    inside, edge = (max(1, int(np.count_nonzero(mask))) for mask in (tidy, border(tidy)))
     p = probability.astype(np.float64)
     shared = float(p[tidy].sum())
     unsure = p[(p > 1e-4) & (p < 1 - 1e-4)]  # elsewhere the entropy is nothing
     entropy = -float((unsure * np.log(unsure) + (1 - unsure) * np.log1p(-unsure)).sum())
-    changed = int((raw ^ tidy).sum())
+    changed = int(np.count_nonzero(raw ^ tidy))
     return np.array(
         [
             expected_loss(p, tidy),
@@ -79,7 +79,7 @@ def expected_loss(probability: np.ndarray, mask: np.ndarray) -> float:
 
     probability: (N, N) in [0, 1]; mask: bool (N, N); an empty one counts as one pixel of probability 0.
     """
-    total = float(probability.sum(dtype=np.float64)) + max(1, int(mask.sum()))
+    total = float(probability.sum(dtype=np.float64)) + max(1, int(np.count_nonzero(mask)))
     loss = 1 - 2 * float(probability[mask].sum(dtype=np.float64)) / max(total, 1e-9)
     return float(np.log(max(loss, 0.0) + LEAST))
 
@@ -153,4 +153,4 @@ def _box(mask: np.ndarray) -> _Box | None:
     rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
     if not len(rows):
         return None
-    return _Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1, int(mask.sum()))
+    return _Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1, int(np.count_nonzero(mask)))

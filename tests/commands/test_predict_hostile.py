@@ -5,12 +5,15 @@ import errno
 import os
 import struct
 import zlib
+from contextlib import closing
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import predict
+from db.connection import connect_readonly
+from db.runs import find_run
 from pipeline import film_job
 from unet.checkpoint import Checkpoint, save_checkpoint
 from unet.model import UNet, UNetConfig
@@ -140,6 +143,11 @@ def test_a_film_that_may_not_be_read_is_listed(network, films, tmp_path, monkeyp
     ]
 
 
+def status_of(out):
+    with closing(connect_readonly(out / "predictions.sqlite")) as connection:
+        return find_run(connection, "predict", out)["status"]
+
+
 def test_a_full_disk_ends_the_call_and_the_next_one_goes_on(network, films, tmp_path, monkeypatch):
     for number in range(3):
         Image.fromarray(GREY).save(films / f"{number}.png")
@@ -155,9 +163,11 @@ def test_a_full_disk_ends_the_call_and_the_next_one_goes_on(network, films, tmp_
         call(network, tmp_path / "out", films)
     assert [row["name"] for row in rows(tmp_path / "out")] == ["0", "1"]
     assert not list((tmp_path / "out").rglob("*.tmp"))
+    assert status_of(tmp_path / "out") == "failed"
     monkeypatch.setattr(film_job, "write_masks", original)
     assert call(network, tmp_path / "out", films) == 0
     assert [row["name"] for row in rows(tmp_path / "out")] == ["0", "1", "2", "good"]
+    assert status_of(tmp_path / "out") == "finished"
 
 
 def test_a_folder_that_takes_no_files_is_one_clear_error(network, films, tmp_path):
