@@ -30,7 +30,7 @@ def read_image(path: Path, photometric_interpretation: str | None = None) -> np.
     and ValueError for one that is unreadable, truncated, too large or not a grey or colour picture.
     """
     pixels = read_pixels(path)
-    image = pixels.values.astype(np.float32) / (2**pixels.bits_stored - 1)
+    image = np.divide(pixels.values, 2**pixels.bits_stored - 1, dtype=np.float32)
     return 1 - image if photometric_interpretation == "MONOCHROME1" else image
 
 
