@@ -17,7 +17,7 @@ PRESETS = {
         "epochs": 12, "phantom_epochs": 0, "guest_share": 0.0, "small_share": 0.6, "calm_share": 0.2, "size": 256, "base": 32,
     },
     "accurate": {
-        "epochs": 32, "phantom_epochs": 8, "guest_share": 1 / 3, "small_share": 0.55, "calm_share": 1 / 3,
+        "epochs": 24, "phantom_epochs": 6, "guest_share": 1 / 3, "small_share": 0.55, "calm_share": 1 / 3,
         "size": 256, "base": 32,
     },
 }  # fmt: skip
