@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data.dicom import is_dicom
 from data.masks import decode_rle, describe_values, fit_to_film, pixels_inside
 from data.reading import read_pixels
 from db.ingest_rows import CheckedFilm, CheckedMask, Refusal
@@ -27,6 +28,8 @@ def check_film(film: SourceFilm, root: Path) -> tuple[CheckedFilm | None, list[R
     try:
         _check_row(film)
         path = inside(root, film.file)
+        if path.is_file() and is_dicom(path):
+            raise ValueError(f"{film.file}: DICOM is read by predict.py alone; export the films as PNG and list those")
         pixels = read_pixels(path)
         content = hashlib.sha256(path.read_bytes()).hexdigest()
     except (ValueError, OSError) as error:
@@ -124,6 +127,7 @@ def _reason(text: str) -> str:
         ("photometric interpretation", "photometric interpretation not understood"),
         ("no such file", "missing file"),
         ("leads outside", "path leads outside the folder"),
+        ("DICOM is read", "DICOM"),
         ("unreadable or truncated", "unreadable or truncated"),
         ("on a film of", "mask of another size"),
         ("run-length code", "run-length code does not fit"),

@@ -10,12 +10,13 @@ decoded once; what cannot be used is refused with its reason, the rest is writte
 
 import importlib
 import os
+import sqlite3
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -33,6 +34,7 @@ PHANTOM = "phantom"
 DEFAULT_DATABASE = Path("datasets") / "phantom3.sqlite"
 DEFAULT_COUNT = 300
 DECODING_THREADS = 4
+LARGEST_SHARE = 0.7  # of a film, that a mask may cover unremarked; both lungs cover half of a narrow one
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,37 @@ def ingest_films(db: Path, reader: str, root: Path, name: str, films: Sequence[S
     if not films:
         raise ValueError(f"{root}: the {reader} reader found no film there; check that it is the folder of that layout")
     root = root.resolve()
+    films, contradicted = without_contradicted_sex(films)
     with closing(connect(db)) as connection:
+        check_name(connection, name, root)
         checked, refusals = check_films(films, root)
         write_source(connection, name, str(root), reader, checked, refusals, rows_read=len(films))
         print_counts(connection, name, len(films), checked, refusals, db)
+    if contradicted:
+        print(
+            f"  note: {len(contradicted)} patients have rows of both sexes, and none is kept; the first: {contradicted[0]}"
+        )
     return refusals
+
+
+def check_name(connection: sqlite3.Connection, name: str, root: Path) -> None:
+    """Refuse to read a folder over the films of another one that is still there; one that has moved goes on under its name."""
+    row = connection.execute("SELECT root FROM source WHERE name = ?", (name,)).fetchone()
+    if row is not None and row["root"] != str(root) and Path(row["root"]).is_dir():
+        raise ValueError(
+            f"{root}: the database has a source {name} already, read from {row['root']}, whose films and scores would go; give "
+            "this one a --name of its own"
+        )
+
+
+def without_contradicted_sex(films: Sequence[SourceFilm]) -> tuple[list[SourceFilm], list[str]]:
+    """Return the films without the sex of patients whose rows state several, and these patients."""
+    stated: dict[str, set[str]] = {}
+    for film in films:
+        stated.setdefault(film.patient_id, set()).update(filter(None, [film.patient_sex]))
+    doubtful = {patient: None for patient, sexes in stated.items() if len(sexes) > 1}
+    cleaned = [replace(film, patient_sex=None) if film.patient_id in doubtful else film for film in films]
+    return cleaned, list(doubtful)
 
 
 def check_films(films: Sequence[SourceFilm], root: Path) -> tuple[list[CheckedFilm], list[Refusal]]:
@@ -142,7 +170,12 @@ def default_name(reader: str, folder: Path) -> str:
 
 
 def print_counts(
-    connection, name: str, rows: int, checked: Sequence[CheckedFilm], refusals: Iterable[Refusal], db: Path
+    connection: sqlite3.Connection,
+    name: str,
+    rows: int,
+    checked: Sequence[CheckedFilm],
+    refusals: Iterable[Refusal],
+    db: Path,
 ) -> None:
     """Say what was read, written and refused, one line a reason with its first example."""
     again, persons, ids = connection.execute(
@@ -160,6 +193,12 @@ def print_counts(
     empty = [film.film.file for film in checked for mask in film.masks if mask.area_share == 0]
     if empty:
         print(f"  note: {len(empty)} masks are empty, i.e. say that the structure is not there; the first: {empty[0]}")
+    large = [film.film.file for film in checked for mask in film.masks if mask.area_share > LARGEST_SHARE]
+    if large:
+        print(
+            f"  note: {len(large)} masks cover more than {LARGEST_SHARE:.0%} of their film: are inside and outside exchanged? "
+            f"The first: {large[0]}"
+        )
     reasons: dict[tuple[str, str], list[Refusal]] = {}
     for refusal in refusals:
         reasons.setdefault((refusal.what, refusal.reason), []).append(refusal)

@@ -10,6 +10,7 @@ VIEWS = {
     "L": ("LL", None), "LL": ("LL", None), "LATERAL": ("LL", None), "RL": ("RL", None),
     "AXIAL": ("AXIAL", None), "CORONAL": ("CORONAL", None),
 }  # fmt: skip
+OLDEST = 130  # years
 _DATE_FORMATS = (
     ("%Y-%m-%d", "%Y-%m-%d"), ("%Y%m%d", "%Y-%m-%d"), ("%B %d, %Y", "%Y-%m-%d"), ("%b %d, %Y", "%Y-%m-%d"),
     ("%d %B %Y", "%Y-%m-%d"), ("%d %b %Y", "%Y-%m-%d"), ("%m/%d/%Y", "%Y-%m-%d"), ("%m/%d/%y", "%Y-%m-%d"),
@@ -37,12 +38,16 @@ def sex_code(text: str | None) -> str | None:
 
 
 def age_years(text: str | None) -> float | None:
-    """Return an age in years from '45', '045Y', '45yrs', '16 month', '64days', '3W'; None where there is none, or one below 0."""
-    match = re.search(r"(?<![-.\d])(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", text or "")
+    """Return an age in years from '45', '71,5', '045Y', '45yrs', '16 month', '64days', '3W'.
+
+    None for anything else, also a range, and for more than OLDEST years, which is a year of birth or a slip.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:[.,]\d+)?)\s*([a-zA-Z]*)\.?\s*", text or "")
     if match is None:
         return None
     per_year = {"m": 12, "w": 52.1775, "d": 365.2425}.get(match[2][:1].lower(), 1)
-    return round(float(match[1]) / per_year, 4)
+    age = round(float(match[1].replace(",", ".")) / per_year, 4)
+    return age if age <= OLDEST else None
 
 
 def iso_date(text: str | None) -> str | None:

@@ -19,6 +19,10 @@ UNION ALL
 SELECT image_id, source, patient_id, file, 'aspect', round(1.0 * columns / rows, 3), 'twice as long as wide, or more'
 FROM chosen WHERE max(rows, columns) > 2 * min(rows, columns)
 UNION ALL
+SELECT chosen.image_id, chosen.source, chosen.patient_id, chosen.file, 'mask of ' || mask.structure, round(mask.area_share, 3),
+       'covers most of the film: are inside and outside exchanged?'
+FROM mask JOIN chosen USING (image_id) WHERE mask.area_share > 0.7
+UNION ALL
 SELECT chosen.image_id, chosen.source, chosen.patient_id, chosen.file, measurement.name, measurement.value,
        CASE WHEN measurement.value < 0 THEN 'negative ' || measurement.unit ELSE 'beyond what its unit allows' END
 FROM measurement JOIN chosen USING (image_id)

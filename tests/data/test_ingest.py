@@ -301,3 +301,49 @@ def test_same_patient_notes_keep_a_person_in_one_split(tmp_path):
         assert len(splits) == 40
         for number in range(3, 40, 4):
             assert len({splits[f"C_{n:04d}_1.png"] for n in (number, number - 1, number - 2)}) == 1
+
+
+def test_another_folder_under_the_same_name_is_refused_and_a_moved_one_goes_on(two_films, tmp_path, capsys):
+    db, other = tmp_path / "films.sqlite", tmp_path / "elsewhere" / "films"
+    call("manifest", two_films, "--db", db)
+    before = images(db)
+    for name in "xyz":
+        film(other / f"{name}.png")
+    manifest(other, [{"file": f"{name}.png"} for name in "xyz"])
+    with pytest.raises(
+        ValueError, match="has a source films already, read from .*films, whose films .* give this one a --name"
+    ):
+        call("manifest", other, "--db", db)
+    assert [row["file"] for row in images(db)] == [row["file"] for row in before]
+    assert call("manifest", other, "--db", db, "--name", "others") == DONE
+    assert len(images(db)) == 5
+    two_films.rename(tmp_path / "moved")
+    assert call("manifest", tmp_path / "moved", "--db", db, "--name", "films") == DONE
+    assert {row["image_id"] for row in before} <= {row["image_id"] for row in images(db)}
+
+
+def test_a_patient_of_both_sexes_has_none(two_films, tmp_path, capsys):
+    film(two_films / "c.png")
+    rows = [("a.png", "p", "F"), ("b.png", "p", "M"), ("c.png", "q", "F")]
+    manifest(two_films, [{"file": file, "patient_id": patient, "sex": sex} for file, patient, sex in rows])
+    call("manifest", two_films, "--db", tmp_path / "db")
+    assert "note: 1 patients have rows of both sexes, and none is kept; the first: p" in capsys.readouterr().out
+    assert [row["patient_sex"] for row in images(tmp_path / "db")] == [None, None, "F"]
+
+
+def test_a_mask_that_covers_most_of_its_film_is_remarked_and_listed(two_films, tmp_path, capsys):
+    inverted = 255 - np.asarray(Image.open(two_films / "m/a.png"))
+    Image.fromarray(inverted).save(two_films / "m/a.png")
+    call("manifest", two_films, "--db", tmp_path / "db")
+    assert "note: 1 masks cover more than 70% of their film: are inside and outside exchanged? The first: a.png" in (
+        capsys.readouterr().out
+    )
+    odd = run_query(connect(tmp_path / "db"), query_text("odd_values"), {"source": "all"})
+    assert [(row["file"], row["fact"]) for row in odd if row["fact"] != "pixels"] == [("a.png", "mask of lungs")]
+
+
+def test_dicom_in_a_manifest_is_called_by_its_name(two_films, tmp_path, capsys):
+    (two_films / "c.dcm").write_bytes(bytes(128) + b"DICM")
+    manifest(two_films, [{"file": "a.png"}, {"file": "c.dcm"}])
+    assert call("manifest", two_films, "--db", tmp_path / "db") == SOME_FAILED
+    assert "refused image: 1 x DICOM; the first: c.dcm: DICOM is read by predict.py alone" in capsys.readouterr().out

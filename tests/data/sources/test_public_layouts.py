@@ -246,15 +246,9 @@ def test_words_of_sources_become_codes():
         None,
         None,
     ]
-    assert [age_years(word) for word in ("045Y", "45", "60-70", "-5", "?", None, "")] == [
-        45,
-        45,
-        60,
-        None,
-        None,
-        None,
-        None,
-    ]
+    ages = {"045Y": 45, "45": 45, "27yrs": 27, "71,5": 71.5, "3,5 month": 0.2917, "64days": 0.1752, "3W": 0.0575}
+    assert {word: age_years(word) for word in ages} == ages
+    assert not any(map(age_years, ("60-70", "65+", "1.234,5", "1955", "45 or so", "-5", "?", None, "")))
     assert [modality_code(word) for word in ("X-ray", "CT", "dx", "")] == ["CR", "CT", "DX", None]
     assert view_codes("AP semi erect") == ("AP", "SEMIERECT") and view_codes("Coronal") == ("CORONAL", None)
     assert [number(word) for word in ("1.5", "?", "inf", "nan", None)] == [1.5, None, None, None, None]
