@@ -9,14 +9,16 @@ masks/<structure>/<film's stem>.png, numbered where stems repeat (mask_name in f
 and a predicted quality: --query undrawn_images --split all.
 """
 
+import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cli.command import DONE, SOME_FAILED, run
 from cli.progress import track
 from cli.settings import parse_settings, setting, settings_as_dict
+from db.asked import check_asked
 from db.connection import connect_existing
 from db.records import ImageRecord
 from db.runs import closing_run, find_run, start_run
@@ -26,6 +28,7 @@ from pipeline.comparison import check_comparable
 from pipeline.evaluation import Wanted, evaluate_films, mask_names
 from pipeline.predictor import Predictor, find_checkpoints
 from pipeline.results import store_results, write_results
+from pipeline.trained_on import bytes_trained_on
 from report.film_result import FilmResult
 from unet.device import PRECISIONS, keep_freed_memory
 
@@ -43,7 +46,10 @@ class EvaluateConfig:
     split: str = setting("test", "which films to score", choices=("test", "val", "train", "all"))
     query: str | None = setting(None, "own selection: FILE.sql or a name in db/queries; without it the training's")
     source: tuple[str, ...] = setting((), "names of the sources to score; without it the training's")
-    out: Path | None = setting(None, "folder for the results; without it evaluate-SPLIT beside the checkpoint")
+    out: Path | None = setting(
+        None,
+        "folder for the results; without it evaluate-SPLIT beside the checkpoint, followed by --db, --source, --query",
+    )
     against: Path | None = setting(None, "folder of another evaluation to compare with, film by film")
     save_masks: bool = setting(False, "write the predicted masks as PNG files of the films' own size")
     test_time_views: bool = setting(False, "average over five slightly changed copies of each film")
@@ -61,7 +67,9 @@ def main(argv: list[str]) -> int:
     predictors = [Predictor(path, config.device, config.precision, views) for path in paths]
     pooled = config.checkpoint is not None and paths[0].parent.parent == config.checkpoint
     folder = config.checkpoint if pooled else paths[0].parent
-    out = config.out or folder / f"evaluate-{config.split}"
+    out = config.out or folder / "-".join(
+        ["evaluate", config.split, *chosen_in_words(config, predictors[0].checkpoint.training)]
+    )
     connection = connect_existing(config.db or Path(predictors[0].checkpoint.training["db"]))
     members = [(predictor, select_records(connection, config, predictor)) for predictor in predictors]
     if pooled:
@@ -85,6 +93,17 @@ def main(argv: list[str]) -> int:
     return SOME_FAILED if failures else DONE
 
 
+def chosen_in_words(config: EvaluateConfig, training: Mapping) -> list[str]:
+    """Return what was chosen otherwise than in the training, for a folder's name: other films do not go over the first ones."""
+    elsewhere = config.db is not None and config.db.resolve() != Path(training["db"]).resolve()
+    words = [
+        config.db.stem if elsewhere else "",
+        *(config.source if config.source != tuple(training["source"]) else ()),
+        Path(config.query).stem if config.query not in (None, training["query"]) else "",
+    ]
+    return [re.sub(r"[^\w.]+", "_", word) for word in words if word]
+
+
 def select_records(connection: sqlite3.Connection, config: EvaluateConfig, predictor: Predictor) -> list[ImageRecord]:
     """Return the films of the asked split, by the selection and the split that the network was trained with."""
     training = predictor.checkpoint.training
@@ -99,8 +118,18 @@ def select_records(connection: sqlite3.Connection, config: EvaluateConfig, predi
             "can say which films it has not seen; name the --db it was trained with, or --split all"
         )
     query = query_text(config.query or training["query"])
+    check_asked(connection, query, {"source": config.source} if config.source else {})
     films = Selection(connection, query, parameters, training["split_set"])
-    return [record for record in films if config.split in ("all", record.split)]
+    records = [record for record in films if config.split in ("all", record.split)]
+    if config.split == "test":
+        known = bytes_trained_on(predictor.path)
+        seen = sum(record.content_sha256 in known for record in records)
+        if seen:
+            raise ValueError(
+                f"{predictor.path} has learnt from {seen} of these {len(records)} films, whatever this database calls them; name "
+                "the --db it was trained with"
+            )
+    return records
 
 
 def check_folds(predictors: Sequence[Predictor], folder: Path) -> None:
@@ -118,7 +147,8 @@ def check_selection(members: Sequence[tuple[Predictor, list[ImageRecord]]], conf
     """Refuse to evaluate nothing, and to count a film twice."""
     if not any(records for _, records in members):
         raise ValueError(
-            f"no film in the {config.split} split of this selection; try --split all, or another --db or --source"
+            f"no film in the {config.split} split of this selection; try "
+            f"{'' if config.split == 'all' else '--split all, or '}another --db, --source or --query"
         )
     if len(members) > 1 and config.split != "test":
         raise ValueError(f"--split {config.split}: folds are scored on their own test films; leave --split out")

@@ -24,7 +24,7 @@ from db.runs import log_epoch
 from pipeline.curriculum import best_epoch, stage_at
 from pipeline.fitting import fit_on_training, fit_on_validation
 from pipeline.session import Session, finish, open_session, save
-from pipeline.train_settings import OVERFIT_DICE, OVERFIT_STEPS, TrainConfig, complete, stored_config
+from pipeline.train_settings import OVERFIT_DICE, OVERFIT_STEPS, TrainConfig, complete, resumed_config, stored_config
 from pipeline.training_checks import warn
 from report.run_folder import write_config, write_curves, write_metrics
 from unet.device import keep_freed_memory
@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
     keep_freed_memory()
     join()
     if config.resume is not None:
-        config = stored_config(config.resume)
+        config = resumed_config(config)
     else:
         config = from_first(lambda: complete(config))
     if not config.folds or config.fold:

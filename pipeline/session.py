@@ -12,13 +12,14 @@ from cli.progress import format_seconds
 from cli.settings import settings_as_dict
 from data.dataset import FilmDataset, Preprocessing, cache_folder
 from data.writing import atomic_file
+from db.asked import check_asked
 from db.connection import connect_existing
 from db.records import ImageRecord
 from db.runs import find_run, finish_run, log_epoch, resume_run, start_run
 from db.selection import query_text, select_images
 from db.splits import draw
 from pipeline.curriculum import Stage, plan_stages
-from pipeline.train_settings import TrainConfig
+from pipeline.train_settings import TrainConfig, asked_for
 from pipeline.training_checks import already_known, check_counts, check_unchanged, warn
 from report.run_folder import write_config, write_metrics, write_split
 from unet.checkpoint import load_checkpoint, save_checkpoint
@@ -57,7 +58,9 @@ def open_session(config: TrainConfig) -> Session:
         "provenance": ",".join(config.provenance),
         "source": ",".join(config.source),
     }
-    records = select_images(connection, query_text(config.query), parameters, split_set)
+    query = query_text(config.query)
+    check_asked(connection, query, asked_for(config))
+    records = select_images(connection, query, parameters, split_set)
     counts = Counter(record.split for record in records)
     check_counts(records, counts, config)
     guests = find_guests(connection, config, parameters, split_set, records)

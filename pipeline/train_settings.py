@@ -1,7 +1,7 @@
 """The settings of `train.py`: one frozen dataclass, its presets, and what fills the gaps."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from cli.settings import setting, settings_from_dict
 from data.ingest import ensure_phantom
 from data.intensity import METHODS
 from db.records import CONVENTIONS
+from unet.checkpoint import load_checkpoint
 from unet.device import PRECISIONS
 from unet.muon import OPTIMIZERS
 
@@ -94,6 +95,12 @@ def complete(config: TrainConfig) -> TrainConfig:
         raise ValueError(f"--folds {config.folds}: wanted 2 or more, or 0 for one split")
     if not 0 <= config.fold <= config.folds:
         raise ValueError(f"--fold {config.fold}: wanted 1 to {config.folds} (--folds), or 0 for all")
+    if not 0 < config.blend <= 1:
+        raise ValueError(f"--blend {config.blend}: wanted more than 0 and at most 1")
+    if config.init is None and config.blend != TrainConfig.blend:
+        raise ValueError(f"--blend {config.blend} changes nothing without --init")
+    if config.init is not None:
+        config = replace(config, base=base_of_weights(config))
     if config.overfit_batch:
         config = replace(config, epochs=OVERFIT_STEPS, guest_share=0.0, blend=1.0)
     usual = PRESETS[config.preset] | (FROM_RANDOM if config.init is None else FROM_TRAINED)
@@ -107,12 +114,40 @@ def complete(config: TrainConfig) -> TrainConfig:
     for name in ("phantom_epochs", "guest_share", "train_films"):
         if getattr(config, name) < 0:
             raise ValueError(f"--{name.replace('_', '-')} {getattr(config, name)}: wanted 0 or more")
-    if not 0 < config.blend <= 1:
-        raise ValueError(f"--blend {config.blend}: wanted more than 0 and at most 1")
     small, calm = config.small_share, config.calm_share
     if small < 0 or calm < 0 or small + calm > 1:
         raise ValueError(f"--small-share {small} --calm-share {calm}: wanted 0 or more each, and at most 1 together")
     return replace(config, db=config.db or ensure_phantom())
+
+
+def base_of_weights(config: TrainConfig) -> int:
+    """Return the channels of the network that --init names; ValueError where another number is asked for."""
+    if config.init.is_dir():
+        raise ValueError(f"--init {config.init} is a folder; name the weights, e.g. {config.init / 'best.pt'}")
+    base = load_checkpoint(config.init).model.base
+    if config.base not in (None, base):
+        raise ValueError(f"--base {config.base}: the weights of --init {config.init} have {base}; leave --base out")
+    return base
+
+
+def asked_for(config: TrainConfig) -> dict[str, tuple[str, ...]]:
+    """Return the parameters of the query that were set, and not left as they are."""
+    values = {"convention": (config.convention,), "provenance": config.provenance, "source": config.source}
+    usual = {
+        "convention": (TrainConfig.convention,),
+        "provenance": TrainConfig.provenance,
+        "source": TrainConfig.source,
+    }
+    return {name: value for name, value in values.items() if value != usual[name]}
+
+
+def resumed_config(config: TrainConfig) -> TrainConfig:
+    """Return the settings of the training that --resume names; ValueError where others are given beside it."""
+    given = [f.name for f in fields(config) if f.name != "resume" and getattr(config, f.name) != f.default]
+    if given:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise ValueError(f"--resume {config.resume} goes on with the settings in its config.json; leave out {flags}")
+    return stored_config(config.resume)
 
 
 def stored_config(folder: Path) -> TrainConfig:

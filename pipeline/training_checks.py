@@ -19,6 +19,12 @@ def check_counts(records: list, counts: Counter, config: TrainConfig) -> None:
             f"the selection {config.query} finds no film in {config.db}; `python analyze.py --db {config.db}` shows what each "
             f"condition removes; now --provenance {','.join(config.provenance)} --source {','.join(config.source)}"
         )
+    if not any(record.masks for record in records):
+        raise ValueError(f"none of the {len(records)} films that {config.query} selects has a mask to learn from")
+    if config.leave_out and not counts["train"]:
+        raise ValueError(
+            f"--leave-out {','.join(config.leave_out)} leaves none of the {len(records)} films to train on; leave out fewer"
+        )
     patients = len({record.patient_id for record in records})
     for split in ("train", "val"):
         if not counts[split]:

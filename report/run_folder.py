@@ -25,8 +25,8 @@ def read_facts(folder: Path) -> dict:
 
 def write_split(folder: Path, records: Sequence[ImageRecord]) -> None:
     """Write split.csv: which film of which patient is in which split."""
-    rows = [(r.source, r.image_id, r.file, r.patient_id, r.split) for r in records]
-    write_csv(folder / "split.csv", ("source", "image_id", "file", "patient_id", "split"), rows)
+    rows = [(r.source, r.image_id, r.file, r.patient_id, r.split, r.content_sha256) for r in records]
+    write_csv(folder / "split.csv", ("source", "image_id", "file", "patient_id", "split", "content_sha256"), rows)
 
 
 def write_metrics(folder: Path, history: Sequence[dict]) -> None:

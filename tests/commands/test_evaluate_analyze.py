@@ -126,6 +126,32 @@ def test_only_the_test_films_are_scored_unless_asked_otherwise(trained, phantom_
     assert {row["file"] for row in rows} == kept
 
 
+def test_films_that_were_trained_on_are_known_by_their_bytes_in_any_database(trained, phantom_db, tmp_path, copy_of):
+    """The same films under other patients' names: the split's name fits, and what it says does not."""
+    other = copy_of(phantom_db, tmp_path / "other.sqlite")
+    with closing(connect(other)) as copy, copy:
+        copy.execute(
+            "UPDATE split SET split = CASE split WHEN 'test' THEN 'train' WHEN 'train' THEN 'test' ELSE split END"
+        )
+    with pytest.raises(ValueError, match="has learnt from .* of these .* films, whatever this database calls them"):
+        evaluate.main(["--checkpoint", str(trained), "--db", str(other), "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_films_get_another_folder(trained, phantom_db, tmp_path):
+    query = tmp_path / "some films.sql"
+    query.write_text("SELECT image_id, mask_id FROM mask WHERE convention = :convention LIMIT 40")
+    before = (trained / "evaluate-test/scores.csv").read_bytes()
+    assert (
+        evaluate.main(["--checkpoint", str(trained), "--query", str(query), "--precision", "float32", "--split", "all"])
+        == 0
+    )
+    assert (trained / "evaluate-all-some_films/scores.csv").is_file()
+    assert (trained / "evaluate-test/scores.csv").read_bytes() == before
+    with pytest.raises(ValueError, match="--source mars: no such source; the database has phantom"):
+        evaluate.main(["--checkpoint", str(trained), "--source", "mars"])
+
+
 def test_a_film_that_vanished_is_listed_and_the_rest_scored(trained, phantom_db, tmp_path, capsys):
     film = phantom_db.parent / "phantom_films" / scores(trained / "evaluate-test")[0]["file"]
     hidden = film.rename(tmp_path / "hidden.jpg")

@@ -173,12 +173,17 @@ def test_masks_without_a_pixel_are_warned_of(phantom_db, tmp_path, capsys, monke
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--source", "elsewhere"], "finds no film"),
+        (["--source", "elsewhere"], "--source elsewhere: no such source; the database has phantom"),
+        (["--provenance", "model"], "finds no film"),
+        (["--query", "every_image", "--provenance", "model"], "--provenance changes nothing: the query does not use"),
+        (["--query", "every_image"], "none of the .* films that every_image selects has a mask to learn from"),
+        (["--blend", "0.5"], "--blend 0.5 changes nothing without --init"),
+        (["--init", "."], "--init . is a folder; name the weights, e.g. best.pt"),
         (["--query", "no such.sql"], "no such file and no named query"),
         (["--folds", "1"], "--folds 1: wanted 2 or more"),
         (["--folds", "3", "--leave-out", "phantom"], "use one of them"),
         (["--leave-out", "mars"], "no such source; the database has phantom"),
-        (["--leave-out", "phantom"], "fell into the train split"),
+        (["--leave-out", "phantom"], "--leave-out phantom leaves none of the .* films to train on"),
         (["--epochs", "0"], "--epochs 0: wanted 1 or more"),
         (["--size", "32"], "--size 32: wanted 64 or more"),
         (["--init", "none.pt"], "none.pt: no such file"),
@@ -190,6 +195,20 @@ def test_a_wrong_call_says_what_is_wrong_and_writes_no_checkpoint(phantom_db, tm
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         call(phantom_db, tmp_path / "run", *more)
     assert not list(tmp_path.rglob("*.pt"))
+
+
+def test_other_settings_beside_resume_are_refused(finished, phantom_db):
+    with pytest.raises(
+        ValueError, match="--resume .* goes on with the settings in its config.json; leave out --epochs"
+    ):
+        train.main(["--resume", str(finished), "--epochs", "9"])
+
+
+def test_fine_tuning_keeps_the_size_of_its_weights(finished, tmp_path):
+    base = load_checkpoint(finished / "best.pt").model.base
+    assert complete(TrainConfig(out=tmp_path, init=finished / "best.pt", preset="accurate")).base == base
+    with pytest.raises(ValueError, match=f"--base {base + 1}: the weights of --init .* have {base}"):
+        complete(TrainConfig(out=tmp_path, init=finished / "best.pt", base=base + 1))
 
 
 def test_a_used_folder_is_not_written_over(finished, phantom_db):

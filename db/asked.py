@@ -1,0 +1,22 @@
+"""What a user asks a selection for by name: refused where the database or the query does not have it."""
+
+import re
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+
+def check_asked(connection: sqlite3.Connection, sql: str, asked: Mapping[str, Sequence[str]]) -> None:
+    """Refuse what was asked for by name and cannot be had: a source that the database lacks, a parameter that the query ignores.
+
+    asked: of the query's named parameters those that the user has set, each with its values.
+    """
+    code = re.sub(r"--.*", "", sql)
+    for name in asked:
+        if f":{name}" not in code:
+            raise ValueError(
+                f"--{name} changes nothing: the query does not use :{name}; leave it out, or use it in the query"
+            )
+    known = {row["name"] for row in connection.execute("SELECT name FROM source")}
+    unknown = [name for name in asked.get("source", ()) if name not in known and name != "all"]
+    if unknown:
+        raise ValueError(f"--source {','.join(unknown)}: no such source; the database has {', '.join(sorted(known))}")
