@@ -12,7 +12,8 @@ from PIL import Image
 from cli.command import run
 from cli.settings import parse_settings, setting
 from proposal.budget import CARDS, HEADROOM, estimate
-from proposal.films import SECOND, VARIANTS, cover_irrelevant, cover_target, draw_variants
+from proposal.covering import typical_filling
+from proposal.films import SECOND, VARIANTS, draw_set, draw_variants
 from proposal.interventions import CONCEPTS
 from proposal.numbers import MAIRA_TEST_STUDIES, PATIENTS
 from proposal.plan import COMPARED
@@ -136,7 +137,9 @@ def films_picture() -> Image.Image:
     """Show six invented people, a row per entry of VARIANTS; then heart covered, as much elsewhere covered, opacity covered."""
     variants = draw_variants(seed=7, people=6, hospital=SECOND, workers=1)
     rows = [np.hstack([film.image for film in variants[name]]) for name in VARIANTS]
-    for concept, cover in (("heart", cover_target), ("heart", cover_irrelevant), ("opacity", cover_target)):
+    filling = typical_filling(draw_set(seed=8, people=60, per_person=1, hospital=SECOND, workers=1))
+    covers = (("heart", filling.cover_target), ("heart", filling.cover_irrelevant), ("opacity", filling.cover_target))
+    for concept, cover in covers:
         rows.append(np.hstack([cover(film, concept).image for film in variants[concept]]))
     picture = Image.fromarray(np.vstack(rows))
     return picture.resize((picture.width * 2, picture.height * 2), Image.Resampling.BICUBIC)

@@ -15,6 +15,7 @@ from proposal.wording import LEFT, NONE, RIGHT, Truth, indication
 
 SIZE, DRAWN_SIZE = 64, 128  # films are drawn larger and averaged down, so that edges are not jagged
 TO_THE_IMAGES = {RIGHT: -1, LEFT: 1}  # the patient's right is on the image's left
+Box = tuple[int, int, int, int]  # top, bottom, left, right in pixels, ends excluded
 Order = tuple[bool | None, int | None, int | None]  # heart enlarged, effusion, opacity; None lets chance decide
 
 
@@ -40,8 +41,8 @@ class Film:
     patient: str
     truth: Truth
     indication: str
-    lungs: tuple[int, int, int, int]
-    heart: tuple[int, int, int, int]
+    lungs: Box
+    heart: Box
 
 
 def draw(seed: int, person: int, number: int, hospital: Hospital, order: Order = (None, None, None)) -> Film:
@@ -98,7 +99,7 @@ def draw_variants(seed: int, people: int, hospital: Hospital, workers: int = 2) 
     return {name: films[i * people : (i + 1) * people] for i, name in enumerate(VARIANTS)}
 
 
-def target_box(film: Film, concept: str) -> tuple[int, int, int, int]:
+def target_box(film: Film, concept: str) -> Box:
     """Return the box (top, bottom, left, right) that holds what decides a concept, made from the masks' boxes.
 
     Its size follows the lungs, never the finding: a box cut to an enlarged heart would tell by its size what it hides.
@@ -116,7 +117,7 @@ def target_box(film: Film, concept: str) -> tuple[int, int, int, int]:
     return _inside(top + round(0.55 * height), bottom + round(0.15 * height), *half)
 
 
-def irrelevant_box(film: Film, concept: str) -> tuple[int, int, int, int]:
+def irrelevant_box(film: Film, concept: str) -> Box:
     """Return a box of about the target's size in the same film where the concept does not show: above, or the other side."""
     top, bottom, left, right = target_box(film, concept)
     if concept == "opacity":
@@ -124,29 +125,7 @@ def irrelevant_box(film: Film, concept: str) -> tuple[int, int, int, int]:
     return _inside(0, bottom - top, left, right)
 
 
-def occlude(film: Film, box: tuple[int, int, int, int], like: tuple[int, int, int, int] | None = None) -> Film:
-    """Return the film with a box filled evenly with the mean grey of the box `like`, by default of itself.
-
-    What is filled in must not look like the finding: on a dark lung the film's mean grey is an opacity of its own.
-    """
-    like = like or box
-    image = film.image.copy()
-    image[box[0] : box[1], box[2] : box[3]] = int(film.image[like[0] : like[1], like[2] : like[3]].mean())
-    return replace(film, image=image)
-
-
-def cover_target(film: Film, concept: str) -> Film:
-    """Cover what decides a concept; a finding on one side with the grey of the same place on the other side."""
-    box = target_box(film, concept)
-    return occlude(film, box, box if concept == "heart" else other_side(film, box))
-
-
-def cover_irrelevant(film: Film, concept: str) -> Film:
-    """Cover as large a box where the concept does not show, with its own grey."""
-    return occlude(film, irrelevant_box(film, concept))
-
-
-def other_side(film: Film, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+def other_side(film: Film, box: Box) -> Box:
     """Return the box mirrored at the middle of both lungs."""
     middle = (film.lungs[2] + film.lungs[3]) // 2
     return _inside(box[0], box[1], 2 * middle - box[3], 2 * middle - box[2])
@@ -174,13 +153,13 @@ def _findings(effusion: int, opacity: int, rng: np.random.Generator) -> Findings
     return Findings(fluid, clouds)
 
 
-def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
+def _box(mask: np.ndarray) -> Box:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     shrink = DRAWN_SIZE // SIZE
     return rows[0] // shrink, rows[-1] // shrink + 1, columns[0] // shrink, columns[-1] // shrink + 1
 
 
-def _inside(top: int, bottom: int, left: int, right: int) -> tuple[int, int, int, int]:
+def _inside(top: int, bottom: int, left: int, right: int) -> Box:
     return max(top, 0), min(bottom, SIZE), max(left, 0), min(right, SIZE)
 
 

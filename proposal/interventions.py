@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from proposal.adaptation import to_batch, tokens_of
-from proposal.films import Film, cover_irrelevant, cover_target, mirror
+from proposal.covering import Cover, TypicalFilling
+from proposal.films import Film, mirror
 from proposal.tiny_vlm import TinyVLM
 from proposal.wording import LEFT, NONE, RIGHT, STYLES, alternatives, ctr_words, encode, with_ctr, word_f1
 
@@ -108,7 +109,9 @@ def mirror_effects(model: TinyVLM, films: Sequence[Film], blind: bool = False) -
     return (np.sign(before) != np.sign(after)).astype(float)
 
 
-def occlusion_effects(model: TinyVLM, variants: dict[str, list[Film]], blind: bool = False) -> dict[str, np.ndarray]:
+def occlusion_effects(
+    model: TinyVLM, variants: dict[str, list[Film]], filling: TypicalFilling, blind: bool = False
+) -> dict[str, np.ndarray]:
     """Cover the target region, and a region as large elsewhere: how much more the margin falls for the target, (people,) each."""
     shown = {
         "heart": variants["heart"],
@@ -119,9 +122,29 @@ def occlusion_effects(model: TinyVLM, variants: dict[str, list[Film]], blind: bo
     effects = {}
     for concept, films in shown.items():
         whole = margins(model, films, blind=blind)[concept]
-        target = margins(model, [cover_target(film, concept) for film in films], blind=blind)[concept]
-        other = margins(model, [cover_irrelevant(film, concept) for film in films], blind=blind)[concept]
+        target = margins(model, [filling.cover_target(film, concept) for film in films], blind=blind)[concept]
+        other = margins(model, [filling.cover_irrelevant(film, concept) for film in films], blind=blind)[concept]
         effects[concept] = (whole - target) - (whole - other)
+    return effects
+
+
+def filling_effects(
+    model: TinyVLM, variants: dict[str, list[Film]], cover: Cover, blind: bool = False
+) -> dict[str, np.ndarray]:
+    """Cover the target region of a film *without* the finding: how much the margin rises, (people,) each; 0 is right.
+
+    What rises is not the finding but the filling, and an occlusion measured with it says little.
+    """
+    effects = {}
+    for concept in CONCEPTS:
+        found = variants["effusion" if concept == "side" else concept]
+        # the person's film with the finding says where it would be, and which sentences are compared
+        clean = [
+            replace(film, truth=other.truth, indication=other.indication)
+            for film, other in zip(variants["nothing"], found, strict=True)
+        ]
+        covered = [cover(film, concept) for film in clean]
+        effects[concept] = margins(model, covered, blind=blind)[concept] - margins(model, clean, blind=blind)[concept]
     return effects
 
 

@@ -141,6 +141,7 @@ def all_tables() -> dict[str, list[str]]:
         "baselines": results.baselines_table(),
         "conditions": results.conditions_table(PROPOSED),
         "checks": results.checks_table(),
+        "fillings": results.fillings_table(),
     }
 
 

@@ -45,6 +45,8 @@ def numbers() -> dict[str, str]:
                     f"{name} {kind} {key}": f"{mean:.{digits}f}",
                     f"{name} {kind} {key} half": f"{half:.{digits}f}",
                 }
+        for filling, shares in method["filling"].items():
+            values |= {f"{name} filling {filling} {concept}": f"{share:.2f}" for concept, share in shares.items()}
         for concept in CONCEPTS:
             for rule in RULES:
                 estimate, low, high, _ = method["findings"][concept][rule.name]
@@ -110,6 +112,18 @@ def checks_table() -> list[str]:
     for name, method in stored()["methods"].items():
         cells = [_mean_half_blind(method, key, 2) for key in ("mirror", "ctr_slope", "ctr_follow")]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def fillings_table() -> list[str]:
+    """Return what covering alone does on films without the finding, as a share of what the finding does, for both fillings."""
+    lines = [
+        "| adapted by training | filling | " + " | ".join(CONCEPTS) + " |",
+        "| --- | --- |" + " ---: |" * len(CONCEPTS),
+    ]
+    for name, method in stored()["methods"].items():
+        for filling, shares in method["filling"].items():
+            lines.append(f"| {name} | {filling} | " + " | ".join(f"{shares[key]:.2f}" for key in CONCEPTS) + " |")
     return lines
 
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from proposal.adaptation import METHODS, Method, adapt, to_batch, tokens_of
+from proposal.covering import cover_evenly, cover_from_other_side, typical_filling
 from proposal.films import Film
 from proposal.interventions import (
     CONCEPTS,
     auroc,
     ctr_follow,
+    filling_effects,
     labels,
     margins,
     mirror_effects,
@@ -25,29 +27,37 @@ from proposal.tiny_vlm import TinyVLM
 from proposal.wording import STYLES, word_f1
 
 NEIGHBOURS = 10
+TYPICAL = "typical, without the finding"  # the filling that occlusions are made with; the others are for comparison
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One model. test, external: margins per concept; swap, occlusion: effects per concept and person; numbers: the rest."""
+    """One model. test, external: margins per concept; swap, occlusion: effects per concept and person; numbers: the rest.
+
+    filling: by way of covering, what it does to films without the finding, per concept and person.
+    """
 
     test: dict[str, np.ndarray]
     external: dict[str, np.ndarray]
     swap: dict[str, np.ndarray]
     occlusion: dict[str, np.ndarray]
+    filling: dict[str, dict[str, np.ndarray]]
     numbers: dict[str, float]
 
 
 def measure(model: TinyVLM, material: Material, blind: bool = False) -> Trial:
     """Put all questions to one adapted model."""
     bank = [STYLES["second"](film.truth) for film in material.train]
+    filling = typical_filling(material.train)
+    covers = {TYPICAL: filling.cover_target, "other side, mirrored": cover_from_other_side, "one grey": cover_evenly}
     said = stated_ctr(model, material.test, blind)
     truth = np.array([film.truth.ctr for film in material.test])
     return Trial(
         margins(model, material.test, blind=blind),
         margins(model, material.external, blind=blind),
         swap_effects(model, material.variants, blind),
-        occlusion_effects(model, material.variants, blind),
+        occlusion_effects(model, material.variants, filling, blind),
+        {name: filling_effects(model, material.variants, cover, blind) for name, cover in covers.items()},
         {
             "word_f1": retrieved_word_f1(model, material.test, bank, blind),
             "ctr_error": float(np.abs(said - truth).mean()),

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from proposal.covering import typical_filling
 from proposal.decision import verdicts
-from proposal.evidence import findings, mean_and_half_width
+from proposal.evidence import filling_share, findings, mean_and_half_width
 from proposal.films import Film, target_box
 from proposal.interventions import (
     CONCEPTS,
     auroc,
+    filling_effects,
     labels,
     margins,
     mirror_effects,
@@ -20,7 +22,7 @@ from proposal.interventions import (
     retrieved_word_f1,
     swap_effects,
 )
-from proposal.trial import Trial
+from proposal.trial import TYPICAL, Trial
 from proposal.wording import LEFT, NONE, RIGHT, STYLES, Truth, alternatives, encode
 
 LUNGS, HEART = (8, 48, 8, 56), (26, 48, 24, 40)
@@ -91,9 +93,19 @@ VARIANTS = {
 }
 
 
-def trial(model, blind=False):
+def paint_finding(film, concept):
+    """The worst filling: it looks like what it covers."""
+    told = {"heart": (1, NONE, NONE), "opacity": (0, NONE, RIGHT)}.get(concept, (0, RIGHT, NONE))
+    return replace(film, image=paint(told).image)
+
+
+FILLING = typical_filling(FILMS)
+
+
+def trial(model, blind=False, cover=FILLING.cover_target):
     asked = margins(model, FILMS, blind=blind)
-    return Trial(asked, asked, swap_effects(model, VARIANTS, blind), occlusion_effects(model, VARIANTS, blind), {})
+    swapped, covered = swap_effects(model, VARIANTS, blind), occlusion_effects(model, VARIANTS, FILLING, blind)
+    return Trial(asked, asked, swapped, covered, {TYPICAL: filling_effects(model, VARIANTS, cover, blind)}, {})
 
 
 def test_auroc_by_hand():
@@ -123,13 +135,33 @@ def test_side_is_asked_of_effusions_alone():
 
 
 def test_swap_and_occlusion_by_hand():
-    swap, covered = swap_effects(Oracle(), VARIANTS), occlusion_effects(Oracle(), VARIANTS)
+    swap, covered = swap_effects(Oracle(), VARIANTS), occlusion_effects(Oracle(), VARIANTS, FILLING)
     for concept in CONCEPTS:
         # A cosine rises from -1/3 to 1/3 with the finding; covering the finding takes the same away again, the irrelevant
         # box nothing; a covered effusion has no side.
         assert swap[concept] == pytest.approx(np.full(6, 2 / 3), abs=1e-6)
         expected = 1 / 3 if concept == "side" else 2 / 3
         assert covered[concept] == pytest.approx(np.full(6, expected), abs=1e-6)
+
+
+def test_a_filling_is_tried_on_films_without_the_finding():
+    clean = filling_effects(Oracle(), VARIANTS, FILLING.cover_target)
+    fooled = filling_effects(Oracle(), VARIANTS, paint_finding)
+    for concept in CONCEPTS:
+        assert clean[concept] == pytest.approx(np.zeros(6), abs=1e-6)
+        # a side has no margin without fluid, 1/3 with it; elsewhere a cosine rises from -1/3 to 1/3
+        assert fooled[concept] == pytest.approx(np.full(6, 1 / 3 if concept == "side" else 2 / 3), abs=1e-6)
+    assert filling_share([trial(Oracle())], TYPICAL, "opacity") == pytest.approx(0)
+    assert filling_share([trial(Oracle(), cover=paint_finding)], TYPICAL, "opacity") == pytest.approx(1)
+    assert filling_share([trial(Oracle(dim=0.0))], TYPICAL, "opacity") == float("inf")
+
+
+def test_nothing_is_claimed_from_an_occlusion_whose_filling_looks_like_the_finding():
+    base = {"first": trial(Oracle(dim=0.0)).test}
+    for cover, verdict in ((FILLING.cover_target, "learnt here"), (paint_finding, "no claim")):
+        seeing = [trial(Oracle(), cover=cover)] * 2
+        tried = findings(seeing, [trial(Oracle(dim=0.0))] * 2, base, FILMS, FILMS, replicates=200)
+        assert set(verdicts(tried).values()) == {verdict}
 
 
 def test_mirror_turns_the_oracles_answer():
