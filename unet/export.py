@@ -70,14 +70,18 @@ def main(argv: list[str]) -> int:
 
 
 def film_module(predictor: Predictor) -> FilmModule:
-    """Return the network of a predictor with its preparation of films; ValueError where that is not a fixed chain."""
+    """Return the network of a predictor with its preparation of films; ValueError where that is not a fixed chain.
+
+    Its parameters, which are the predictor's, ask for no gradients from now on: whoever loads what is written from it can call
+    `.numpy()` on what comes out, as on any result.
+    """
     preparation = predictor.preprocessing
     if preparation.intensity not in ("none", "percentile"):
         raise ValueError(
             f"{predictor.path}: its films are prepared by --intensity {preparation.intensity}, which counts grey levels tile by "
             "tile and cannot be exported; train with percentile or none"
         )
-    return FilmModule(
+    module = FilmModule(
         predictor.model,
         preparation.size,
         [predictor.checkpoint.temperature.get(name, 1.0) for name in predictor.structures],
@@ -85,7 +89,8 @@ def film_module(predictor: Predictor) -> FilmModule:
         BLACK if preparation.crop else None,
         BRIGHT_SHARE,
         NO_LUNG_LOGIT,
-    ).eval()
+    )
+    return module.eval().requires_grad_(False)
 
 
 def export(name: str, module: FilmModule, predictor: Predictor, path: Path) -> float:

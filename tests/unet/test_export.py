@@ -59,6 +59,8 @@ def test_what_is_written_is_read_back_and_says_the_same_on_films_of_other_sizes(
     for loaded in (torch.export.load(out / "network.pt2").module(), torch.jit.load(str(out / "network.ts"))):
         for film in films():
             assert export.largest_difference(loaded, predictor, film) < export.TOLERANCE
+            assert loaded(torch.from_numpy(film)).numpy().shape == (3, *film.shape), "outside of no_grad too"
+        assert list(loaded.parameters()) and not any(part.requires_grad for part in loaded.parameters())
 
 
 def test_onnx_says_the_same(tmp_path):
