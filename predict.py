@@ -98,7 +98,7 @@ def main(argv: list[str]) -> int:
     if config.explain:
         failed = explain_films(films, predictor, config.explain, config.region, config.photometric, config.out)
         for film, why in failed:
-            print(f"failed: {one_line(printable(film))}: {one_line(why)}")
+            print(f"failed: {one_line(printable(film))}: {why}")
         return SOME_FAILED if failed else DONE
     network = network_id(path, config)
     config.out.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from data.dicom import is_dicom
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".img", ".dcm")
 DICOM_INDEX = "DICOMDIR"  # lists the films of a disc, is none
+BESIDE = "._"  # begins the name of what macOS leaves beside a file on foreign discs: film.png has ._film.png
 
 
 def find_films(places: Sequence[Path], but: Collection[Path] = ()) -> list[Path]:
@@ -16,9 +17,9 @@ def find_films(places: Sequence[Path], but: Collection[Path] = ()) -> list[Path]
 
     but: folders whose files are no films, unless they are named themselves: what earlier calls wrote.
     A file that is named directly is taken whatever its ending; in a folder, those without an ending or with a number for one are
-    taken where they are DICOM inside. Links that lead out of a searched folder are not followed. Raises FileNotFoundError for a
-    place that does not exist, ValueError for one that is neither file nor folder, or where there is no film at all. Paths are
-    absolute, so that a film has one name however the call spells it.
+    taken where they are DICOM inside, and what macOS leaves beside files is passed over. Links that lead out of a searched folder
+    are not followed. Raises FileNotFoundError for a place that does not exist, ValueError for one that is neither file nor
+    folder, or where there is no film at all. Paths are absolute, so that a film has one name however the call spells it.
     """
     found: dict[Path, None] = {}
     for place in map(Path, map(os.path.abspath, places)):
@@ -82,6 +83,8 @@ def _films_below(folder: Path, but: Collection[Path]) -> Iterator[Path]:
 
 def _looks_like_film(path: Path) -> bool:
     ending = path.suffix.lower()
+    if path.name.startswith(BESIDE):
+        return False
     if ending in ENDINGS:
         return True
     return (not ending or ending[1:].isdigit()) and path.name != DICOM_INDEX and is_dicom(path)

@@ -13,6 +13,7 @@ from data.overlay import encode_picture, overlay
 from data.panels import side_by_side, tint
 from data.resize import Letterbox, to_square
 from data.writing import atomic_file
+from pipeline.film_job import reason
 from pipeline.predictor import Predictor
 from unet.explain import occlusion, seg_grad_cam
 
@@ -34,7 +35,7 @@ def explain_films(
             image = load_film(film, photometric).image
             picture, sentence = explain_film(image, predictor, structure, frame)
         except (ValueError, OSError, ModuleNotFoundError) as error:
-            failed.append((film, str(error)))
+            failed.append((film, reason(error, film)))
             continue
         path = out / "explain" / f"{names[film]}-{structure}.png"
         with atomic_file(path) as file:

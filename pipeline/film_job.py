@@ -36,7 +36,7 @@ class FilmKept(NamedTuple):
 
 
 class FilmFailed(NamedTuple):
-    """A film that has no result, and why, in one line."""
+    """A film that has no result, and why, in one line without its path."""
 
     why: str
 
@@ -70,7 +70,7 @@ class FilmJob:
                 return FilmKept(before)
             film = load_film(path, self.photometric)
         except Exception as error:  # foreign bytes break the readers in many ways; to the user all mean the same
-            return FilmFailed(one_line(error))
+            return FilmFailed(reason(error, path))
         try:
             return self.predict(film, file, before.name if before else name)
         except MemoryError as error:
@@ -78,7 +78,7 @@ class FilmJob:
         except OSError as error:
             if error.errno in FATAL:
                 raise
-            return FilmFailed(one_line(error))
+            return FilmFailed(reason(error, path))
 
     def predict(self, film: LoadedFilm, file: str, name: str) -> FilmDone:
         """Predict, measure and write one film that was read."""
@@ -112,3 +112,11 @@ def one_line(message: object) -> str:
     """Return an error's or a file's text in one line that any file and terminal can hold; without text, its type."""
     text = " ".join(str(message).split()) or type(message).__name__
     return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
+
+
+def reason(error: Exception, path: Path) -> str:
+    """Return in one line why a film failed, without its path: tables and lines that show the reason name the film beside it."""
+    text = str(error).removeprefix(f"{path}: ")
+    for again in (f": {str(path)!r}", f" {str(path)!r}"):  # as Python and Pillow add it to what they say
+        text = text.replace(again, "")
+    return one_line(text or error)

@@ -1,6 +1,7 @@
 """predict.py called end to end on a network of a few steps."""
 
 import csv
+import html
 import shutil
 
 import numpy as np
@@ -72,6 +73,31 @@ def test_what_cannot_be_read_is_listed_and_the_rest_done(network, films, tmp_pat
     failed = rows(tmp_path / "out", "failures.csv")
     assert [row["file"].rsplit("/", 1)[1] for row in failed] == ["broken.png", "empty.jpg"]
     assert len(rows(tmp_path / "out")) == 3 and "2 failed" in capsys.readouterr().out
+
+
+def test_why_a_film_failed_names_it_once(network, tmp_path, capsys):
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films/broken's.png").write_bytes(b"no picture")
+    Image.fromarray(np.zeros((20, 20), np.uint8)).save(tmp_path / "films/black.png")
+    expected = {
+        "black.png": "every pixel has the same value; there is no picture in it",
+        "broken's.png": "unreadable or truncated image (cannot identify image file); copy it anew from its source",
+    }
+    assert call(network, tmp_path / "out", tmp_path / "films") == 1
+    said = capsys.readouterr().out
+    page = html.unescape((tmp_path / "out/report.html").read_text())
+    assert {row["file"]: row["why"] for row in rows(tmp_path / "out", "failures.csv")} == {
+        str(tmp_path / "films" / name): why for name, why in expected.items()
+    }
+    for name, why in expected.items():
+        film = tmp_path / "films" / name
+        assert f"\nfailed: {film}: {why}\n" in said and page.count(str(film)) == 1 and f">{why}<" in page
+    words = ["--explain", "heart"]
+    assert (
+        predict.main([str(tmp_path / "films/black.png"), "--checkpoint", str(network), "--out", str(tmp_path), *words])
+        == 1
+    )
+    assert capsys.readouterr().out == f"failed: {tmp_path / 'films/black.png'}: {expected['black.png']}\n"
 
 
 def test_a_second_call_does_only_what_is_new_changed_or_lost(network, films, tmp_path, monkeypatch):

@@ -21,6 +21,15 @@ def test_folders_are_searched_to_the_bottom_and_links_out_of_them_are_not_follow
     assert found == ["a.png", "sub/b.JPG", "sub/deep/a.png", "x.png/inside.png"]
 
 
+def test_what_macos_leaves_beside_films_is_no_film_unless_it_is_named(folder):
+    for name in ("._a.png", "sub/._b.JPG", "sub/._1"):
+        (folder / name).write_bytes(b"\0\5\x16\7".ljust(128, b"\0") + b"DICM")
+    (folder / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    found = [path.relative_to(folder).as_posix() for path in find_films([folder])]
+    assert found == ["a.png", "sub/b.JPG", "sub/deep/a.png", "x.png/inside.png"]
+    assert find_films([folder / "._a.png"]) == [folder / "._a.png"]
+
+
 def test_a_named_file_is_taken_whatever_its_ending_and_none_twice(folder):
     odd = folder / "sub/notes.txt"
     assert find_films([odd, folder / "a.png", folder / "a.png"]) == [odd, folder / "a.png"]
