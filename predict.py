@@ -41,6 +41,7 @@ from pipeline.explain_films import explain_films
 from pipeline.film_job import RESULT_FOLDERS, FilmDone, FilmFailed, FilmJob, Outcome, one_line
 from pipeline.formats import FORMATS
 from pipeline.predictor import Predictor, find_checkpoint
+from report.counts import counted
 from report.page import write_page
 from report.prediction import LISTED, prediction_page
 from report.run_folder import write_csv
@@ -183,7 +184,9 @@ def report(
     counts = {**count_predictions(connection, run_id), "failed": len(failures)}
     rows = list(read_predictions(connection, run_id, LISTED))
     path = write_page(prediction_page(counts, rows, failures, config.out / "overlays"), config.out)
-    print(f"{counts['films']} films done ({counts['review']} to review), {len(failures)} failed. Report: {path}")
+    print(
+        f"{counted(counts['films'], 'film', 'films')} done ({counts['review']} to review), {len(failures)} failed. Report: {path}"
+    )
     for file, why in failures:
         print(f"failed: {one_line(file)}: {why}")
     return SOME_FAILED if failures else DONE

@@ -22,6 +22,7 @@ from report.cohort import (
     view_table,
 )
 from report.cohort_figures import age_figure, finding_figure, flow_figure, missing_figure, view_figure, visit_figure
+from report.counts import counted
 from report.figures import Chart, figure_bytes
 from report.gaps import dependence_table, missing_table
 from report.measured import measurement_figure, measurement_table
@@ -69,13 +70,7 @@ class Analysis:
         draw("visits", visit_figure(studies, days), "Studies of a patient, and days from one to the next.", COHORT)
         add(Heading("How the films were taken"), acquisition_table(rows), view_table(rows))
         draw("views", view_figure(rows), "Modality and view position (DICOM codes).", COHORT)
-        add(Heading("Findings"), finding_table(rows))
-        draw(
-            "findings",
-            finding_figure(rows),
-            "Findings as the sources state them, and which are stated together.",
-            COHORT,
-        )
+        self._add_findings(rows)
         add(Heading("What is missing"), missing_table(rows))
         draw("missing", missing_figure(rows), "Facts that are not stated, by source.", COHORT)
         dependence = dependence_table(rows)
@@ -83,13 +78,21 @@ class Analysis:
             add(Heading("Is what is missing missing by chance?", 3), dependence)
         self._add_odd()
 
+    def _add_findings(self, rows: list[dict]) -> None:
+        stated = any(row["findings"] for row in rows)
+        self.page.add(
+            Heading("Findings"), finding_table(rows) if stated else Text("No finding is stated of any image.")
+        )
+        caption = "Findings as the sources state them, and which are stated together."
+        self.draw("findings", finding_figure(rows), caption, COHORT)
+
     def _add_flow(self, rows: list[dict]) -> None:
         flow, refusals = self.rows_of("cohort_flow"), self.rows_of("refusals")
         self.page.add(
             Text(
-                f"{len(rows)} images of {count_patients(rows)} patients. {flow[-1]['remaining']} of them are "
-                f"frontal chest films with a "
-                "usable mask. An empty fact means 'not stated', never 'no'. For research use; not a medical device."
+                f"{counted(len(rows), 'image', 'images')} of {counted(count_patients(rows), 'patient', 'patients')}. "
+                f"{counted(flow[-1]['remaining'], 'is a frontal chest film', 'are frontal chest films')} with a usable "
+                "mask. An empty fact means 'not stated', never 'no'. For research use; not a medical device."
             ),
             Text(cohort_sentence(rows)),
             Heading("From all rows to the films used"),
@@ -117,9 +120,9 @@ class Analysis:
         self.page.add(
             Heading("Films that are there twice", 3),
             Text(
-                f"{len(doubled)} images have the same bytes as another one; {len(doubled) - kept} of them were "
-                f"recognised at ingest and are "
-                f"left out, {kept} are still counted; {others} are listed under another person. Query: db/queries/duplicates.sql."
+                f"{counted(len(doubled), 'image has', 'images have')} the same bytes as another one: "
+                f"{len(doubled) - kept} recognised at ingest and left out, {kept} still counted; {others} listed "
+                f"under another person. Query: db/queries/duplicates.sql."
             ),
         )
 

@@ -16,6 +16,7 @@ from data.masks import encode_rle
 from data.reading import read_pixels
 from data.writing import atomic_file, is_written
 from db.records import STRUCTURES
+from report.counts import counted
 from report.run_folder import write_csv
 
 Rows = Iterable[dict]
@@ -73,7 +74,7 @@ def write_dicom(out: Path, rows: Rows) -> list[str]:
         except (OSError, ValueError, AttributeError) as error:
             left_out.append(f"no DICOM segmentation of {row['file']}: {error}")
     if pictures:
-        left_out.append(f"no DICOM segmentation of {pictures} films that are not DICOM")
+        left_out.append(f"no DICOM segmentation of {counted(pictures, 'film that is', 'films that are')} not DICOM")
     return left_out
 
 

@@ -13,6 +13,7 @@ from pipeline.evaluation_summary import plain, summarise_results
 from pipeline.groups import score_groups
 from pipeline.measuring import keep_measurements
 from pipeline.predictor import Predictor
+from report.counts import counted, films_of_patients
 from report.evaluation import evaluation_page
 from report.evaluation_tables import percent
 from report.film_result import FilmResult
@@ -113,7 +114,9 @@ def print_results(
         for structure, part in summary["predicted_quality"].items():
             print(f"{structure:10s}  {part['films']:4d} films  doubtful: {part['doubtful']}")
     elif summary["without_truth"]:
-        print(f"{summary['without_truth']} films have no reference mask and are in no mean.")
+        print(
+            f"{counted(summary['without_truth'], 'film has', 'films have')} no reference mask and no part in any mean."
+        )
     for structure, part in summary["predicted_quality"].items():
         if part.get("below"):
             print(
@@ -130,7 +133,7 @@ def _sentence(facts: Mapping, summary: dict, predictors: Sequence[Predictor]) ->
     views = len(predictors[0].views)
     averaged = f", averaged over {views} views" if views > 1 else ""
     return (
-        f"{summary['films']} films of {summary['patients']} patients, split '{facts['settings']['split']}', predicted by "
+        f"{films_of_patients(summary['films'], summary['patients'])}, split '{facts['settings']['split']}', predicted by "
         f"{', '.join(summary['checkpoints'])}{averaged}. Every mask is compared at its film's own size. For research use; not a "
         "medical device."
     )

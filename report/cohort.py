@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
+from report.counts import counted
 from report.page import Table
 from unet.association import smd, smd_shares
 
@@ -84,7 +85,9 @@ def finding_table(rows: Rows) -> Table:
     rest = [name for name in images if name not in shown]
     if rest:
         people = set().union(*(patients[name] for name in rest))
-        lines.append((f"{len(rest)} other findings", sum(images[name] for name in rest), len(people)))
+        lines.append(
+            (counted(len(rest), "other finding", "other findings"), sum(images[name] for name in rest), len(people))
+        )
     caption = (
         f"Findings as the sources state them, the {MOST_FINDINGS} most frequent of {FEWEST_PATIENTS} patients or more."
     )
@@ -105,14 +108,17 @@ def cohort_sentence(rows: Rows) -> str:
     films = Counter(row["patient_id"] for row in rows)
     several = sum(count > 1 for count in films.values())
     unknown = len(people) - sexes["F"] - sexes["M"]
-    sentences = [f"{sexes['F']} women and {sexes['M']} men; for {unknown} patients the sex is not stated or another."]
+    women, men = counted(sexes["F"], "woman", "women"), counted(sexes["M"], "man", "men")
+    others = counted(unknown, "patient", "patients")
+    sentences = [f"{women} and {men}; for {others} the sex is not stated or another."]
     if ages:
         low, median, high = np.percentile(ages, [25, 50, 75])
         sentences.append(
             f"Half of them are between {low:.0f} and {high:.0f} years old (median {median:.0f}; "
-            f"{len(people) - len(ages)} ages not stated)."
+            f"{counted(len(people) - len(ages), 'age', 'ages')} not stated)."
         )
-    sentences.append(f"{several} patients have more than one image, at most {max(films.values())}.")
+    many = counted(several, "patient has", "patients have")
+    sentences.append(f"{many} more than one image, at most {max(films.values())}.")
     return " ".join(sentences)
 
 

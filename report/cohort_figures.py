@@ -73,10 +73,15 @@ def view_figure(rows: Rows) -> Chart:
     return Chart(figure, ("modality_and_view", "images"), counts.most_common())
 
 
-def finding_figure(rows: Rows) -> Chart:
-    """Draw which findings are stated together: images with both; on the diagonal those with the finding at all."""
+def finding_figure(rows: Rows) -> Chart | None:
+    """Draw which findings are stated together: images with both; on the diagonal those with the finding at all.
+
+    None where no finding is frequent enough to be shown.
+    """
     lists = [split_findings(row) for row in rows]
     names = frequent_findings(rows, SHOWN_FINDINGS)
+    if not names:
+        return None
     place = {name: index for index, name in enumerate(names)}
     table = np.zeros((len(names), len(names)), int)
     for found in lists:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from report.counts import counted, films_of_patients
 from report.evaluation_figures import (
     group_figure,
     quality_figure,
@@ -108,12 +109,17 @@ def reading_help(summary: dict) -> str:
     if lungs is None:
         return "No film of this selection has both lungs drawn."
     dice = lungs["dice"]
-    empty = f" An empty mask is among them {dice['empty']} times." if dice["empty"] else " No mask is empty."
     return (
-        f"On {dice['films']} films of {dice['patients']} patients the lungs' masks overlap the reference with a mean Dice of "
+        f"On {films_of_patients(dice['films'], dice['patients'])} the lungs' masks overlap the reference with a mean Dice of "
         f"{dice['mean']:.3f} (1 is perfect); on the worst twentieth of the films it is below {dice['p5']:.3f}, and "
-        f"{100 * dice['below']:.1f} % of the films are below {GOOD_DICE}.{empty}"
+        f"{100 * dice['below']:.1f} % of the films are below {GOOD_DICE}. {_empty_masks(summary)}"
     )
+
+
+def _empty_masks(summary: dict) -> str:
+    parts = {name: summary["structures"][name]["dice"] for name in ORDER if name in summary["structures"]}
+    empty = [f"{TITLES[name]} on {counted(p['empty'], 'film', 'films')}" for name, p in parts.items() if p["empty"]]
+    return f"Predicted or drawn empty: {', '.join(empty)}." if empty else "No mask is empty."
 
 
 def _agreement(summary: dict) -> Iterator[Block]:
@@ -121,7 +127,9 @@ def _agreement(summary: dict) -> Iterator[Block]:
     yield Text(reading_help(summary))
     yield from summary_tables(summary)
     if summary["without_truth"]:
-        yield Text(f"{summary['without_truth']} of the films have no reference and are in no mean.")
+        yield Text(
+            f"{counted(summary['without_truth'], 'film has', 'films have')} no reference and no part in any mean."
+        )
 
 
 def _galleries(

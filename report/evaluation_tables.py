@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from report.counts import counted
 from report.film_result import FilmResult
 from report.page import Table
 from unet.quality import GOOD_DICE
@@ -64,7 +65,9 @@ def group_tables(groups: Sequence[dict]) -> Iterator[Table]:
 def _group_caption(groups: Sequence[dict], grouping: str) -> str:
     levels = {row["level"] for row in groups if row["grouping"] == grouping}
     hidden = len(levels) - len(largest_levels(groups, grouping))
-    return f"Dice by {grouping}." + (f" {hidden} small groups are in summary.json only." if hidden else "")
+    return f"Dice by {grouping}." + (
+        f" {counted(hidden, 'small group is', 'small groups are')} in summary.json only." if hidden else ""
+    )
 
 
 def largest_levels(groups: Sequence[dict], grouping: str) -> list[str]:

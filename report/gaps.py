@@ -3,6 +3,7 @@
 import numpy as np
 
 from report.cohort import FACTS, NOT_STATED, SMALLEST_GROUP, Rows, first_films, group_rows
+from report.counts import counted
 from report.page import Table
 from unet.association import benjamini_hochberg, compare_groups, independence_p
 
@@ -23,7 +24,10 @@ def missing_table(rows: Rows) -> Table:
         missing = sum(row[column] is None for row in rows)
         lines.append((title, missing, 100 * missing / len(rows)))
     return Table(
-        ("fact", "not stated", "share, %"), lines, f"Of {len(rows)} images.", source="db/queries/cohort_images.sql"
+        ("fact", "not stated", "share, %"),
+        lines,
+        f"Of {counted(len(rows), 'image', 'images')}.",
+        source="db/queries/cohort_images.sql",
     )
 
 

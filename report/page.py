@@ -13,7 +13,7 @@ from data.writing import atomic_file
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
 
-LONG = 50  # letters; longer cells are broken into lines
+LONG = 32  # letters; longer cells are broken into lines
 DRAWN = ("data", "format", "links")  # of a block, what only a page that is looked at needs
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from data.found_films import printable
+from report.counts import counted
 from report.page import Gallery, Heading, Page, Picture, Table, Text
 
 GALLERY = 60  # pictures; each is inside the page
@@ -34,7 +35,8 @@ def prediction_page(
 
 def _sentences(counts: Mapping[str, int]) -> Iterator[str]:
     yield (
-        f"{counts['films']} films have masks, {counts['review']} of them are to be looked at; {counts['failed']} failed. "
+        f"{counted(counts['films'], 'film has', 'films have')} masks, {counted(counts['review'], 'is', 'are')} to be looked at; "
+        f"{counts['failed']} failed. "
         "Nobody has checked these masks: a film that is not listed for review may be wrong too."
     )
     yield "For research use; not a medical device."

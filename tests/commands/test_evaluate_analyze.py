@@ -17,11 +17,12 @@ import train
 from db.connection import connect
 from db.runs import find_run
 from pipeline.analysis import Analysis
-from report.page import Table
+from report.page import Heading, Table, Text
 from unet.checkpoint import load_checkpoint, save_checkpoint
 from unet.metrics import count, dice
 
 ROOT = Path(__file__).parent.parent.parent
+PARAMETERS = {"convention": "clear_field", "provenance": "phantom", "source": "all", "split_set": "seed0"}
 
 
 def read_csv(path):
@@ -249,8 +250,7 @@ def test_analysis_tells_the_cohort_and_the_scores_by_group(evaluated, phantom_db
 def test_an_analysis_of_some_films_says_nothing_of_the_others(evaluated, phantom_db):
     connection = connect(phantom_db)
     evaluation = analyze.evaluation_of(connection, evaluated)
-    parameters = {"convention": "clear_field", "provenance": "phantom", "source": "all", "split_set": "seed0"}
-    analysis = Analysis(connection, parameters, "view", False)
+    analysis = Analysis(connection, PARAMETERS, "view", False)
     scored = {row["image_id"] for row in analysis.rows_of("scores_by_film", run_id=evaluation)}
     some = [row for row in analysis.rows_of("cohort_images") if row["image_id"] in scored][:4]
     assert len(scored) > 4
@@ -311,6 +311,18 @@ def test_every_table_and_figure_has_its_numbers_and_its_query_beside_it(phantom_
         assert len(read_csv(tmp_path / f"a/table{number}.csv")) == len(block["rows"])
     for block in pictures:
         assert len(read_csv(tmp_path / f"a/figure-{block['name']}.csv")) == len(block["rows"]) and "data" not in block
+
+
+def test_without_any_finding_a_sentence_stands_for_table_and_figure(phantom_db):
+    with closing(connect(phantom_db)) as connection:
+        analysis = Analysis(connection, PARAMETERS, "sex", False)
+        rows = [{**row, "findings": None} for row in analysis.rows_of("cohort_images")]
+        analysis.add_cohort(rows)
+    at = analysis.page.blocks.index(Heading("Findings"))
+    assert analysis.page.blocks[at + 1 : at + 3] == [
+        Text("No finding is stated of any image."),
+        Heading("What is missing"),
+    ]
 
 
 def test_what_cannot_be_is_listed_for_machines(phantom_db, tmp_path):

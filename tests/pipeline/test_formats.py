@@ -73,7 +73,7 @@ def test_films_that_are_not_dicom_have_no_dicom_segmentation_and_it_is_said(done
     out, rows = done
     (out / "a.png").write_bytes(encode_mask(RIGHT))
     notes = FORMATS["dicom-seg"](out, [{**rows[0], "file": str(out / "a.png")}])
-    assert notes == ["no DICOM segmentation of 1 films that are not DICOM"]
+    assert notes == ["no DICOM segmentation of 1 film that is not DICOM"]
 
 
 @pytest.mark.filterwarnings("error")  # pydicom warns of values that DICOM does not allow

@@ -71,9 +71,10 @@ def test_a_radiologists_own_words_about_one_person_are_not_shown():
     rows = [film(f"p{i}", findings="nodule") for i in range(3)] + [
         film("x", findings="stable, same pt as MC_0113|nodule")
     ]
-    assert [tuple(row) for row in finding_table(rows).rows] == [("nodule", 4, 4), ("1 other findings", 1, 1)]
+    assert [tuple(row) for row in finding_table(rows).rows] == [("nodule", 4, 4), ("1 other finding", 1, 1)]
     assert list(group_rows(rows, "finding")) == ["nodule"]
     assert not any("MC_0113" in str(row) for row in finding_figure(rows).rows)
+    assert finding_figure(rows[2:]) is None and finding_figure([film()]) is None, "no empty axes"
 
 
 def test_the_sentence_counts_every_patient_once():
@@ -85,7 +86,9 @@ def test_the_sentence_counts_every_patient_once():
     ]
     text = cohort_sentence(rows)
     assert (
-        "1 women and 1 men; for 1 patients" in text and "median 50; 1 ages not stated" in text and "at most 2" in text
+        "1 woman and 1 man; for 1 patient the" in text
+        and "median 50; 1 age not stated" in text
+        and "1 patient has more" in text
     )
 
 

@@ -1,8 +1,10 @@
 import math
+import re
 
 import pytest
 
 from report.page import (
+    STYLE,
     Gallery,
     Heading,
     Page,
@@ -72,6 +74,14 @@ def test_the_markdown_twin_says_the_same(page, tmp_path):
 )
 def test_numbers_are_written_with_sensible_digits(value, text):
     assert format_value(value) == text
+
+
+def test_long_cells_and_heads_are_broken_so_that_wide_tables_stay_on_the_page():
+    text = render_html(Page("t", [Table(("remarks",), [("spacing at the patient (PixelSpacing)",), ("short",)])]))
+    assert "<td class=long>spacing at" in text and "<td>short</td>" in text
+    rules = dict(re.findall(r"^(\S.*?) \{ (.*) \}$", STYLE, re.MULTILINE))
+    assert "white-space: normal" in rules["th"] and "white-space: normal" in rules["td.long"]
+    assert "overflow-x: auto" in rules[".table"]  # what is wider still can be moved
 
 
 def test_an_unequal_number_of_links_is_a_mistake():

@@ -1,0 +1,11 @@
+"""Numbers of things in sentences: one film, two films."""
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """Return the number with the word that goes with it. one: for exactly 1; many: for every other number, 0 too."""
+    return f"{number} {one if number == 1 else many}"
+
+
+def films_of_patients(films: int, patients: int) -> str:
+    """Return '138 films of 135 patients'."""
+    return f"{counted(films, 'film', 'films')} of {counted(patients, 'patient', 'patients')}"
