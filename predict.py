@@ -31,6 +31,7 @@ from db.predictions import (
     films_done,
     forget_prediction,
     measurement_columns,
+    names_given,
     open_prediction_run,
     read_predictions,
     write_prediction,
@@ -84,6 +85,10 @@ def main(argv: list[str]) -> int:
         raise ValueError(
             "name films or a folder of them, and a folder for the results: python predict.py FILMS --out DIR"
         )
+    if config.fix_orientation and (config.compare or config.explain):
+        raise ValueError("--fix-orientation changes nothing with --compare and --explain; turn the films before")
+    if config.region and not config.explain:
+        raise ValueError("--region changes nothing without --explain")
     unknown = sorted(set(config.format) - set(FORMATS))
     if unknown:
         raise ValueError(f"--format {unknown[0]!r}: wanted some of {', '.join(FORMATS)}")
@@ -117,7 +122,8 @@ def predict(
         )
     run_id = from_first(lambda: open_prediction_run(connection, config.out, network, settings_as_dict(config)))
     done = films_done(connection, run_id)
-    job = FilmJob(predictor, config.out, network, config.photometric, config.fix_orientation, done)
+    names = names_given(connection, config.out)
+    job = FilmJob(predictor, config.out, network, config.photometric, config.fix_orientation, done, names)
     with closing_run(connection, run_id) if is_first() else nullcontext():
         try:
             failures = gather(predict_all(films, job, connection, run_id))
@@ -158,8 +164,8 @@ def predict_all(
 def outcomes(films: Sequence[Path], job: FilmJob) -> Iterator[tuple[str, Outcome]]:
     """Yield each film's file, as tables call it, and what came of it, in order; of several processes each does its share."""
     files = {film: printable(film) for film in films}
-    known = {film: job.done[file].name for film, file in files.items() if file in job.done}
-    names = names_for(films, known, [done.name for done in job.done.values()])
+    known = {film: job.names[file] for film, file in files.items() if file in job.names}
+    names = names_for(films, known, list(job.names.values()))
     with film_threads(job.predictor.device) as threads:
         own = films[shard()]
         results = map_in_order(lambda film: job.run(film, files[film], names[film]), own, threads)

@@ -36,6 +36,15 @@ def films_done(connection: sqlite3.Connection, run_id: int) -> dict[str, Done]:
     return {row["file"]: Done(row["name"], row["input_sha256"]) for row in rows}
 
 
+def names_given(connection: sqlite3.Connection, folder: Path) -> dict[str, str]:
+    """Return by file the name of its results in a folder, by whatever network: their pictures lie side by side there."""
+    rows = connection.execute(
+        "SELECT file, name FROM prediction JOIN run USING (run_id) WHERE folder = ? ORDER BY prediction_id",
+        (str(Path(folder).absolute()),),
+    )
+    return {row["file"]: row["name"] for row in rows}
+
+
 def write_prediction(
     connection: sqlite3.Connection,
     run_id: int,

@@ -15,7 +15,7 @@ from data.measurements import Measurement, measure_masks, spread_of
 from data.registration import Similarity, register_lungs, resample_to
 from data.resize import letterbox_of, shrink
 from data.ssim import ssim_map
-from pipeline.doubts import doubts
+from pipeline.film_view import view_film
 from pipeline.predictor import Predictor
 from report.film_comparison import comparison_picture, write_comparison
 from unet.agreement import Z
@@ -33,6 +33,8 @@ class FilmSide(NamedTuple):
     views: Sequence[Masks]
     small: np.ndarray  # (h, w) standardised grey levels
     small_masks: Masks
+    review: tuple[str, ...]
+    remarks: tuple[str, ...]
 
 
 class Change(NamedTuple):
@@ -63,7 +65,7 @@ class FilmComparison(NamedTuple):
     """What two films have in common; pictures (h, w) in the frame of the first, values inside the lungs of both.
 
     ssim: mean structural similarity. difference: mean absolute difference of standardised grey levels, 0..1. overlap: Dice of
-    the lungs after laying the second over the first.
+    the lungs after laying the second over the first. doubts: what calls for a review of either film; remarks: what else was seen.
     """
 
     before: FilmSide
@@ -77,6 +79,7 @@ class FilmComparison(NamedTuple):
     difference: float
     overlap: float
     changes: tuple[Change, ...]
+    doubts: tuple[str, ...]
     remarks: tuple[str, ...]
 
 
@@ -85,13 +88,8 @@ def compare_films(before: Path, after: Path, predictor: Predictor, photometric: 
 
     Raises ValueError where a film cannot be read or shows no two lungs.
     """
-    sides = [prepare_side(path, predictor, photometric) for path in (before, after)]
-    one, other = sides
-    remarks = [
-        f"{path.name}: {doubt}"
-        for path, side in zip((before, after), sides, strict=True)
-        for doubt in doubts(side.masks)
-    ]
+    one, other = sides = [prepare_side(path, predictor, photometric) for path in (before, after)]
+    named = list(zip((before, after), sides, strict=True))
     similarity = register_lungs(_lungs(other), _lungs(one))
     names = list(one.masks)
     planes = np.stack([other.small, *(other.small_masks[name].astype(np.float32) for name in names)])
@@ -108,22 +106,25 @@ def compare_films(before: Path, after: Path, predictor: Predictor, photometric: 
         difference=float(np.abs(one.small - moved)[inside].mean()),
         overlap=float(2 * inside.sum() / (first.sum() + second.sum())),
         changes=tuple(changes(one, other)),
-        remarks=tuple(remarks),
+        doubts=tuple(f"{path.name}: {doubt}" for path, side in named for doubt in side.review),
+        remarks=tuple(f"{path.name}: {remark}" for path, side in named for remark in side.remarks),
     )  # fmt: skip
 
 
 def prepare_side(path: Path, predictor: Predictor, photometric: str) -> FilmSide:
     """Read a film, predict its masks with every view, and bring it to the size of the comparison."""
     film = load_film(path, photometric)
+    view = view_film(predictor, film.image, film.spacing_mm, fix_orientation=False)
+    film = film._replace(image=view.image)  # its grey levels may have been stored inverted
     logits, box = predictor.logits(film.image)
-    masks = predictor.film_masks(logits, box)
     views = [predictor.film_masks(view[None], box) for view in logits]
     frame = letterbox_of(torch.from_numpy(film.image), SIDE)
     small = standardise(shrink(torch.from_numpy(film.image)[None], frame)[0], "percentile")
     small_masks = {
-        name: shrink(torch.from_numpy(mask)[None].float(), frame)[0].numpy() >= 0.5 for name, mask in masks.items()
+        name: shrink(torch.from_numpy(mask)[None].float(), frame)[0].numpy() >= 0.5 for name, mask in view.masks.items()
     }
-    return FilmSide(film, masks, views, small.numpy(), small_masks)
+    remarks = (*film.remarks, *view.remarks)
+    return FilmSide(film, view.masks, views, small.numpy(), small_masks, view.review, remarks)
 
 
 def changes(before: FilmSide, after: FilmSide) -> list[Change]:
@@ -196,7 +197,8 @@ def sentences(result: FilmComparison) -> Iterator[str]:
         f"The second film was scaled by {result.similarity.scale:.3f} and turned by {result.similarity.degrees:+.1f} degrees; "
         f"the lungs then overlap with Dice {result.overlap:.3f}. What overlaps badly is compared badly."
     )
-    yield from (f"Look first: {remark}." for remark in result.remarks)
+    yield from (f"Look first: {doubt}." for doubt in result.doubts)
+    yield from (f"Note: {remark}." for remark in result.remarks)
 
 
 def _row(change: Change) -> tuple:

@@ -49,7 +49,7 @@ class FilmJob:
     """What is the same for all films of a call; `run` may be called from several threads at once.
 
     photometric: how grey levels of non-DICOM files are stored. fix_orientation: turn films that lie turned. done: by file, what
-    an earlier call of the same network left.
+    an earlier call of the same network left. names: by file, the names that calls of any network gave to results in this folder.
     """
 
     predictor: Predictor
@@ -58,6 +58,7 @@ class FilmJob:
     photometric: str
     fix_orientation: bool = False
     done: dict[str, Done] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
 
     def run(self, path: Path, file: str, name: str) -> Outcome:
         """Do one film and say what came of it. file: how the film is called in tables; name: of its results.

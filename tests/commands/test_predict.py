@@ -100,6 +100,35 @@ def test_why_a_film_failed_names_it_once(network, tmp_path, capsys):
     assert capsys.readouterr().out == f"failed: {tmp_path / 'films/black.png'}: {expected['black.png']}\n"
 
 
+def test_films_of_another_call_keep_their_pictures_whatever_its_settings(network, tmp_path):
+    """Two folders hold an a.png each; the second call has other settings, and so a run of its own."""
+    for number, folder in enumerate(("one", "two")):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(np.full((20 + number, 30), 90, np.uint8) + np.arange(30, dtype=np.uint8)).save(
+            tmp_path / folder / "a.png"
+        )
+    call(network, tmp_path / "out", tmp_path / "one")
+    before = (tmp_path / "out/masks/heart/a.png").read_bytes()
+    call(network, tmp_path / "out", tmp_path / "two", "--fix-orientation")
+    assert (tmp_path / "out/masks/heart/a.png").read_bytes() == before
+    assert [row["name"] for row in rows(tmp_path / "out")] == ["a-1"]
+    call(network, tmp_path / "out", tmp_path / "one", "--fix-orientation")  # the same film again: its own pictures
+    assert sorted(row["name"] for row in rows(tmp_path / "out")) == ["a", "a-1"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--fix-orientation", "--compare"), "--fix-orientation changes nothing with --compare"),
+        (("--fix-orientation", "--explain", "heart"), "--fix-orientation changes nothing with --compare and --explain"),
+        (("--region", "1,1,5,5"), "--region changes nothing without --explain"),
+    ],
+)
+def test_settings_that_would_change_nothing_are_refused(network, films, tmp_path, words, message):
+    with pytest.raises(ValueError, match=message):
+        call(network, tmp_path / "out", films, *words)
+
+
 def test_a_second_call_does_only_what_is_new_changed_or_lost(network, films, tmp_path, monkeypatch):
     out = tmp_path / "out"
     call(network, out, films)

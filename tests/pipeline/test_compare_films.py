@@ -1,6 +1,7 @@
 """Two drawn films whose change is known: the second is turned, scaled, and its heart is wider."""
 
 import csv
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 import predict
 from data.registration import Similarity, resample_to
+from pipeline import compare_films as compare_films_module
 from pipeline.compare_films import Change, compare_films, write_films_comparison
 
 SIZE = (240, 280)
@@ -26,6 +28,11 @@ def drawing(heart_radius, spot=0.0):
 
 class Reader:
     """In place of a network: what is dark on the left and right is lung, what is brightest is heart; two views."""
+
+    checkpoint = SimpleNamespace(typical={}, quality={})
+
+    def traits(self, logits):
+        return SimpleNamespace(signs=None)
 
     def logits(self, image):
         middle = np.median((image > 0.9).nonzero()[1])
@@ -101,3 +108,18 @@ def test_what_cannot_be_compared_is_said(films, tmp_path):
         compare_films(films[0], empty, Reader(), "MONOCHROME2")
     with pytest.raises(FileNotFoundError, match="no such file"):
         predict.main(["--compare", *map(str, films), "--checkpoint", "none.pt", "--out", str(tmp_path / "out")])
+
+
+def test_what_calls_for_a_review_of_either_film_is_said(films, tmp_path, monkeypatch, capsys):
+    def upside_down(predictor, image, spacing_mm, fix_orientation, original=compare_films_module.view_film):
+        view = original(predictor, image, spacing_mm, fix_orientation)
+        return view._replace(
+            review=("lies turned by 180 degrees",), remarks=("grey levels are stored inverted: corrected",)
+        )
+
+    monkeypatch.setattr(compare_films_module, "view_film", upside_down)
+    write_films_comparison(films, Reader(), "MONOCHROME2", tmp_path / "out")
+    said = capsys.readouterr().out
+    assert "Look first: after.png: lies turned by 180 degrees." in said
+    assert "Note: before.png: grey levels are stored inverted: corrected." in said
+    assert "lies turned by 180 degrees" in (tmp_path / "out/report.html").read_text()
