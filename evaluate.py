@@ -83,7 +83,7 @@ def main(argv: list[str]) -> int:
     run_id = start_run(connection, "evaluate", out, settings_as_dict(config), parent and parent["run_id"])
     wanted = Wanted(out / "masks", mask_names(films) if config.save_masks else {}, config.uncertainty_maps)
     db = str(config.db or predictors[0].checkpoint.training["db"])
-    facts = {"db": db, "settings": settings_as_dict(config)}
+    facts = {"db": db, "settings": settings_as_dict(config), "trained_on": sum(map(count_known, members))}
     with closing_run(connection, run_id):
         results, failures = score_all(members, wanted)
         if not results:
@@ -121,15 +121,20 @@ def select_records(connection: sqlite3.Connection, config: EvaluateConfig, predi
     check_asked(connection, query, {"source": config.source} if config.source else {})
     films = Selection(connection, query, parameters, training["split_set"])
     records = [record for record in films if config.split in ("all", record.split)]
-    if config.split == "test":
-        known = bytes_trained_on(predictor.path)
-        seen = sum(record.content_sha256 in known for record in records)
-        if seen:
-            raise ValueError(
-                f"{predictor.path} has learnt from {seen} of these {len(records)} films, whatever this database calls them; name "
-                "the --db it was trained with"
-            )
+    known = count_known((predictor, records)) if config.split == "test" else 0
+    if known:
+        raise ValueError(
+            f"{predictor.path} has learnt from {known} of these {len(records)} films, whatever this database calls them; name "
+            "the --db it was trained with"
+        )
     return records
+
+
+def count_known(member: tuple[Predictor, Sequence[ImageRecord]]) -> int:
+    """Return how many of the films the network learnt from or was chosen by, told by their bytes."""
+    predictor, records = member
+    known = bytes_trained_on(predictor.path)
+    return sum(record.content_sha256 in known for record in records)
 
 
 def check_folds(predictors: Sequence[Predictor], folder: Path) -> None:

@@ -50,7 +50,8 @@ def write_results(
 ) -> None:
     """Write scores.csv, films.csv, summary.json and the report, and print the table.
 
-    facts: what stands at the head of summary.json (database, settings). against: folder of another evaluation, or None.
+    facts: what stands at the head of summary.json: database, settings, number of films trained on. against: folder of another
+    evaluation, or None.
     """
     write_csv(out / "scores.csv", SCORE_COLUMNS, [_cells(SCORE_COLUMNS, row) for row in score_rows(results)])
     write_csv(out / "films.csv", FILM_COLUMNS, [_cells(FILM_COLUMNS, film_row(result)) for result in results])
@@ -122,6 +123,8 @@ def print_results(
             print(
                 f"{structure:10s}  {part['below']} films below 0.9, {percent(part['caught'])} of them called doubtful"
             )
+    if summary["trained_on"]:
+        print(learnt_from(summary))
     for record, reason in failures:
         print(f"failed: {record.file}: {reason}")
     for structure, c in comparisons.items():
@@ -129,13 +132,24 @@ def print_results(
         print(f"{structure:10s}  {c.difference.value:+.4f} {bounds} against {against}, p = {c.p:.4f}, {c.films} films")
 
 
+def learnt_from(summary: dict) -> str:
+    """Say how many of the films were no unseen ones; nothing where all were."""
+    known = summary["trained_on"]
+    return (
+        f"{counted(known, 'film was', 'films were')} learnt from or chosen by: no mean is one of unseen films. "
+        if known
+        else ""
+    )
+
+
 def _sentence(facts: Mapping, summary: dict, predictors: Sequence[Predictor]) -> str:
     views = len(predictors[0].views)
     averaged = f", averaged over {views} views" if views > 1 else ""
     return (
         f"{films_of_patients(summary['films'], summary['patients'])}, split '{facts['settings']['split']}', predicted by "
-        f"{', '.join(summary['checkpoints'])}{averaged}. Every mask is compared at its film's own size. For research use; not a "
-        "medical device."
+        f"{', '.join(summary['checkpoints'])}{averaged}. Every mask is compared at its film's own size. "
+        f"{learnt_from(summary)}For research "
+        "use; not a medical device."
     )
 
 

@@ -148,6 +148,14 @@ def test_other_films_get_another_folder(trained, phantom_db, tmp_path):
         == 0
     )
     assert (trained / "evaluate-all-some_films/scores.csv").is_file()
+    known = json.loads((trained / "evaluate-all-some_films/summary.json").read_text())["trained_on"]
+    assert (
+        known
+        == sum(row["split"] in ("train", "val") for row in read_csv(trained / "evaluate-all-some_films/films.csv"))
+        > 0
+    )
+    assert f"{known} films were learnt from or chosen by" in (trained / "evaluate-all-some_films/report.md").read_text()
+    assert json.loads((trained / "evaluate-test/summary.json").read_text())["trained_on"] == 0
     assert (trained / "evaluate-test/scores.csv").read_bytes() == before
     with pytest.raises(ValueError, match="--source mars: no such source; the database has phantom"):
         evaluate.main(["--checkpoint", str(trained), "--source", "mars"])
@@ -224,9 +232,12 @@ def test_without_a_network_there_is_nothing_to_evaluate(tmp_path, monkeypatch, a
         evaluate.main(argv)
 
 
-def test_an_empty_selection_is_said(trained):
-    with pytest.raises(ValueError, match="no film in the test split"):
-        evaluate.main(["--checkpoint", str(trained), "--source", "elsewhere"])
+def test_an_empty_selection_is_said(trained, tmp_path):
+    query = tmp_path / "nothing.sql"
+    query.write_text("SELECT image_id, mask_id FROM mask WHERE false")
+    for split, hint in (("test", "try --split all, or another --db"), ("all", "try another --db")):
+        with pytest.raises(ValueError, match=f"no film in the {split} split of this selection; {hint}"):
+            evaluate.main(["--checkpoint", str(trained), "--query", str(query), "--split", split])
 
 
 def test_analysis_tells_the_cohort_and_the_scores_by_group(evaluated, phantom_db, tmp_path):
