@@ -50,7 +50,6 @@ class Session:
 def open_session(config: TrainConfig) -> Session:
     """Select the films, prepare them, build or reload the network, and write the settings before the first step."""
     started = time.monotonic()
-    config.out.mkdir(parents=True, exist_ok=True)
     connection = connect_existing(config.db)
     split_set = from_first(lambda: draw(connection, config.seed, config.fold, config.folds, config.leave_out))
     parameters = {
@@ -63,6 +62,7 @@ def open_session(config: TrainConfig) -> Session:
     records = select_images(connection, query, parameters, split_set)
     counts = Counter(record.split for record in records)
     check_counts(records, counts, config)
+    config.out.mkdir(parents=True, exist_ok=True)
     guests = find_guests(connection, config, parameters, split_set, records)
     preprocessing = Preprocessing(config.size, config.intensity)
     dataset = first_then_others(
