@@ -11,7 +11,7 @@ from unet.checkpoint import Checkpoint, load_checkpoint
 from unet.device import choose_device, choose_precision, prepare_model
 from unet.inference import IDENTITY, TEST_TIME_VIEWS, predict_views
 from unet.metrics import count, dice
-from unet.postprocess import binarise, clean
+from unet.postprocess import binarise, clean, cut_tails
 from unet.quality import Quality, check_fit, predict_quality
 from unet.traits import FilmTraits, film_signs, film_traits
 from unet.typical import check_typical, is_fitted
@@ -63,11 +63,14 @@ class Predictor:
         """Return the masks at the film's own size, from what `logits` gave: structure to bool (H, W), tidy.
 
         They are what `unet.postprocess.binarise` makes of `probabilities`, but logits are held against the threshold's logit,
-        and only where a structure can be.
+        and only where a structure can be, and the heart has no tails.
         """
         planes = self.calibrated(logits.mean(dim=0))
         least = torch.tensor([self.thresholds[name] for name in self.structures]).logit()
-        masks = dict(zip(self.structures, positive(planes - least[:, None, None], box), strict=True))
+        margins = planes - least[:, None, None]
+        heart = margins[self.structures.index("heart")]
+        heart[:] = torch.from_numpy(cut_tails(heart.numpy()))
+        masks = dict(zip(self.structures, positive(margins, box), strict=True))
         right, left = masks["right_lung"], masks["left_lung"]
         both = right & left
         if both.any():

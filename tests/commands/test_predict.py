@@ -190,8 +190,23 @@ def test_no_pixel_is_in_both_lungs_and_the_more_probable_one_has_it(network):
     assert masks["right_lung"][:, : size - 1].all() and masks["left_lung"][:, size + 1 :].all()
 
 
+def test_the_heart_loses_its_tail_at_the_films_own_size(network):
+    predictor = Predictor(network, "cpu", "float32")
+    size = predictor.preprocessing.size
+    rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    disc = (rows - size / 2) ** 2 + (columns - size / 2) ** 2 < (size / 4) ** 2
+    tail = rows == size // 2
+    logits = torch.full((1, 3, size, size), -9.0)
+    logits[0, predictor.structures.index("heart")][disc | tail] = 9.0
+    box = letterbox_of(torch.ones(3 * size, 3 * size), size)
+    heart = predictor.film_masks(logits, box)["heart"]
+    found = heart.any(axis=0).nonzero()[0]
+    assert found[0] > 0.7 * size and found[-1] < 2.4 * size  # the disc lies between 0.75 and 2.25
+
+
 @pytest.mark.parametrize("shape", [(300, 200), (200, 333), (40, 30)])
-def test_masks_are_those_of_the_probabilities(network, shape):
+def test_masks_are_those_of_the_probabilities(network, shape, monkeypatch):
+    monkeypatch.setattr("unet.postprocess.TAIL", 0.0)  # what the heart loses by it is tested elsewhere
     predictor = Predictor(network, "cpu", "float32")
     size = predictor.preprocessing.size
     predictor.thresholds = {"right_lung": 0.6, "left_lung": 0.45, "heart": 0.5}

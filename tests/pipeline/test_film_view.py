@@ -16,6 +16,12 @@ THRESHOLDS = {"right_lung": 0.5, "left_lung": 0.5, "heart": 0.5}
 GREY = {"right_lung": 0.3, "left_lung": 0.4, "heart": 0.5}
 
 
+@pytest.fixture(autouse=True)
+def hearts_with_corners(monkeypatch):
+    """Hearts are rectangles here, whose corners are tails."""
+    monkeypatch.setattr("unet.postprocess.TAIL", 0.0)
+
+
 def draw(rng, size=(96, 64)):
     """A chest of rectangles: right lung, left lung, and a heart that reaches to the left, each of its own grey."""
     picture = np.full(size, 0.9, np.float32)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from unet.pieces import label_pieces
-from unet.postprocess import binarise, clean, component_count, fill_holes
+from unet.postprocess import binarise, clean, component_count, cut_tails, fill_holes, opening
 
 
 def mask(*rows):
@@ -125,3 +125,29 @@ def test_a_long_winding_piece_is_followed_to_its_end(turn):
     m = m.copy()
     m[np.nonzero(m)[0][0] + 20, :] = False
     assert component_count(m) > 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(hnp.arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))), st.integers(1, 3))
+def test_an_opening_is_the_union_of_the_discs_that_fit(inside, radius):
+    height, width = inside.shape
+    rows, columns = np.mgrid[:height, :width]
+    expected = np.zeros_like(inside)
+    for row in range(radius, height - radius):
+        for column in range(radius, width - radius):
+            disc = (rows - row) ** 2 + (columns - column) ** 2 <= radius**2
+            if inside[disc].all():
+                expected |= disc
+    assert np.array_equal(opening(inside, radius), expected)
+
+
+def test_a_heart_loses_its_tail_and_nothing_else():
+    rows, columns = np.mgrid[:100, :160]
+    disc = (rows - 50.0) ** 2 + (columns - 60.0) ** 2 <= 30**2
+    tail = (abs(rows - 60) <= 2) & (columns >= 60) & (columns < 140)
+    margins = np.where(disc | tail, 2.0, -3.0).astype(np.float32)
+    cut = cut_tails(margins)
+    assert np.count_nonzero((cut >= 0) ^ disc) < 0.02 * disc.sum()
+    assert set(np.unique(cut)) == {-3.0, -2.0, 2.0}  # a tail is as far below as it was above
+    nothing = np.full((5, 5), -1.0, np.float32)
+    assert np.array_equal(cut_tails(nothing), nothing)
