@@ -8,6 +8,7 @@ import numpy as np
 from unet.pieces import Pieces, label_pieces
 
 TAIL = 0.07  # of the heart's diameter: what is narrower than twice this is none of it; chosen on validation films
+LARGEST_TAIL = 0.15  # of the mask's area
 RIVAL = 0.5  # of the largest piece's size; what is smaller is a stray blob
 
 
@@ -85,12 +86,15 @@ def cut_tails(margins: np.ndarray) -> np.ndarray:
     a circle as large as the mask. In and out float; the mask is where the margin is 0 or more.
     """
     mask = margins >= 0
-    area = np.count_nonzero(mask)
+    whole = fill_holes(mask)  # an unsure network leaves holes, into which no disc would fit
+    area = np.count_nonzero(whole)
     radius = round(TAIL * 2 * np.sqrt(area / np.pi))
     if not radius:
         return margins
-    tails = mask & ~opening(mask, radius)
-    return np.where(tails, -np.abs(margins) - np.finfo(margins.dtype).tiny, margins)
+    opened = opening(whole, radius)
+    if np.count_nonzero(opened) < (1 - LARGEST_TAIL) * area:  # a ragged mask of an unsure network, no heart with a tail
+        return margins
+    return np.where(mask & ~opened, -np.abs(margins) - np.finfo(margins.dtype).tiny, margins)
 
 
 def opening(mask: np.ndarray, radius: int) -> np.ndarray:

@@ -149,5 +149,9 @@ def test_a_heart_loses_its_tail_and_nothing_else():
     cut = cut_tails(margins)
     assert np.count_nonzero((cut >= 0) ^ disc) < 0.02 * disc.sum()
     assert set(np.unique(cut)) == {-3.0, -2.0, 2.0}  # a tail is as far below as it was above
-    nothing = np.full((5, 5), -1.0, np.float32)
-    assert np.array_equal(cut_tails(nothing), nothing)
+    lattice = np.where((rows % 2 == 0) & (columns % 2 == 0), -1.0, margins).astype(np.float32)
+    assert np.count_nonzero((cut_tails(lattice) >= 0) ^ (disc & (lattice >= 0))) < 0.02 * disc.sum()
+    small, strip = np.full((9, 9), -1.0, np.float32), np.where(rows == 5, 1.0, -1.0).astype(np.float32)
+    small[3:5, 3:6] = 1.0
+    for left_alone in (np.full((5, 5), -1.0, np.float32), small, strip):
+        assert np.array_equal(cut_tails(left_alone), left_alone)
