@@ -57,9 +57,7 @@ def open_session(config: TrainConfig) -> Session:
         "provenance": ",".join(config.provenance),
         "source": ",".join(config.source),
     }
-    query = query_text(config.query)
-    check_asked(connection, query, asked_for(config))
-    records = select_images(connection, query, parameters, split_set)
+    records = select_films(connection, config, parameters, split_set)
     counts = Counter(record.split for record in records)
     check_counts(records, counts, config)
     config.out.mkdir(parents=True, exist_ok=True)
@@ -109,6 +107,15 @@ def open_session(config: TrainConfig) -> Session:
         f"ready after {format_seconds(time.monotonic() - started)}"
     )
     return session
+
+
+def select_films(
+    connection: sqlite3.Connection, config: TrainConfig, parameters: dict[str, str], split_set: str
+) -> list[ImageRecord]:
+    """Return what the training's query finds; ValueError where something was asked for that the database or query lacks."""
+    query = query_text(config.query)
+    check_asked(connection, query, asked_for(config))
+    return select_images(connection, query, parameters, split_set)
 
 
 def find_guests(
