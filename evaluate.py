@@ -75,6 +75,7 @@ def main(argv: list[str]) -> int:
     if pooled:
         check_folds(predictors, folder)
     check_selection(members, config)
+    trained_on = count_trained_on(members, config)
     films = [record for _, records in members for record in records]
     if config.against is not None:
         check_comparable(config.against, films)
@@ -83,7 +84,7 @@ def main(argv: list[str]) -> int:
     run_id = start_run(connection, "evaluate", out, settings_as_dict(config), parent and parent["run_id"])
     wanted = Wanted(out / "masks", mask_names(films) if config.save_masks else {}, config.uncertainty_maps)
     db = str(config.db or predictors[0].checkpoint.training["db"])
-    facts = {"db": db, "settings": settings_as_dict(config), "trained_on": sum(map(count_known, members))}
+    facts = {"db": db, "settings": settings_as_dict(config), "trained_on": trained_on}
     with closing_run(connection, run_id):
         results, failures = score_all(members, wanted)
         if not results:
@@ -120,21 +121,22 @@ def select_records(connection: sqlite3.Connection, config: EvaluateConfig, predi
     query = query_text(config.query or training["query"])
     check_asked(connection, query, {"source": config.source} if config.source else {})
     films = Selection(connection, query, parameters, training["split_set"])
-    records = [record for record in films if config.split in ("all", record.split)]
-    known = count_known((predictor, records)) if config.split == "test" else 0
-    if known:
-        raise ValueError(
-            f"{predictor.path} has learnt from {known} of these {len(records)} films, whatever this database calls them; name "
-            "the --db it was trained with"
-        )
-    return records
+    return [record for record in films if config.split in ("all", record.split)]
 
 
-def count_known(member: tuple[Predictor, Sequence[ImageRecord]]) -> int:
-    """Return how many of the films the network learnt from or was chosen by, told by their bytes."""
-    predictor, records = member
-    known = bytes_trained_on(predictor.path)
-    return sum(record.content_sha256 in known for record in records)
+def count_trained_on(members: Sequence[tuple[Predictor, list[ImageRecord]]], config: EvaluateConfig) -> int:
+    """Return how many films their network learnt from or was chosen by, by their bytes; ValueError for any in the test split."""
+    total = 0
+    for predictor, records in members:
+        known = bytes_trained_on(predictor.path)
+        count = sum(record.content_sha256 in known for record in records)
+        if count and config.split == "test":
+            raise ValueError(
+                f"{predictor.path} has learnt from {count} of these {len(records)} films, whatever this database calls them; "
+                "name the --db it was trained with"
+            )
+        total += count
+    return total
 
 
 def check_folds(predictors: Sequence[Predictor], folder: Path) -> None:

@@ -124,7 +124,7 @@ def print_results(
                 f"{structure:10s}  {part['below']} films below 0.9, {percent(part['caught'])} of them called doubtful"
             )
     if summary["trained_on"]:
-        print(learnt_from(summary))
+        print(learnt_from(summary["trained_on"]))
     for record, reason in failures:
         print(f"failed: {record.file}: {reason}")
     for structure, c in comparisons.items():
@@ -132,24 +132,19 @@ def print_results(
         print(f"{structure:10s}  {c.difference.value:+.4f} {bounds} against {against}, p = {c.p:.4f}, {c.films} films")
 
 
-def learnt_from(summary: dict) -> str:
-    """Say how many of the films were no unseen ones; nothing where all were."""
-    known = summary["trained_on"]
-    return (
-        f"{counted(known, 'film was', 'films were')} learnt from or chosen by: no mean is one of unseen films. "
-        if known
-        else ""
-    )
+def learnt_from(known: int) -> str:
+    """Say that so many of the films, more than none, are not unseen ones."""
+    return f"{counted(known, 'film was', 'films were')} learnt from or chosen by: no mean is one of unseen films."
 
 
 def _sentence(facts: Mapping, summary: dict, predictors: Sequence[Predictor]) -> str:
     views = len(predictors[0].views)
     averaged = f", averaged over {views} views" if views > 1 else ""
+    learnt = f"{learnt_from(summary['trained_on'])} " if summary["trained_on"] else ""
     return (
         f"{films_of_patients(summary['films'], summary['patients'])}, split '{facts['settings']['split']}', predicted by "
         f"{', '.join(summary['checkpoints'])}{averaged}. Every mask is compared at its film's own size. "
-        f"{learnt_from(summary)}For research "
-        "use; not a medical device."
+        f"{learnt}For research use; not a medical device."
     )
 
 

@@ -17,8 +17,10 @@ def patients_trained_on(path: Path, as_far_as_known: bool = False) -> set[str]:
 
 
 def bytes_trained_on(path: Path) -> set[str]:
-    """Return the SHA-256 of the films that a best.pt learnt from or was chosen by, as far as it is known: whatever a database
-    calls them."""
+    """Return the SHA-256 of the films that a best.pt learnt from or was chosen by: they are the same in every database.
+
+    As far as split.csv beside it, and beside those before it, says; without one, or with one of an earlier release, none.
+    """
     try:
         found = {row.get("content_sha256") for row in _rows_trained_on(path, as_far_as_known=True)}
     except FileNotFoundError:  # a best.pt on its own: nobody can say

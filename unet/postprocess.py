@@ -83,7 +83,8 @@ def cut_tails(margins: np.ndarray) -> np.ndarray:
 
     A heart has no narrow tails, but a network draws some along a fat pad or the stomach's air, and the outermost column of one
     is the heart's width. The mask's opening by a disc (Serra 1982) takes them off; the disc's radius is TAIL of the diameter of
-    a circle as large as the mask. In and out float; the mask is where the margin is 0 or more.
+    a circle as large as the mask. In and out float; the mask is where the margin is 0 or more. A mask too small for a disc, an
+    empty one, and one that would lose more than LARGEST_TAIL of its area come back as they are.
     """
     mask = margins >= 0
     whole = fill_holes(mask)  # an unsure network leaves holes, into which no disc would fit
