@@ -5,13 +5,16 @@
     python analyze.py --run runs/own/evaluate-test   # with the scores of that evaluation, and its measurements' agreement
     python analyze.py --db films.sqlite --measure    # with what the stored masks measure
 
-Writes to --out: report.html and report.md (or report.json), a CSV for each table and figure, and rows_to_look_at.csv.
+Writes to --out: report.html and report.md (or report.json), a CSV for each table and figure (table-HEADING.csv, figure-NAME.csv),
+and rows_to_look_at.csv.
 Identifiers of patients and names of files stay out unless --show-ids.
 """
 
 import json
+import re
 import sqlite3
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +30,7 @@ from db.selection import Selection, query_text
 from pipeline.analysis import Analysis, runs_of
 from pipeline.likeness import find_likenesses
 from pipeline.measuring import measure_references
-from report.page import Picture, Table, write_page
+from report.page import Block, Heading, Picture, Table, write_page
 from report.run_folder import write_csv
 
 FORMATS = ("html", "md", "json")
@@ -135,12 +138,25 @@ def write_results(analysis: Analysis, out: Path, config: AnalyzeConfig) -> Path:
     """Write the report in the asked format, every table and every figure's numbers as CSV, and the rows to look at."""
     columns = (*ODD_COLUMNS, *(ID_COLUMNS if config.show_ids else ()))
     write_csv(out / "rows_to_look_at.csv", columns, [[row[column] for column in columns] for row in analysis.odd])
-    tables = [block for block in analysis.page.blocks if isinstance(block, Table)]
-    for number, table in enumerate(tables, start=1):
-        write_csv(out / f"table{number}.csv", table.columns, table.rows)
+    for name, table in named_tables(analysis.page.blocks):
+        write_csv(out / f"table-{name}.csv", table.columns, table.rows)
     for picture in (block for block in analysis.page.blocks if isinstance(block, Picture)):
         write_csv(out / f"figure-{picture.name}.csv", picture.columns, picture.rows)
     return write_page(analysis.page, out, formats=("html", "md") if config.format == "html" else (config.format,))
+
+
+def named_tables(blocks: Iterable[Block]) -> Iterator[tuple[str, Table]]:
+    """Yield each table with a name of its own: its heading in small letters and hyphens, numbered from the second one on.
+
+    So a table keeps its name when another selection of films adds tables before it, or leaves some out.
+    """
+    heading, seen = "", Counter()
+    for block in blocks:
+        if isinstance(block, Heading):
+            heading = "-".join(re.findall(r"\w+", block.text.lower()))
+        elif isinstance(block, Table):
+            seen[heading] += 1
+            yield heading if seen[heading] == 1 else f"{heading}-{seen[heading]}", block
 
 
 if __name__ == "__main__":

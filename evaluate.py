@@ -88,7 +88,8 @@ def main(argv: list[str]) -> int:
     with closing_run(connection, run_id):
         results, failures = score_all(members, wanted)
         if not results:
-            raise ValueError(f"none of the {len(failures)} films could be read; the first: {failures[0][1]}")
+            record, why = failures[0]
+            raise ValueError(f"none of the {len(failures)} films could be read; the first: {record.path}: {why}")
         store_results(connection, run_id, out, results)
         write_results(out, connection, run_id, facts, predictors, results, failures, config.against)
     return SOME_FAILED if failures else DONE

@@ -39,9 +39,10 @@ from db.predictions import (
 from db.runs import closing_run
 from pipeline.compare_films import write_films_comparison
 from pipeline.explain_films import explain_films
-from pipeline.film_job import RESULT_FOLDERS, FilmDone, FilmFailed, FilmJob, Outcome, one_line
+from pipeline.film_job import RESULT_FOLDERS, FilmDone, FilmFailed, FilmJob, Outcome
 from pipeline.formats import FORMATS
 from pipeline.predictor import Predictor, find_checkpoint
+from pipeline.reasons import one_line
 from report.counts import counted
 from report.page import write_page
 from report.prediction import LISTED, prediction_page

@@ -35,7 +35,7 @@ INGREDIENTS = {
     "cross entropy alone": ("--dice-weight", "0"),
     "CLAHE": ("--intensity", "clahe"),
     "raw grey levels": ("--intensity", "none"),
-    "last weights, not their average": ("--average-decay", "0"),
+    "last weights instead of their average": ("--average-decay", "0"),
 }
 FILM_COUNTS = (8, 16, 32, 64, 128)
 COLUMNS = (("lungs", "mean"), ("lungs", "p5"), ("heart", "mean"))

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from data.dicom import is_dicom
+from data.sources.files import own_files
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".img", ".dcm")
 DICOM_INDEX = "DICOMDIR"  # lists the films of a disc, is none
-BESIDE = "._"  # begins the name of what macOS leaves beside a file on foreign discs: film.png has ._film.png
 
 
 def find_films(places: Sequence[Path], but: Collection[Path] = ()) -> list[Path]:
@@ -71,7 +71,7 @@ def printable(text: str | Path) -> str:
 def _films_below(folder: Path, but: Collection[Path]) -> Iterator[Path]:
     root = folder.resolve()
     but = [other for other in but if folder in other.parents]  # a folder that is searched itself is meant
-    for path in sorted(folder.rglob("*")):
+    for path in own_files(folder.rglob("*")):
         try:
             if any(other in path.parents for other in but):
                 continue
@@ -83,8 +83,6 @@ def _films_below(folder: Path, but: Collection[Path]) -> Iterator[Path]:
 
 def _looks_like_film(path: Path) -> bool:
     ending = path.suffix.lower()
-    if path.name.startswith(BESIDE):
-        return False
     if ending in ENDINGS:
         return True
     return (not ending or ending[1:].isdigit()) and path.name != DICOM_INDEX and is_dicom(path)

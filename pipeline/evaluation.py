@@ -17,6 +17,7 @@ from db.records import ImageRecord
 from pipeline.measuring import measure_views
 from pipeline.predictor import Predictor
 from pipeline.probabilities import film_probabilities
+from pipeline.reasons import reason
 from pipeline.scoring import score_film, with_lungs
 from report.film_result import FilmResult
 
@@ -88,4 +89,4 @@ def _load(record: ImageRecord) -> tuple[np.ndarray, dict[str, np.ndarray]] | str
     try:
         return read_image(record.path, record.photometric_interpretation), load_masks(record)
     except (ValueError, OSError) as error:
-        return " ".join(str(error).split())
+        return reason(error, record.path)

@@ -13,8 +13,8 @@ from data.overlay import encode_picture, overlay
 from data.panels import side_by_side, tint
 from data.resize import Letterbox, to_square
 from data.writing import atomic_file
-from pipeline.film_job import reason
 from pipeline.predictor import Predictor
+from pipeline.reasons import reason
 from unet.explain import occlusion, seg_grad_cam
 
 SHOWN_SIDE = 512  # pixels; smaller squares are enlarged by a whole number

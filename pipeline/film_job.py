@@ -16,6 +16,7 @@ from db.records import MASK_STRUCTURES
 from pipeline.evaluation import write_masks
 from pipeline.film_view import view_film
 from pipeline.predictor import Predictor
+from pipeline.reasons import one_line, reason
 from pipeline.scoring import with_lungs
 
 RESULT_FOLDERS = ("masks", "overlays", "explain", "dicom-seg", "report_files")  # of --out: pictures that are no films
@@ -107,17 +108,3 @@ def results_exist(out: Path, name: str) -> bool:
     masks = [out / "masks" / structure / f"{name}.png" for structure in MASK_STRUCTURES]
     files = (*masks, out / "overlays" / f"{name}.jpg")
     return all(map(is_written, files))
-
-
-def one_line(message: object) -> str:
-    """Return an error's or a file's text in one line that any file and terminal can hold; without text, its type."""
-    text = " ".join(str(message).split()) or type(message).__name__
-    return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
-
-
-def reason(error: Exception, path: Path) -> str:
-    """Return in one line why a film failed, without its path: tables and lines that show the reason name the film beside it."""
-    text = str(error).removeprefix(f"{path}: ")
-    for again in (f": {str(path)!r}", f" {str(path)!r}"):  # as Python and Pillow add it to what they say
-        text = text.replace(again, "")
-    return one_line(text or error)

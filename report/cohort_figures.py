@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from report.cohort import NOT_STATED, Rows, first_films, frequent_findings, split_findings
-from report.figures import BLUE, ORANGE, Chart, new_figure
+from report.figures import BLUE, GREY, ORANGE, Chart, new_figure
 from report.gaps import missing_shares
 
 BAND = 10  # years
@@ -33,31 +33,31 @@ def flow_figure(flow: Sequence[dict]) -> Chart:
     return Chart(figure, ("condition", "removed", "remaining"), list(zip(labels, removed, left, strict=True)))
 
 
-def age_figure(rows: Rows) -> Chart:
-    """Draw the age pyramid: women to the left, men to the right, every patient once, at the first film."""
+def age_figure(rows: Rows) -> Chart | None:
+    """Draw the age pyramid: women to the left, men to the right and those of unstated sex beyond them, every patient once, at
+    the first film. None where no age is stated."""
     people = [row for row in first_films(rows) if row["age_years"] is not None]
+    if not people:
+        return None
     edges = np.arange(0, OLDEST + BAND, BAND)
-    counts = {
-        sex: np.histogram([row["age_years"] for row in people if row["sex"] == sex], edges)[0] for sex in ("F", "M")
-    }
-    others = sum(row["sex"] not in ("F", "M") for row in people)
+    ages = {"F": [], "M": [], None: []}
+    for row in people:
+        ages[row["sex"] if row["sex"] in ages else None].append(row["age_years"])
+    women, men, others = (np.histogram(ages[sex], edges)[0] for sex in ("F", "M", None))
     figure, axis = new_figure(6.4, 3.8)
-    axis.barh(
-        edges[:-1] + BAND / 2, -counts["F"], height=0.86 * BAND, color=ORANGE, label=f"women (n = {counts['F'].sum()})"
-    )
-    axis.barh(
-        edges[:-1] + BAND / 2, counts["M"], height=0.86 * BAND, color=BLUE, label=f"men (n = {counts['M'].sum()})"
-    )
-    most = max(1, *counts["F"], *counts["M"])
-    axis.set(xlim=(-1.1 * most, 1.1 * most), xlabel=f"patients ({others} more with an age but no sex stated)")
+    bars = ((-women, 0, ORANGE, "women"), (men, 0, BLUE, "men"), (others, men, GREY, "sex not stated"))
+    for counts, start, colour, name in bars:
+        label = f"{name} (n = {abs(counts).sum()})"
+        axis.barh(edges[:-1] + BAND / 2, counts, height=0.86 * BAND, left=start, color=colour, label=label)
+    most = max(*women, *(men + others))
+    axis.set(xlim=(-1.1 * most, 1.1 * most), xlabel="patients")
     axis.set(ylabel="age at the first film, years", ylim=(0, OLDEST))
     axis.xaxis.set_major_formatter(lambda value, _: f"{abs(value):.0f}")
     axis.axvline(0, color="black", linewidth=0.6)
     axis.legend(frameon=False, loc="upper right", fontsize=8)
-    lines = [
-        (int(low), int(low + BAND), int(f), int(m)) for low, f, m in zip(edges, counts["F"], counts["M"], strict=False)
-    ]
-    return Chart(figure, ("age_from", "age_below", "women", "men"), lines)
+    columns = ("age_from", "age_below", "women", "men", "sex_not_stated")
+    lines = np.stack([edges[:-1], edges[1:], women, men, others], axis=1).tolist()
+    return Chart(figure, columns, [tuple(line) for line in lines])
 
 
 def view_figure(rows: Rows) -> Chart:

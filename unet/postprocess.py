@@ -112,12 +112,13 @@ def opening(mask: np.ndarray, radius: int) -> np.ndarray:
 def _spread(mask: np.ndarray, radius: int) -> np.ndarray:
     """The pixels that lie within a radius of one of the mask's, (H, W)."""
     height, width = mask.shape
-    padded, reached = np.pad(mask, radius), np.zeros_like(mask)
+    before = np.pad(mask, ((radius, radius), (radius + 1, radius))).cumsum(axis=1, dtype=np.int32)
+    reached = np.zeros_like(mask)
     for down in range(-radius, radius + 1):
         reach = math.isqrt(radius * radius - down * down)
-        for across in range(-reach, reach + 1):
-            top, left = radius + down, radius + across
-            reached |= padded[top : top + height, left : left + width]
+        row, first = before[radius + down : radius + down + height], radius - reach
+        end = first + 2 * reach + 1
+        reached |= row[:, end : end + width] > row[:, first : first + width]  # some pixel of the row lies between
     return reached
 
 

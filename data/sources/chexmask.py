@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from data.sources.facts import clean_text, number
+from data.sources.files import own_files
 from data.sources.table import read_table
 from db.records import SourceFilm, SourceMask
 
@@ -23,11 +24,11 @@ PATIENT_FOLDER = re.compile(r"patient\d+|p\d{8}")  # CheXpert's and MIMIC's
 
 def read(folder: Path) -> Iterator[SourceFilm]:
     """Yield the rows of every CSV in the folder that have sufficient quality; ValueError where two films fit one name."""
-    tables = sorted([*folder.glob("*.csv"), *folder.glob("*.csv.gz")])
+    tables = own_files([*folder.glob("*.csv"), *folder.glob("*.csv.gz")])
     if not tables:
         raise FileNotFoundError(f"{folder}: no .csv or .csv.gz there; put CheXmask's CSV beside the folder of films")
     films: dict[str, list[tuple[str, ...]]] = {}
-    for path in sorted(folder.rglob("*")):
+    for path in own_files(folder.rglob("*")):
         if path.suffix.lower() in IMAGE_ENDINGS:
             parts = path.relative_to(folder).parts
             films.setdefault(_without_ending(parts[-1]), []).append(parts)

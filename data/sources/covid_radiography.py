@@ -7,6 +7,7 @@ films (299) and are scaled. No patient ids exist: every film is a patient of its
 from collections.abc import Iterator
 from pathlib import Path
 
+from data.sources.files import own_files
 from db.records import SourceFilm, SourceMask
 
 CLASSES = {
@@ -20,7 +21,7 @@ CLASSES = {
 def read(folder: Path) -> Iterator[SourceFilm]:
     """Yield the films of the four class folders, whose names are matched without regard to case."""
     found = False
-    for path in sorted(folder.rglob("*.png")):
+    for path in own_files(folder.rglob("*.png")):
         parts = [part.lower() for part in path.relative_to(folder).parts]
         label = next((CLASSES[part] for part in parts[:-1] if part in CLASSES), None)
         if label is None or "masks" in parts[:-1]:

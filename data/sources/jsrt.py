@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data.sources.facts import age_years, sex_code
+from data.sources.files import own_files
 from db.records import SourceFilm, SourceMask
 
 SPACING_MM = 0.175
@@ -77,7 +78,7 @@ def _normal_facts(folder: Path) -> dict[str, tuple]:
 
 
 def _lines(folder: Path, name: str, separator: str | None) -> Iterator[list[str]]:
-    for path in folder.rglob("*"):
+    for path in own_files(folder.rglob("*")):
         if path.name.lower() == name.lower():
             for line in re.split(r"[\r\n]+", path.read_bytes().decode("latin-1")):
                 yield line.split(separator)

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from benchmarks import ablation
+from cli.settings import parse_settings
 
 
 def fake_call(script, *arguments):
@@ -91,3 +92,11 @@ def test_numbers_of_other_flags_are_not_shown_as_these(tmp_path):
         ablation.train_and_score(tmp_path, ("--seed", "2"))
     with pytest.raises(ValueError, match="was made with --source a, now asked for --source b"):
         ablation.train_and_score(tmp_path, ("--seed", "1"), "home", ("--source", "b"))
+
+
+@pytest.mark.parametrize("part", ["ingredients", "efficiency"])
+def test_every_row_can_be_asked_for(part):
+    everything = ablation.chosen_variants(ablation.AblationConfig(part=part))
+    for name, flags in everything.items():
+        config = parse_settings(ablation.AblationConfig, ["--part", part, "--rows", name], "")
+        assert ablation.chosen_variants(config) == {name: flags}

@@ -168,9 +168,10 @@ def test_a_film_that_vanished_is_listed_and_the_rest_scored(trained, phantom_db,
         status = evaluate.main(["--checkpoint", str(trained), "--out", str(tmp_path / "out"), "--precision", "float32"])
     finally:
         hidden.rename(film)
-    assert status == 1 and f"{film.name}: " in capsys.readouterr().out
+    why = "no such file; correct its path or ingest the source again"
+    assert status == 1 and f"failed: images/{film.name}: {why}\n" in capsys.readouterr().out
     summary = json.loads((tmp_path / "out/summary.json").read_text())
-    assert [entry["file"] for entry in summary["failed"]] == [f"images/{film.name}"] and summary["films"] >= 1
+    assert summary["failed"] == [{"file": f"images/{film.name}", "why": why}] and summary["films"] >= 1
 
 
 def test_folds_are_pooled(phantom_db, small_training, tmp_path, copy_of):
@@ -254,7 +255,7 @@ def test_analysis_tells_the_cohort_and_the_scores_by_group(evaluated, phantom_db
     links = Links()
     links.feed((tmp_path / "a/report.html").read_text())
     assert links.outside == []
-    first = read_csv(tmp_path / "a/table1.csv")
+    first = read_csv(tmp_path / "a/table-from-all-rows-to-the-films-used.csv")
     assert list(first[0]) == ["condition", "removed", "remaining"] and len(first) == 8
 
 
@@ -318,8 +319,10 @@ def test_every_table_and_figure_has_its_numbers_and_its_query_beside_it(phantom_
     assert len(tables) > 8 and len(pictures) > 5 and not (tmp_path / "a/report.html").exists()
     for block in (*tables, *pictures):
         assert block["source"].removeprefix("db/queries/").removesuffix(".sql") in queries, block["source"]
-    for number, block in enumerate(tables, start=1):
-        assert len(read_csv(tmp_path / f"a/table{number}.csv")) == len(block["rows"])
+    names = [path.name for path in (tmp_path / "a").glob("table-*.csv")]
+    assert len(names) == len(tables) and {"table-patients-and-films.csv", "table-visits.csv"} <= set(names)
+    written = sorted(len(read_csv(tmp_path / "a" / name)) for name in names)
+    assert written == sorted(len(block["rows"]) for block in tables)
     for block in pictures:
         assert len(read_csv(tmp_path / f"a/figure-{block['name']}.csv")) == len(block["rows"]) and "data" not in block
 

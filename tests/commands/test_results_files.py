@@ -10,14 +10,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import analyze
 import evaluate
 import predict
 from data.measurements import measure_masks
 from db.predictions import COLUMNS
-from db.records import MASK_STRUCTURES
+from db.records import MASK_STRUCTURES, STRUCTURES
 from db.scores import METRIC_COLUMNS
+from pipeline.evaluation import write_masks
+from pipeline.formats import FORMATS as MASK_FORMATS
 from pipeline.results import FILM_COLUMNS, SCORE_COLUMNS
 from pipeline.train_settings import TrainConfig
+from report.film_comparison import COLUMNS as COMPARISON_COLUMNS
 
 PAGE = (Path(__file__).parent.parent.parent / "docs/results-files.md").read_text(encoding="utf-8")
 KINDS = {"none", "true", "pred", "both"}  # of empty masks; each is a key only where a film has it
@@ -112,6 +116,26 @@ def test_the_tables_of_a_prediction(network, tmp_path):
     masks["right_lung"][10:50, 5:25], masks["left_lung"][10:50, 35:55], masks["heart"][30:50, 20:45] = True, True, True
     possible = {one.name for one in measure_masks(masks, None)}
     assert len(possible) > 15 and {name.removesuffix("_spread") for name in columns[len(fixed) :]} <= possible
+
+
+def test_a_comparison_of_two_films():
+    assert sorted(named(section("`predict.py --compare`"))) == sorted(COMPARISON_COLUMNS)
+
+
+def test_masks_in_other_formats(tmp_path):
+    write_masks(tmp_path / "masks", "a", {name: np.eye(4, dtype=bool) for name in STRUCTURES})
+    row = {"file": "a.png", "name": "a", "height": 4, "width": 4}
+    assert MASK_FORMATS["rle"](tmp_path, [row]) == [] == MASK_FORMATS["coco"](tmp_path, [row])
+    assert named(section("`predict.py --format rle`")) == head(tmp_path / "rle.csv")
+    text, coco = section("`predict.py --format coco`"), json.loads((tmp_path / "coco.json").read_text())
+    assert set(named(text)) == {*coco, "segmentation"}
+    assert keys_in(coco) == set(re.findall(r"`([a-z_]+)`", text)) - {"coco"}
+
+
+def test_the_rows_to_look_at(phantom_db, tmp_path):
+    words = ["--db", str(phantom_db), "--out", str(tmp_path), "--show-ids", "--format", "json"]
+    assert analyze.main(words) == 0
+    assert named(section("`analyze.py`: rows_to_look_at.csv")) == head(tmp_path / "rows_to_look_at.csv")
 
 
 def test_the_files_of_a_training(trained):

@@ -98,9 +98,17 @@ def test_the_pyramid_has_every_patient_once_and_says_who_is_left_out():
         film("a", age_years=46),
         film("b", sex="M", age_years=45),
         film("c", age_years=140),
+        film("d", sex=None, age_years=49),
+        film("e", sex="O", age_years=51),
     ]
     chart = age_figure(rows)
-    assert (40, 50, 1, 1) in chart.rows and sum(row[2] + row[3] for row in chart.rows) == 2
+    assert (40, 50, 1, 1, 1) in chart.rows and (50, 60, 0, 0, 1) in chart.rows
+    assert sum(sum(row[2:]) for row in chart.rows) == 4
+    drawn = [
+        (bar.get_x(), bar.get_width()) for bar in chart.figure.axes[0].patches if bar.get_width() and bar.get_y() < 50
+    ]
+    assert sorted(drawn) == [(0, -1), (0, 1), (1, 1)]  # women to the left, men to the right, the others beyond the men
+    assert age_figure([film("a", age_years=None)]) is None
 
 
 def test_days_that_are_counted_from_different_days_are_not_subtracted():

@@ -21,6 +21,12 @@ def text(path, content):
     path.write_bytes(content.encode("latin-1"))
 
 
+def leave_beside_every_file(folder):
+    """As macOS does on foreign discs."""
+    for path in [path for path in folder.rglob("*") if path.is_file()]:
+        (path.parent / f"._{path.name}").write_bytes(b"\x00\x05\x16\x07")
+
+
 def test_montgomery(tmp_path):
     for name in ("MCUCXR_0001_0", "MCUCXR_0162_1", "MCUCXR_0166_1"):
         picture(tmp_path / f"CXR_png/{name}.png")
@@ -29,6 +35,7 @@ def test_montgomery(tmp_path):
     text(tmp_path / "ClinicalReadings/MCUCXR_0001_0.txt", "Patient's Sex: F \r\nPatient's Age: 027Y\r\nnormal\r\n")
     text(tmp_path / "ClinicalReadings/MCUCXR_0166_1.txt",
          "Patient's Sex: O\nPatient's Age: 049Y\nNO REPORT\n(same pt as MCUCXR_0162_1)\n")  # fmt: skip
+    leave_beside_every_file(tmp_path)
     one, other, again = montgomery.read(tmp_path)
     assert (one.patient_id, one.patient_sex, one.patient_age_years, one.findings) == (
         "MCUCXR_0001",
@@ -83,6 +90,7 @@ def test_jsrt_with_scr_masks_and_carriage_returns(tmp_path):
     line = "JPCLN009.IMG\t4\t15\t53\tMale\t1634\t692\tmalignant\tl.upper\tlobe\tsusp. lung m\tetastasis"
     text(tmp_path / "CLNDAT_EN.txt", line + "\r" + line.replace("009", "106").replace("\t53\t", "\t?\t") + "\r")
     text(tmp_path / "CNNDAT_EN.TXT", "JPCNN001.IMG  24  Female  non-nodule\r")
+    leave_beside_every_file(tmp_path)
     films = {film.patient_id: film for film in jsrt.read(tmp_path)}
     nodule = films["JPCLN009"]
     assert (nodule.patient_age_years, nodule.patient_sex, nodule.findings) == (53, "M", ("nodule", "malignant"))
@@ -135,6 +143,7 @@ def test_covid_radiography_matches_names_without_regard_to_case(tmp_path):
     picture(tmp_path / "COVID-19_Radiography_Dataset/NORMAL/images/Normal-1.png")
     picture(tmp_path / "COVID-19_Radiography_Dataset/NORMAL/masks/Normal-1.png")
     picture(tmp_path / "COVID-19_Radiography_Dataset/Viral Pneumonia/Viral Pneumonia-7.png")
+    leave_beside_every_file(tmp_path)
     normal, viral = covid_radiography.read(tmp_path)
     assert normal.findings == ("normal",) and viral.findings == ("viral pneumonia",)
     assert normal.masks[0].provenance == "model" and normal.masks[0].scaled and viral.masks == ()
@@ -151,6 +160,7 @@ def test_chexmask_reads_run_lengths_drops_bad_rows_and_swapped_estimates(tmp_pat
         text(tmp_path / "Padchest.csv", header + rows)
     picture(tmp_path / "0/a_1.png")
     picture(tmp_path / "0/b_1.png")
+    leave_beside_every_file(tmp_path)
     film, lost = chexmask.read(tmp_path)
     assert film.file == "0/a_1.png" and lost.file == "lost.png"
     assert {mask.structure: mask.rle for mask in film.masks} == {

@@ -1,0 +1,17 @@
+"""Why a film failed, in one line."""
+
+from pathlib import Path
+
+
+def one_line(message: object) -> str:
+    """Return an error's or a file's text in one line that any file and terminal can hold; without text, its type."""
+    text = " ".join(str(message).split()) or type(message).__name__
+    return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
+
+
+def reason(error: Exception, path: Path) -> str:
+    """Return in one line why a film failed, without its path: tables and lines that show the reason name the film beside it."""
+    text = str(error).removeprefix(f"{path}: ")
+    for again in (f": {str(path)!r}", f" {str(path)!r}"):  # as Python and Pillow add it to what they say
+        text = text.replace(again, "")
+    return one_line(text or error)
