@@ -142,6 +142,8 @@ def format_value(value) -> str:
     """Write a cell: four significant decimals for numbers below 10, fewer above, a dash for nothing."""
     if value is None or value != value:
         return "–"
+    if isinstance(value, float) and math.isinf(value):
+        return "∞" if value > 0 else "−∞"
     if isinstance(value, float) and 0 < abs(value) < 0.00005:
         return f"{value:.0e}"
     if isinstance(value, float):

@@ -7,10 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from unet.agreement import UPPER, Z
-from unet.distributions import chi2_tail, normal_two_sided, t_quantile, t_two_sided
+from unet.distributions import chi2_tail, t_quantile, t_two_sided
 from unet.summary import DRAWS, UNDEFINED, Interval
 
-MOST_SHUFFLED = 5000  # values; with more, the shuffled means are normal to far below what 2,000 draws could show
+MOST_SHUFFLED = 5000  # values; with more, Welch's t has its own distribution to far below what 2,000 draws could show
+FEWEST_EXPECTED = (
+    5  # in a cell of a table; with fewer, chi-squared's tail is not that of its distribution (Cochran 1954)
+)
+NOTHING = 1e-12  # of the largest value: a spread below this is rounding
 
 
 class GroupDifference(NamedTuple):
@@ -24,7 +28,7 @@ class GroupDifference(NamedTuple):
 
 
 class DependentColumns(ValueError):
-    """A linear model's columns follow from each other, or are more than its values."""
+    """A linear model's columns follow from each other, or are more than its values, or the values do not vary."""
 
 
 class Coefficient(NamedTuple):
@@ -42,18 +46,11 @@ def compare_groups(a: Sequence[float], b: Sequence[float], seed: int = 0) -> Gro
     1985). p: by `permutation_p`. Raises ValueError for fewer than two values in a group or a NaN.
     """
     first, second = (_column(values, 2) for values in (a, b))
-    n_a, n_b = len(first), len(second)
-    difference = float(first.mean() - second.mean())
-    parts = first.var(ddof=1) / n_a, second.var(ddof=1) / n_b
-    error = math.sqrt(sum(parts))
-    if error > 0:
-        df = sum(parts) ** 2 / (parts[0] ** 2 / (n_a - 1) + parts[1] ** 2 / (n_b - 1))
-        reach = t_quantile(UPPER, df) * error
-    else:
-        reach = 0.0
+    difference, error, df = _welch(first, second)
+    reach = t_quantile(UPPER, df) * error if error > 0 else 0.0
     return GroupDifference(
-        n_a,
-        n_b,
+        len(first),
+        len(second),
         Interval(difference, difference - reach, difference + reach),
         hedges_g(first, second),
         permutation_p(first, second, seed),
@@ -66,7 +63,7 @@ def hedges_g(a: Sequence[float], b: Sequence[float]) -> Interval:
     n_a, n_b = len(first), len(second)
     df = n_a + n_b - 2
     pooled = math.sqrt(((n_a - 1) * first.var(ddof=1) + (n_b - 1) * second.var(ddof=1)) / df)
-    if pooled == 0:
+    if pooled <= NOTHING * float(np.abs(np.concatenate([first, second])).max()):
         return UNDEFINED
     g = float(first.mean() - second.mean()) / pooled * (1 - 3 / (4 * df - 1))
     reach = Z * math.sqrt((n_a + n_b) / (n_a * n_b) + g * g / (2 * (n_a + n_b)))
@@ -74,22 +71,28 @@ def hedges_g(a: Sequence[float], b: Sequence[float]) -> Interval:
 
 
 def permutation_p(a: Sequence[float], b: Sequence[float], seed: int = 0) -> float:
-    """Return the share of random regroupings whose means differ at least as much as observed, the observed one counted in.
+    """Return the share of random regroupings whose Welch's t is at least as far from 0 as observed, the observed one counted in.
 
-    2,000 draws, never 0 (Phipson & Smyth 2010). Above MOST_SHUFFLED values the draws' exact mean and variance with a normal tail.
+    The difference is divided by its standard error (Janssen 1997), because that of means alone calls groups different that differ
+    in spread and size only. 2,000 draws, never 0 (Phipson & Smyth 2010). Above MOST_SHUFFLED values Welch's t and Student's tail.
+    Raises ValueError for fewer than two values in a group or a NaN.
     """
-    first, second = (_column(values, 1) for values in (a, b))
+    first, second = (_column(values, 2) for values in (a, b))
     pooled = np.concatenate([first, second])
-    n, size = len(pooled), len(first)
-    distance = abs(float(first.sum()) - size * float(pooled.mean()))
-    if n > MOST_SHUFFLED:
-        spread = math.sqrt(size * (n - size) / n * float(pooled.var(ddof=1)))
-        return normal_two_sided(distance / spread) if spread > 0 else 1.0
+    if _is_constant(pooled):
+        return 1.0
+    if len(pooled) > MOST_SHUFFLED:
+        difference, error, df = _welch(first, second)
+        return t_two_sided(difference / error, df) if error > 0 else 0.0
     generator = np.random.default_rng(seed)
     centred = pooled - pooled.mean()
-    sums = np.array([generator.permutation(centred)[:size].sum() for _ in range(DRAWS)])
+    groups = (generator.permutation(centred)[: len(first)] for _ in range(DRAWS))
+    sums, squares = np.array([(drawn.sum(), drawn @ drawn) for drawn in groups]).T
+    own = centred[: len(first)]
+    total = float(centred @ centred)
+    observed = _squared_t(own.sum(), own @ own, len(first), len(second), total)
     # sums of the same numbers in another order differ in the last bits; they count as equal
-    as_large = np.count_nonzero(np.abs(sums) >= distance - 1e-12 * float(np.abs(pooled).sum()))
+    as_large = np.count_nonzero(_squared_t(sums, squares, len(first), len(second), total) >= observed * (1 - 1e-9))
     return float((as_large + 1) / (DRAWS + 1))
 
 
@@ -118,6 +121,8 @@ def linear_model(y: Sequence[float], columns: dict[str, Sequence[float]], cluste
         raise DependentColumns(
             f"{n} values for {k} coefficients that must not follow from each other; leave a column out"
         )
+    if _is_constant(values):
+        raise DependentColumns(f"all {n} values are alike; there is nothing to explain")
     inverse = np.linalg.inv(design.T @ design)
     beta = inverse @ (design.T @ values)
     residual = values - design @ beta
@@ -130,32 +135,48 @@ def linear_model(y: Sequence[float], columns: dict[str, Sequence[float]], cluste
     ]
 
 
-def independence_p(table: Sequence[Sequence[int]]) -> tuple[float, float]:
-    """Return (Cramer's V, p) of a table of counts by Pearson's chi-squared, uncorrected; (NaN, 1) for one row or column."""
-    counts = np.asarray(table, np.float64)
+def independence_p(table: Sequence[Sequence[int]], seed: int = 0) -> tuple[float, float]:
+    """Return (Cramer's V, p) of a table of counts by Pearson's chi-squared, uncorrected; (NaN, 1) for one row or column.
+
+    Where a cell is expected to hold fewer than FEWEST_EXPECTED, p is the share of 2,000 tables with the same sums, dealt out
+    at random, whose chi-squared is at least as large, the observed one counted in.
+    """
+    counts = np.asarray(table, np.int64)
     counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
-    if min(counts.shape) < 2:
+    if min(counts.shape, default=0) < 2:
         return math.nan, 1.0
-    n = counts.sum()
-    expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0, keepdims=True) / n
+    n, rows, columns = int(counts.sum()), counts.sum(axis=1), counts.sum(axis=0)
+    expected = np.outer(rows, columns) / n
     chi2 = float(np.sum((counts - expected) ** 2 / expected))
-    rows, columns = counts.shape
-    return math.sqrt(chi2 / (n * (min(rows, columns) - 1))), chi2_tail(chi2, (rows - 1) * (columns - 1))
+    v = math.sqrt(chi2 / (n * (min(counts.shape) - 1)))
+    if expected.min() >= FEWEST_EXPECTED:
+        return v, chi2_tail(chi2, (len(rows) - 1) * (len(columns) - 1))
+    generator = np.random.default_rng(seed)
+    drawn = np.stack([_dealt(rows, columns, generator) for _ in range(DRAWS)])
+    as_large = np.count_nonzero(np.sum((drawn - expected) ** 2 / expected, axis=(1, 2)) >= chi2 * (1 - 1e-9))
+    return v, (as_large + 1) / (DRAWS + 1)
 
 
 def smd(a: Sequence[float], b: Sequence[float]) -> float:
-    """Return the standardised mean difference |mean a - mean b| / sqrt((var a + var b) / 2); NaN for too few values."""
+    """Return the standardised mean difference |mean a - mean b| / sqrt((var a + var b) / 2).
+
+    NaN for too few values; infinite where each group has one value and they differ.
+    """
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if min(len(first), len(second)) < 2:
         return math.nan
     spread = math.sqrt((first.var(ddof=1) + second.var(ddof=1)) / 2)
-    return abs(float(first.mean() - second.mean())) / spread if spread > 0 else 0.0
+    apart, least = abs(float(first.mean() - second.mean())), NOTHING * float(np.abs([*first, *second]).max())
+    if spread <= least:
+        return math.inf if apart > least else 0.0
+    return apart / spread
 
 
 def smd_shares(a: Sequence[int], b: Sequence[int]) -> float:
     """Return the standardised difference of two groups' counts over the same levels (Yang & Dalton 2012); NaN for an empty group.
 
-    For two levels this is |p - q| / sqrt((p(1 - p) + q(1 - q)) / 2).
+    For two levels this is |p - q| / sqrt((p(1 - p) + q(1 - q)) / 2). Infinite where the groups differ in what varies within neither: one source
+    is all CR, the other all DX.
     """
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if first.sum() == 0 or second.sum() == 0:
@@ -163,7 +184,39 @@ def smd_shares(a: Sequence[int], b: Sequence[int]) -> float:
     p, q = (counts / counts.sum() for counts in (first, second))
     p, q = p[1:], q[1:]  # the shares add up to 1, so one level follows from the others
     covariance = (np.diag(p) - np.outer(p, p) + np.diag(q) - np.outer(q, q)) / 2
-    return math.sqrt(max(0.0, float((p - q) @ np.linalg.pinv(covariance) @ (p - q))))
+    apart, inverse = p - q, np.linalg.pinv(covariance)
+    if np.abs(covariance @ inverse @ apart - apart).max(initial=0.0) > 1e-9:  # what the inverse does not see
+        return math.inf
+    return math.sqrt(max(0.0, float(apart @ inverse @ apart)))
+
+
+def _welch(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float]:
+    """Difference of means, its standard error, degrees of freedom (Welch 1947; NaN without any variance)."""
+    parts = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
+    shares = parts[0] ** 2 / (len(a) - 1) + parts[1] ** 2 / (len(b) - 1)
+    df = float(sum(parts) ** 2 / shares) if shares > 0 else math.nan
+    return float(a.mean() - b.mean()), math.sqrt(sum(parts)), df
+
+
+def _squared_t(sums, squares, size: int, others: int, total: float):
+    """Welch's t, squared, from sum and sum of squares of the first group; all values add up to 0, their squares to `total`."""
+    first = np.maximum(squares - sums**2 / size, 0) / (size - 1) / size
+    second = np.maximum(total - squares - sums**2 / others, 0) / (others - 1) / others
+    least = NOTHING * total / (size + others) ** 2  # groups without any spread are far apart, not infinitely
+    return (sums / size + sums / others) ** 2 / np.maximum(first + second, least)
+
+
+def _dealt(rows: np.ndarray, columns: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """A table with these sums, as shuffling the rows' names among the single counts would give it."""
+    left, table = columns.copy(), []
+    for total in rows[:-1]:
+        table.append(generator.multivariate_hypergeometric(left, total))
+        left = left - table[-1]
+    return np.stack([*table, left])
+
+
+def _is_constant(values: np.ndarray) -> bool:
+    return float(np.ptp(values)) <= NOTHING * float(np.abs(values).max())
 
 
 def _clustered(scores: np.ndarray, clusters: Sequence[str], n: int, k: int) -> tuple[np.ndarray, int]:

@@ -55,11 +55,6 @@ def chi2_tail(x: float, df: float) -> float:
     return gamma_tail(df / 2, x / 2)
 
 
-def normal_two_sided(z: float) -> float:
-    """Return the probability that a standard normal is at least |z| in size."""
-    return math.erfc(abs(z) / math.sqrt(2))
-
-
 def _beta_terms(a: float, b: float, x: float) -> Callable[[int], float]:
     def term(k: int) -> float:
         m = k // 2

@@ -82,9 +82,9 @@ def gap(
 ) -> Interval:
     """Return the difference of two groups' means over films, a - b, with its interval.
 
-    Patients with films in both groups (a PA and an AP film, say) are drawn once for both; those of a alone, of b alone and of
-    both are resampled each within their own kind, so no draw leaves a group empty. With fewer than two patients in a
-    group the interval is not known (NaN). Raises ValueError for an empty group or a NaN value.
+    All patients are resampled together, so one with films in both groups (a PA and an AP film, say) is drawn once for both; a
+    draw that leaves a group empty does not count. With fewer than two patients in a group the interval is not known (NaN).
+    Raises ValueError for an empty group or a NaN value.
     """
     column_a, column_b = _defined(values_a, patients_a, "group a"), _defined(values_b, patients_b, "group b")
     value = float(column_a.mean() - column_b.mean())
@@ -97,9 +97,8 @@ def gap(
         for own, column in ((index_a, column_a), (index_b, column_b))
         for weights in (column, np.ones(len(column)))
     ]  # sum in a, films in a, sum in b, films in b, of every patient
-    kind = 1 * (totals[1] > 0) + 2 * (totals[3] > 0)
-    generator = np.random.default_rng(seed)
-    drawn = sum(_resampled(np.stack(totals)[:, kind == one], generator) for one in np.unique(kind))
+    drawn = _resampled(np.stack(totals), np.random.default_rng(seed))
+    drawn = drawn[:, (drawn[1] > 0) & (drawn[3] > 0)]
     return Interval(value, *_bounds(drawn[0] / drawn[1] - drawn[2] / drawn[3]))
 
 

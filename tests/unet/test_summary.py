@@ -155,6 +155,12 @@ def test_no_draw_leaves_a_small_group_empty():
     assert interval == pytest.approx((0.5, 0.2, 0.8))
 
 
+def test_a_patient_who_is_the_only_one_in_a_group_alone_is_resampled_too():
+    interval = gap([0.9, 0.8], ["1", "2"], [0.7, 0.6], ["2", "3"])
+    # draws by hand: p1 and p2 give 0.15 or 0.2, p2 alone 0.1, p1 and p3 0.3; the value itself is 0.2
+    assert interval == pytest.approx((0.2, 0.1, 0.3))
+
+
 def test_a_p_of_draws_is_never_zero():
     patients = [str(i) for i in range(40)]
     assert compare_paired(np.full(40, 0.9), np.full(40, 0.8), patients).p == pytest.approx(1 / 2001, abs=1e-12)
