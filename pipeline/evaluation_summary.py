@@ -72,6 +72,7 @@ def summarise_quality(results: Sequence[FilmResult]) -> dict[str, dict]:
             predicted = np.array([result.quality[structure].predicted_dice for result in judged])
             doubtful = np.array([result.quality[structure].doubtful for result in judged])
             part |= {"judged": len(judged), "mean_absolute_error": float(np.abs(true - predicted).mean())}
+            part["bias"] = float((predicted - true).mean())
             part |= _alarms(predicted, doubtful, true < GOOD_DICE)
             if len(judged) >= LEAST_PAIRS and true.std() > 0 and predicted.std() > 0:
                 part["correlation"] = float(np.corrcoef(true, predicted)[0, 1])

@@ -62,7 +62,8 @@ def fit_on_validation(
         traits.append(film_traits(planes, raw, tidy))
         tidy["lungs"] = tidy["right_lung"] | tidy["left_lung"]
         truths.append({structure: dice(count(tidy[structure], mask)) for structure, mask in known.items()})
-    checkpoint.quality = fit_quality(traits, truths, [*rows, *(spoilt * len(SPOILING))], plain=len(rows))
+    patients = [dataset.records[row].patient_id for row in (*rows, *(spoilt * len(SPOILING)))]
+    checkpoint.quality = fit_quality(traits, truths, patients, plain=len(rows))
     checkpoint.validation = {"films": len(rows), "operating_point": points}
     with atomic_file(path) as file:
         save_checkpoint(file, checkpoint)

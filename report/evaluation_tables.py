@@ -118,12 +118,12 @@ def quality_table(quality: dict) -> Table:
     """How well the predicted quality held where there is truth."""
     rows = [
         (TITLES[structure], part["films"], part["doubtful"], part.get("correlation"), part.get("rank_correlation"),
-         part.get("mean_absolute_error"), part.get("below"), percent(part.get("caught")), percent(part.get("false_alarms")),
-         percent(part.get("caught_at_5_percent")))
+         part.get("mean_absolute_error"), part.get("bias"), part.get("below"), percent(part.get("caught")),
+         percent(part.get("false_alarms")), percent(part.get("caught_at_5_percent")))
         for structure in ORDER if (part := quality.get(structure))
     ]  # fmt: skip
-    columns = ("structure", "films", "doubtful", "correlation with Dice", "rank correlation", "mean error", "films below 0.9",
-               "of them doubtful", "of the others doubtful", "caught at 5 % false alarms")  # fmt: skip
+    columns = ("structure", "films", "doubtful", "correlation with Dice", "rank correlation", "mean error", "predicted − true",
+               "films below 0.9", "of them doubtful", "of the others doubtful", "caught at 5 % false alarms")  # fmt: skip
     return Table(columns, rows, "Predicted quality against the true Dice, on films it was not fitted on.")
 
 

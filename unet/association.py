@@ -175,8 +175,8 @@ def smd(a: Sequence[float], b: Sequence[float]) -> float:
 def smd_shares(a: Sequence[int], b: Sequence[int]) -> float:
     """Return the standardised difference of two groups' counts over the same levels (Yang & Dalton 2012); NaN for an empty group.
 
-    For two levels this is |p - q| / sqrt((p(1 - p) + q(1 - q)) / 2). Infinite where the groups differ in what varies within neither: one source
-    is all CR, the other all DX.
+    For two levels this is |p - q| / sqrt((p(1 - p) + q(1 - q)) / 2). Infinite where the groups differ in what varies within
+    neither: one source is all CR, the other all DX.
     """
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if first.sum() == 0 or second.sum() == 0:

@@ -16,7 +16,7 @@ GOOD_DICE = 0.9
 FALSE_ALARMS = 0.05  # share of good films that may be flagged; what that comes to elsewhere: docs/results.md
 PENALTY = 1.0  # of the ridge, on standardised columns
 FOLDS = 5
-LEAST_FILMS = 5  # with fewer validation films of a structure nothing is fitted for it
+LEAST_PATIENTS = 5  # with fewer validation patients whose films have a structure nothing is fitted for it
 SOFT = 0.01  # the target is log(1 + SOFT - dice): a step from 0.97 to 0.94 counts like one from 0.8 to 0.6
 ODDEST = 6.0  # standard deviations; beyond, and where a mask is missing, a shape is as odd as this
 COLUMNS = (*TRAITS, "odd_shape")
@@ -32,30 +32,34 @@ class Quality(NamedTuple):
 def fit_quality(
     films: Sequence[FilmTraits],
     dice: Sequence[Mapping[str, float]],
-    groups: Sequence[int],
+    groups: Sequence[object],
     plain: int,
 ) -> dict:
     """Return what `predict_quality` needs, as a dict of plain numbers and lists.
 
-    dice: per film, structure to true Dice, only of what is drawn. groups: which film each is a copy of, so that the limit is set
-    on predictions for films that the fit has not seen. plain: how many films, the first ones, are as they are: theirs are the
-    usual shapes. A structure with fewer than LEAST_FILMS films is left out; the dict may have none.
+    dice: per film, structure to true Dice, only of what is drawn. groups: the patient of each film, copies included, so that the
+    limit is set on predictions for patients that the fit has not seen. plain: how many films, the first ones, are as they are:
+    theirs are the usual shapes, and the line is moved so that it predicts their mean loss. A structure with fewer than
+    LEAST_PATIENTS patients is left out; the dict may have none.
     """
-    usual = np.array([traits.shape for traits in films[:plain]])
-    fit = {"columns": list(COLUMNS), "shapes": list(SHAPES), **_usual_shape(usual), "structures": {}}
+    groups = np.unique(np.asarray(groups), return_inverse=True)[1]
+    as_is = np.arange(len(films)) < plain
+    usual = _usual_shape(films, as_is)
+    fit = {"columns": list(COLUMNS), "shapes": list(SHAPES), **usual, "structures": {}}
     for structure in films[0].own:
-        rows = [row for row, truth in enumerate(dice) if structure in truth]
-        if len({groups[row] for row in rows}) < LEAST_FILMS:
+        drawn = np.array([structure in truth for truth in dice])
+        if len(set(groups[drawn])) < LEAST_PATIENTS:
             continue
-        x = np.array([_columns(fit, films[row], structure) for row in rows])
-        truth = np.array([dice[row][structure] for row in rows])
-        own_groups = np.array([groups[row] for row in rows])
-        unseen = _unseen_predictions(x, truth, own_groups)
-        good, as_is = truth >= GOOD_DICE, np.array(rows) < plain
-        limit = alarm_limit(unseen[good & as_is], unseen[good])
+        truth = np.array([own[structure] for own in dice if structure in own])
+        unseen = _unseen_losses(films, truth, structure, drawn, groups, as_is)
+        good, plain_here = truth >= GOOD_DICE, as_is[drawn]
+        ratio = float(np.mean(_loss(truth[plain_here])) / np.mean(unseen[plain_here])) if plain_here.any() else 1.0
+        line = _ridge(_columns(usual, films, structure)[drawn], truth)
+        predicted = _dice_of(unseen * ratio)
         fit["structures"][structure] = {
-            **_ridge(x, truth), "limit": limit, "films": len(set(own_groups)), "copies": len(rows),
-            "bad": int((truth < GOOD_DICE).sum()),
+            **line, "intercept": line["intercept"] + float(np.log(ratio)),
+            "limit": alarm_limit(predicted[good & plain_here], predicted[good]),
+            "patients": len(set(groups[drawn])), "copies": len(truth), "bad": int((truth < GOOD_DICE).sum()),
         }  # fmt: skip
     return fit
 
@@ -78,7 +82,7 @@ def predict_quality(fit: Mapping, traits: FilmTraits) -> dict[str, Quality]:
     """Return the quality of each structure that was fitted; an empty dict where nothing was."""
     found = {}
     for structure, line in fit.get("structures", {}).items():
-        value = float(_predict(line, _columns(fit, traits, structure)[None])[0])
+        value = float(_dice_of(_predicted_loss(line, _columns(fit, [traits], structure)))[0])
         found[structure] = Quality(value, value < line["limit"])
     return found
 
@@ -91,24 +95,35 @@ def check_fit(path: Path, fit: Mapping) -> None:
         )
 
 
-def _usual_shape(shapes: np.ndarray) -> dict:
-    """Return median and spread of each shape (films, SHAPES); a spread that is not known is taken as 1."""
+def _loss(dice: np.ndarray) -> np.ndarray:
+    return 1 + SOFT - dice
+
+
+def _dice_of(loss: np.ndarray) -> np.ndarray:
+    return np.clip(1 + SOFT - loss, 0.0, 1.0)
+
+
+def _usual_shape(films: Sequence[FilmTraits], chosen: np.ndarray) -> dict:
+    """Return median and spread of each shape of the chosen films; a spread that is not known is taken as 1."""
+    shapes = np.array([traits.shape for traits in films])[chosen]
     known = [column[~np.isnan(column)] for column in shapes.T]
     middle = [float(np.median(column)) if len(column) else 0.0 for column in known]
     spread = [float(np.std(column)) if len(column) > 1 else 1.0 for column in known]
     return {"shape_middle": middle, "shape_spread": [max(value, 0.01) for value in spread]}
 
 
-def _columns(fit: Mapping, traits: FilmTraits, structure: str) -> np.ndarray:
-    """Return the regression's columns of one structure (COLUMNS,)."""
-    apart = (traits.shape - np.array(fit["shape_middle"])) / np.array(fit["shape_spread"])
+def _columns(usual: Mapping, films: Sequence[FilmTraits], structure: str) -> np.ndarray:
+    """Return the regression's columns of one structure (films, COLUMNS)."""
+    shapes = np.array([traits.shape for traits in films])
+    apart = (shapes - np.array(usual["shape_middle"])) / np.array(usual["shape_spread"])
     apart = np.nan_to_num(np.minimum(np.abs(apart), ODDEST), nan=ODDEST)
-    return np.append(traits.own[structure], np.log1p(np.square(apart).mean()))
+    own = np.array([traits.own[structure] for traits in films])
+    return np.column_stack([own, np.log1p(np.square(apart).mean(axis=1))])
 
 
 def _ridge(x: np.ndarray, dice: np.ndarray) -> dict:
     """Fit log(1 + SOFT - dice) = intercept + weights . (x - middle) / spread by penalised least squares."""
-    y = np.log(1 + SOFT - dice)
+    y = np.log(_loss(dice))
     middle, spread = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)
     z = (x - middle) / spread
     weights = np.linalg.solve(z.T @ z + PENALTY * np.eye(z.shape[1]), z.T @ (y - y.mean()))
@@ -120,18 +135,35 @@ def _ridge(x: np.ndarray, dice: np.ndarray) -> dict:
     }
 
 
-def _predict(line: Mapping, x: np.ndarray) -> np.ndarray:
+def _predicted_loss(line: Mapping, x: np.ndarray) -> np.ndarray:
     z = (x - np.array(line["middle"])) / np.array(line["spread"])
     # a trait far outside what was fitted must not throw the line anywhere
     y = line["intercept"] + np.clip(z, -ODDEST, ODDEST) @ np.array(line["weights"])
-    return np.clip(1 + SOFT - np.exp(np.minimum(y, 1.0)), 0.0, 1.0)
+    return np.exp(np.minimum(y, 1.0))
 
 
-def _unseen_predictions(x: np.ndarray, dice: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Predict each film from a fit without it and its copies: folds by film."""
-    fold = np.searchsorted(np.unique(groups), groups) % FOLDS
-    predicted = np.empty(len(x))
-    for number in np.unique(fold):
-        held = fold == number
-        predicted[held] = _predict(_ridge(x[~held], dice[~held]), x[held])
+def _unseen_losses(
+    films: Sequence[FilmTraits],
+    truth: np.ndarray,
+    structure: str,
+    drawn: np.ndarray,
+    groups: np.ndarray,
+    as_is: np.ndarray,
+) -> np.ndarray:
+    """Predict each film with the structure from a fit without its patient: neither the line nor the usual shapes know it.
+
+    drawn, groups, as_is: of all films; truth and the result: of the drawn ones.
+    """
+    fold, predicted = _folds(groups, drawn), np.empty(len(truth))
+    for number in np.unique(fold[drawn]):
+        kept = fold != number
+        x = _columns(_usual_shape(films, as_is & kept), films, structure)[drawn]
+        held = ~kept[drawn]
+        predicted[held] = _predicted_loss(_ridge(x[~held], truth[~held]), x[held])
     return predicted
+
+
+def _folds(groups: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Deal the patients with the structure over the folds, the others behind them."""
+    order = np.unique(np.concatenate([groups[drawn], groups]), return_index=True)[1].argsort().argsort()
+    return order[groups] % FOLDS

@@ -23,7 +23,7 @@ def trained(phantom_db, small_training, tmp_path_factory):
     """The folder of a training on the small phantom films."""
     out = tmp_path_factory.mktemp("runs") / "run"
     patch = pytest.MonkeyPatch()
-    patch.setattr(quality, "LEAST_FILMS", 2)  # so few films are in its validation split
+    patch.setattr(quality, "LEAST_PATIENTS", 2)  # so few films are in its validation split
     assert train.main(["--db", str(phantom_db), "--out", str(out), *small_training]) == 0
     patch.undo()
     return out

@@ -35,6 +35,7 @@ def test_alarms_are_counted_on_the_films_that_have_truth():
     assert (part["films"], part["doubtful"], part["judged"], part["below"]) == (6, 3, 5, 2)
     assert part["caught"] == 0.5 and part["false_alarms"] == pytest.approx(1 / 3)
     assert part["mean_absolute_error"] == pytest.approx((0.01 + 0.01 + 0.08 + 0.10 + 0.10) / 5)
+    assert part["bias"] == pytest.approx((-0.01 - 0.01 - 0.08 + 0.10 + 0.10) / 5)
     assert part["caught_at_5_percent"] == 0.5  # 0.80 lies below every good film, 0.95 does not
     assert part["rank_correlation"] == pytest.approx(0.7)  # ranks 3 4 2 0 1 against 2 4 1 0 3: 1 - 6 * 6 / (5 * 24)
 

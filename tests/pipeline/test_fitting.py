@@ -1,5 +1,7 @@
 """What is fitted on the validation films, on films made for it."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -83,6 +85,8 @@ def test_what_no_film_shows_drawn_is_fitted_around(tmp_path):
 
 class LungsAlone:
     """Films of a source that draws no heart."""
+
+    records = [SimpleNamespace(patient_id=f"p{row}") for row in range(6)]
 
     def batches_of(self, rows, batch_size):
         for row in rows:
