@@ -12,12 +12,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-PROBABILITIES = ("mirror", "blur", "opacity", "collimation", "invert")
+PROBABILITIES = ("blur", "opacity", "collimation", "invert")
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How far each change may go; 0 switches one off. Ranges are symmetric around no change unless said otherwise."""
+    """How far each change may go; 0 switches one off. Ranges are symmetric around no change unless said otherwise.
+
+    No film is mirrored: its heart would lie on the right, and right and left lung are told apart by it.
+    """
 
     rotate_degrees: float = 10.0
     scale: float = 0.25  # zoom between 1 - scale and 1 + scale
@@ -25,7 +28,6 @@ class AugmentConfig:
     shift: float = 0.12  # of the square's half side
     shear: float = 0.1
     elastic: float = 0.02  # largest displacement of the bent grid, of the half side
-    mirror: float = 0.0  # probability; off because hearts would lie on the right (the lungs' masks are exchanged)
     gamma: float = 0.6  # exponent between exp(-gamma) and exp(+gamma)
     contrast: float = 0.3
     brightness: float = 0.2
@@ -54,7 +56,6 @@ class AugmentParameters(NamedTuple):
 
     affine: Tensor  # (B, 2, 3) output to input coordinates
     bend: Tensor  # (B, 2, P, P) displacement of control points
-    mirror: Tensor  # (B,) bool
     gamma: Tensor  # (B,)
     contrast: Tensor  # (B,)
     brightness: Tensor  # (B,)
@@ -84,7 +85,6 @@ def draw_parameters(batch: int, config: AugmentConfig, generator: torch.Generato
     return AugmentParameters(
         affine=_affine(uniform(6), config),
         bend=uniform(2, ELASTIC_POINTS, ELASTIC_POINTS) * config.elastic,
-        mirror=chance(config.mirror),
         gamma=torch.exp(uniform() * config.gamma),
         contrast=1 + uniform() * config.contrast,
         brightness=uniform() * config.brightness,
@@ -103,7 +103,6 @@ def apply(
 ) -> tuple[Tensor, Tensor]:
     """Return the changed images (B, 1, H, W) and masks (B, C, H, W), both in [0, 1]; the inputs are not touched.
 
-    masks: channel 0 the right lung, 1 the left lung (exchanged where the film is mirrored), the others sideless.
     size: height and width of the result; None: as the input. Outside the film both are 0.
     """
     images, masks = warp(images, masks, parameters, size)
@@ -115,7 +114,7 @@ def apply(
 def warp(
     images: Tensor, masks: Tensor, parameters: AugmentParameters, size: tuple[int, int] | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Rotate, zoom, stretch, shift, shear, bend and mirror images and masks by one and the same grid, also to another size.
+    """Rotate, zoom, stretch, shift, shear and bend images and masks by one and the same grid, also to another size.
 
     A much smaller size would need smoothing first: each output pixel is read between its four nearest input pixels.
     """
@@ -123,12 +122,8 @@ def warp(
     grid = F.affine_grid(parameters.affine, [len(images), 1, *size], align_corners=False)
     bend = F.interpolate(parameters.bend, size=size, mode="bicubic", align_corners=True)
     grid = grid + bend.permute(0, 2, 3, 1)
-    mirror = parameters.mirror.view(-1, 1, 1)
-    grid = torch.stack([torch.where(mirror, -grid[..., 0], grid[..., 0]), grid[..., 1]], dim=-1)
     both = F.grid_sample(torch.cat([images, masks], dim=1), grid, padding_mode="zeros", align_corners=False)
-    images, masks = both[:, :1], both[:, 1:]
-    swapped = torch.cat([masks[:, 1:2], masks[:, :1], masks[:, 2:]], dim=1)
-    return images, torch.where(parameters.mirror.view(-1, 1, 1, 1), swapped, masks)
+    return both[:, :1], both[:, 1:]
 
 
 def change_grey_levels(images: Tensor, parameters: AugmentParameters) -> Tensor:

@@ -36,7 +36,9 @@ class Preprocessing:
 
 
 class Batch(NamedTuple):
-    """images (B, 1, N, N), masks (B, 4, N, N) as covered shares: both float in [0, 1]. known (B, 4): DRAWN where a mask exists.
+    """images (B, 1, N, N), masks (B, 4, N, N) as smoothed shares (`data.resize`), both float in [0, 1].
+
+    known (B, 4): DRAWN where a mask exists.
 
     The four planes are right lung, left lung, heart, lungs (the union). A film whose lungs are drawn with the heart's shadow
     inside has WITH_HEART for right and left lung, in the heart's plane what nothing is asked about, and no union.
@@ -47,7 +49,7 @@ class Batch(NamedTuple):
     known: Tensor
 
     def resized(self, side: int) -> "Batch":
-        """Return the batch in squares of `side` pixels; the masks stay covered shares."""
+        """Return the batch in squares of `side` pixels; the masks stay smoothed shares."""
         if self.images.shape[-1] == side:
             return self
         planes = torch.cat([self.images, self.masks], dim=1)
@@ -69,7 +71,7 @@ def prepare(image: Tensor, preprocessing: Preprocessing) -> tuple[Tensor, Letter
 def prepare_record(
     record: ImageRecord, preprocessing: Preprocessing, with_heart: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Read a film and its masks: (5, N, N) planes in [0, 1], image and four masks as covered shares, and (4,) which are known.
+    """Read a film and its masks: (5, N, N) planes in [0, 1], image and four masks as smoothed shares, and (4,) which are known.
 
     Where both lungs are drawn, their union is known too. with_heart: see `Batch`; of such a film the two lungs alone are
     used, and where they are not drawn apart, nothing is known.

@@ -14,9 +14,9 @@ BINS = 256
 def standardise(image: Tensor, method: str) -> Tensor:
     """Map a film (H, W) in [0, 1] to standardised grey levels in [0, 1].
 
-    none: as it is. percentile: 1st to 99th percentile stretched to 0..1. equalise: each grey level becomes the share of
-    the film's pixels that are darker. clahe: the same in 4 x 4 tiles with limited slope, blended between tiles
-    (contrast-limited adaptive histogram equalisation, Zuiderveld 1994). A film of one value becomes 0.
+    none: as it is. percentile: 1st to 99th percentile stretched to 0..1. equalise: each grey level becomes the share of the film's
+    pixels, without those of its darkest level, that are no brighter. clahe: the same in 4 x 4 tiles with limited slope, blended
+    between tiles (contrast-limited adaptive histogram equalisation, Zuiderveld 1994). A film of one value becomes 0.
     """
     if method == "none":
         return image
@@ -62,6 +62,8 @@ def _mapping(histogram: Tensor) -> Tensor:
 
 def _clahe(image: Tensor) -> Tensor:
     height, width = image.shape
+    if min(height, width) < CLAHE_TILES:  # no pixel for some of the tiles
+        return _equalise(image)
     levels = _levels(image)
     rows = torch.arange(height) * CLAHE_TILES // height
     columns = torch.arange(width) * CLAHE_TILES // width

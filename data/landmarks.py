@@ -125,15 +125,23 @@ def _right_points(lung: np.ndarray, edges: Edges, heart: Box | None, spacing: Sp
     depth = STEEPNESS * rows * spacing[0] - outer * spacing[1]
     lowest = _first_largest(np.where(edges.filled[rows], depth, -np.inf), spacing)
     corner = (float(rows[lowest] + 1), float(outer[lowest]))
-    costophrenic = corner_at(lung, corner, reach, spacing)
+    costophrenic = None if _on_frame(corner, lung) else corner_at(lung, corner, reach, spacing)
     bottoms = _bottoms(lung, box)
     dome = None
     if not needs_heart or heart is not None:
         dome = _dome(bottoms, heart, int(outer[lowest]), box.left + LATERAL_SHARE * (box.right - box.left))
     cardiophrenic = None
+    if dome is not None and _on_frame(dome, lung):
+        dome = None
     if dome is not None:
-        cardiophrenic = corner_at(lung, _medial_corner(bottoms, int(dome[1]), spacing), reach, spacing)
+        medial = _medial_corner(bottoms, int(dome[1]), spacing)
+        cardiophrenic = None if _on_frame(medial, lung) else corner_at(lung, medial, reach, spacing)
     return LungPoints(apex, dome, costophrenic, cardiophrenic)
+
+
+def _on_frame(point: Point, lung: np.ndarray) -> bool:
+    """Whether a point lies where the film ends, below or beside the lung: there the film's edge is seen, not the lung's."""
+    return point[0] >= lung.shape[0] or not 0 < point[1] < lung.shape[1]
 
 
 def _bottoms(lung: np.ndarray, box: Box) -> np.ndarray:

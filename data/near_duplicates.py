@@ -40,9 +40,8 @@ def film_print(image: np.ndarray) -> Print:
 def near_pairs(prints: Sequence[Print]) -> list[tuple[int, int, float]]:
     """Return (i, j, correlation) of all pairs i < j that look the same.
 
-    Only films whose hashes share a band of 8 bits are compared, which no pair with at most 7 differing bits
-    escapes; so the work does not
-    grow with the square of the films unless they all look alike.
+    Only films whose hashes share a band of 8 bits are compared, which no pair with at most 7 differing bits escapes: a thirtieth
+    of all pairs where hashes are alike by chance alone, more where films are.
     """
     found: dict[tuple[int, int], float] = {}
     for band in range(BANDS):

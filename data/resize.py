@@ -52,7 +52,8 @@ def letterbox_of(image: Tensor, size: int, crop: bool = True) -> Letterbox:
 def to_square(planes: Tensor, box: Letterbox) -> Tensor:
     """Resize (C, H, W) float planes to (C, size, size), padding with black.
 
-    Each pixel of the result is the mean of the area it covers, so a 0/1 mask becomes the covered share in [0, 1].
+    Each pixel of the result is a mean of the area it covers and of its neighbours' halves, weighted by a triangle (torch's
+    antialiased interpolation), so a 0/1 mask becomes a smoothed share in [0, 1] that is 0.5 where its border runs through a pixel's middle.
     """
     return pad_to_square(shrink(planes, box), box)
 
@@ -128,7 +129,7 @@ def _taps(source: int, to: int) -> _Taps:
 
 
 def resample(planes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize (C, H, W) float planes to (C, *size): area-weighted when shrinking, bilinear when growing."""
+    """Resize (C, H, W) float planes to (C, *size): by a triangle two new pixels wide when shrinking, bilinear when growing."""
     if planes.shape[1:] == size:
         return planes
     return F.interpolate(planes[None], size=size, mode="bilinear", align_corners=False, antialias=True)[0]

@@ -65,7 +65,9 @@ def explain_film(
     where, channel = prepared[None].to(predictor.device), predictor.structures.index(structure)
     region = region.to(predictor.device)
     cam = seg_grad_cam(predictor.model, where, channel, region, predictor.model.downs[-1]).cpu()
-    falls = occlusion(predictor.model, where, channel, region)
+    film = torch.zeros_like(region)
+    film[inner_of(box)] = True
+    falls = occlusion(predictor.model, where, channel, region, film=film)
     agreement = "one of the maps is the same everywhere, so they have no correlation"
     if cam.min() < cam.max() and falls.min() < falls.max():
         agreement = f"the two maps correlate with {np.corrcoef(cam.flatten(), falls.flatten())[0, 1]:.2f}"
@@ -83,11 +85,16 @@ def parse_region(texts: Sequence[str]) -> tuple[int, int, int, int] | None:
     return top, left, height, width
 
 
+def inner_of(box: Letterbox) -> tuple[slice, slice]:
+    """Return where the film lies in the network's square."""
+    return slice(box.top, box.top + box.inner_height), slice(box.left, box.left + box.inner_width)
+
+
 def draw(
     film: np.ndarray, region: np.ndarray, cam: np.ndarray, falls: np.ndarray, structure: str, box: Letterbox
 ) -> np.ndarray:
     """Draw region, Seg-Grad-CAM and occlusion over what the network saw, without the padding of its square."""
-    inner = slice(box.top, box.top + box.inner_height), slice(box.left, box.left + box.inner_width)
+    inner = inner_of(box)
     times = max(1, SHOWN_SIDE // box.size)
     film, region, cam, falls = (
         np.repeat(np.repeat(plane[inner], times, axis=0), times, axis=1) for plane in (film, region, cam, falls)

@@ -54,6 +54,11 @@ class Predictor:
         temperature = [self.checkpoint.temperature.get(name, 1.0) for name in self.structures]
         return logits / torch.tensor(temperature)[:, None, None]
 
+    def margins(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return how far calibrated logits (..., C, H, W) lie above each structure's threshold; a mask is where this is not below 0."""
+        least = torch.tensor([self.thresholds[name] for name in self.structures]).logit()
+        return self.calibrated(logits) - least[:, None, None]
+
     def probabilities(self, image: np.ndarray) -> np.ndarray:
         """Return the probability of each structure at the film's own size: (C, H, W) float32; 0 in black borders."""
         logits, box = self.logits(image)
@@ -65,15 +70,14 @@ class Predictor:
         They are what `unet.postprocess.binarise` makes of `probabilities`, but logits are held against the threshold's logit,
         and only where a structure can be, and the heart has no tails.
         """
-        planes = self.calibrated(logits.mean(dim=0))
-        least = torch.tensor([self.thresholds[name] for name in self.structures]).logit()
-        margins = planes - least[:, None, None]
+        margins = self.margins(logits.mean(dim=0))
         heart = margins[self.structures.index("heart")]
         heart[:] = torch.from_numpy(cut_tails(heart.numpy()))
         masks = dict(zip(self.structures, positive(margins, box), strict=True))
         right, left = masks["right_lung"], masks["left_lung"]
         both = right & left
         if both.any():
+            planes = self.calibrated(logits.mean(dim=0))
             right_plane, left_plane = (planes[self.structures.index(name)] for name in ("right_lung", "left_lung"))
             more_right = positive((right_plane - left_plane)[None], box)[0]
             right &= ~both | more_right
@@ -112,9 +116,8 @@ class Predictor:
         if len(logits) < 2:
             return None
         both = [self.structures.index(name) for name in ("right_lung", "left_lung")]
-        inside = (
-            (self.calibrated(torch.cat([logits.mean(dim=0, keepdim=True), logits])) > 0)[:, both].any(dim=1).numpy()
-        )
+        margins = self.margins(torch.cat([logits.mean(dim=0, keepdim=True), logits]))
+        inside = (margins >= 0)[:, both].any(dim=1).numpy()
         return float(np.mean([1 - dice(count(view, inside[0])) for view in inside[1:]]))
 
     def masks(self, image: np.ndarray) -> dict[str, np.ndarray]:

@@ -35,11 +35,18 @@ def seg_grad_cam(model: nn.Module, image: Tensor, channel: int, region: Tensor, 
 
 @torch.inference_mode()
 def occlusion(
-    model: nn.Module, image: Tensor, channel: int, region: Tensor, patch: int = PATCH, stride: int = STRIDE
+    model: nn.Module,
+    image: Tensor,
+    channel: int,
+    region: Tensor,
+    patch: int = PATCH,
+    stride: int = STRIDE,
+    film: Tensor | None = None,
 ) -> Tensor:
     """Return by how much the mean probability in a region falls when a square around each place is covered: (N, N).
 
-    Arguments as in `seg_grad_cam`. The cover has the film's mean grey. A place's value is the mean over the squares that cover
+    Arguments as in `seg_grad_cam`. film: where the film lies in the square, bool (N, N), everywhere without it; the cover has its
+    mean grey, and what is padded around it stays as it is. A place's value is the mean over the squares that cover
     it; negative where covering raises the probability; 0 everywhere for an empty region. Source: Zeiler & Fergus 2014.
     """
     size = image.shape[-1]
@@ -49,12 +56,14 @@ def occlusion(
     if not region.any():
         return fall
     model.eval()
+    cover = torch.where(film, image[..., film].mean(), image) if film is not None else image.mean().expand_as(image)
     before = _mean_probability(model, image, channel, region)[0]
     for start in range(0, len(places), OCCLUSION_BATCH):
         chunk = places[start : start + OCCLUSION_BATCH]
         images = image.repeat(len(chunk), 1, 1, 1)
         for row, (top, left) in enumerate(chunk):
-            images[row, :, top : top + patch, left : left + patch] = image.mean()
+            square = (slice(None), slice(top, top + patch), slice(left, left + patch))
+            images[row][square] = cover[0][square]
         after = _mean_probability(model, images, channel, region)
         for (top, left), value in zip(chunk, after, strict=True):
             fall[top : top + patch, left : left + patch] += float(before - value)

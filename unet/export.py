@@ -5,7 +5,7 @@
 Writes to --out: network.pt2 (torch.export), network.ts (TorchScript), network.onnx where onnx, onnxscript and onnxruntime are
 installed, and network.json, which says what goes in and comes out. Each takes one film (H, W), float32 in [0, 1], 0 black, of any
 size, and gives the probability of each structure at that size. Cutting black borders, grey levels and resizing are inside;
-reading files, and tidying masks (unet.postprocess.clean), are not.
+reading files, and making tidy masks of the probabilities (unet.postprocess; network.json says how), are not.
 """
 
 import json
@@ -141,7 +141,10 @@ def description(predictor: Predictor, differences: dict[str, float]) -> dict:
     """Return what a user of the files has to know."""
     return {
         "input": "film: (H, W) float32, grey levels in [0, 1] by the stored bit depth, 0 black, lungs dark; any H and W",
-        "output": "probability of each structure, (C, H, W) float32; a mask is probability >= threshold, tidied to one piece",
+        "output": "probability of each structure, (C, H, W) float32; a mask is probability >= threshold, a pixel "
+        "of both lungs goes to the more probable one, each is tidied to one piece without holes (unet.postprocess.clean)",
+        "not in it": "predict.py also takes narrow tails off hearts, at the network's size (unet.postprocess.cut_tails): the heart's "
+        "width, and the cardiothoracic ratio with it, differ where there are any",
         "structures": list(predictor.structures),
         "threshold": predictor.thresholds,
         "preparation inside": vars(predictor.preprocessing),

@@ -90,8 +90,8 @@ def _extent(inside: Tensor) -> tuple[Tensor, Tensor]:
 def _resampling(to: Tensor, to_size: Tensor, source: Tensor, source_size: Tensor) -> Tensor:
     """Return the (len(to), len(source)) weights of a resize from source_size to to_size pixels along one axis.
 
-    to, source: positions counted from the first pixel of each; those outside 0..size - 1 have weight 0. Area-weighted when
-    shrinking, bilinear when growing: the triangle of torch's antialiased interpolation.
+    to, source: positions counted from the first pixel of each; those outside 0..size - 1 have weight 0. The triangle of torch's
+    antialiased interpolation: two new pixels wide when shrinking, bilinear when growing.
     """
     step = source_size / to_size
     centre = (to[:, None] + 0.5) * step

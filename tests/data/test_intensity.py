@@ -45,3 +45,8 @@ def test_gain_and_offset_of_a_film_do_not_matter(seed, method, gain, offset):
 def test_an_unknown_method_names_the_known_ones():
     with pytest.raises(ValueError, match="none, percentile, equalise, clahe"):
         standardise(torch.zeros(3, 3), "magic")
+
+
+def test_clahe_of_a_film_narrower_than_its_tiles_is_one_tile():
+    image = torch.linspace(0, 1, 3 * 40).view(3, 40)
+    assert torch.equal(standardise(image, "clahe"), standardise(image, "equalise"))

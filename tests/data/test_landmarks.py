@@ -46,6 +46,22 @@ def test_landmarks_of_a_drawn_lung_are_where_they_were_drawn():
     assert points.cardiophrenic.point == (54, 40)
 
 
+def test_what_the_films_frame_cuts_off_is_no_landmark():
+    lung = stepped_lung()
+    points = lung_points(lung, "right", None)
+    assert points.costophrenic and points.dome and points.cardiophrenic
+    above_corner = lung_points(lung[:57], "right", None)  # the corner is lost, dome and inner corner are seen
+    assert above_corner.costophrenic is None
+    assert above_corner.dome == points.dome and above_corner.cardiophrenic.point == points.cardiophrenic.point
+    above_inner = lung_points(lung[:52], "right", None)
+    assert above_inner.dome == points.dome and above_inner.cardiophrenic is None
+    above_dome = lung_points(lung[:48], "right", None)
+    assert above_dome.dome is None and above_dome.cardiophrenic is None and above_dome.apex == points.apex
+    assert lung_points(lung[:, 12:], "right", None).costophrenic is None  # the wall lies outside of the film
+    names = named({"right_lung": lung[:48], "left_lung": lung[:48, ::-1]}, None)
+    assert "right_lung_height_px" in names and not any("angle" in name or "dome" in name for name in names)
+
+
 def test_of_two_equal_corners_rounding_does_not_choose():
     lung = np.zeros((80, 60), bool)
     lung[10:50, 10:40] = lung[50:52, 11:40] = True  # rows 49 and 51: two down and one in are as low at spacing (0.5, 2)

@@ -39,12 +39,15 @@ def test_a_specked_border_is_still_a_border_and_a_black_film_stays_whole():
     assert letterbox_of(torch.zeros(9, 7), 32).crop_height == 9
 
 
-def test_shrinking_a_mask_gives_the_covered_share():
-    mask = torch.zeros(1, 8, 8)
-    mask[0, :, :3] = 1
-    share = to_square(mask, letterbox_of(grey(8, 8), 4))
-    assert share[0, 0, 0] > 0.9 and 0.3 < share[0, 0, 1] < 0.7 and share[0, 0, 3] == 0
-    assert share.mean().item() == pytest.approx(3 / 8, abs=0.02)
+def test_shrinking_a_mask_gives_a_share_smoothed_by_a_triangle():
+    mask = torch.zeros(1, 64, 64)
+    mask[0, :, :24] = 1  # the border of two new pixels
+    share = to_square(mask, letterbox_of(grey(64, 64), 8))[0, 4]
+    assert share.tolist() == pytest.approx(
+        [1, 1, 0.875, 0.125, 0, 0, 0, 0]
+    )  # half a pixel of the triangle lies beyond: 1/8
+    mask[0, :, :28] = 1  # the middle of one
+    assert to_square(mask, letterbox_of(grey(64, 64), 8))[0, 4].tolist() == pytest.approx([1, 1, 1, 0.5, 0, 0, 0, 0])
 
 
 @settings(max_examples=50, deadline=None)

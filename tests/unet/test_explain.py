@@ -70,6 +70,25 @@ def test_covering_what_counts_lowers_the_probability_and_covering_the_rest_does_
     assert falls[6, 4] == 0
 
 
+def test_the_cover_has_the_films_grey_and_leaves_the_padding():
+    seen = []
+
+    class Watched(TwoPlanes):
+        def forward(self, images):
+            seen.extend(images[:, 0].clone())
+            return super().forward(images)
+
+    image, film = torch.zeros(1, 1, 8, 8), torch.zeros(8, 8, dtype=torch.bool)
+    film[:, 2:6] = True
+    image[0, 0, :, 2:6] = torch.tensor([0.2, 0.4, 0.6, 0.8])
+    occlusion(Watched(), image, 0, film, patch=4, stride=4, film=film)
+    covered = [one for one in seen if not torch.equal(one, image[0, 0])]
+    assert len(covered) == 4  # one for each square; each touches the film
+    for one in covered:
+        changed = one != image[0, 0]
+        assert not (changed & ~film).any() and torch.allclose(one[changed], torch.tensor(0.5))
+
+
 def test_squares_reach_the_frame_also_when_the_steps_do_not_fit():
     falls = occlusion(TwoPlanes(), torch.rand(1, 1, 10, 10), 0, torch.ones(10, 10, dtype=torch.bool), patch=4, stride=4)
     assert (falls[-1] != 0).any() and (falls[:, -1] != 0).any()
