@@ -14,9 +14,10 @@ BINS = 256
 def standardise(image: Tensor, method: str) -> Tensor:
     """Map a film (H, W) in [0, 1] to standardised grey levels in [0, 1].
 
-    none: as it is. percentile: 1st to 99th percentile stretched to 0..1. equalise: each grey level becomes the share of the film's
-    pixels, without those of its darkest level, that are no brighter. clahe: the same in 4 x 4 tiles with limited slope, blended
-    between tiles (contrast-limited adaptive histogram equalisation, Zuiderveld 1994). A film of one value becomes 0.
+    none: as it is. percentile: 1st to 99th percentile stretched to 0..1. equalise: each grey level becomes the share of the
+    film's pixels, without those of its darkest level, that are no brighter. clahe: the same in 4 x 4 tiles with limited
+    slope, blended between tiles (contrast-limited adaptive histogram equalisation, Zuiderveld 1994). A film of one value
+    becomes 0.
     """
     if method == "none":
         return image

@@ -53,7 +53,8 @@ def to_square(planes: Tensor, box: Letterbox) -> Tensor:
     """Resize (C, H, W) float planes to (C, size, size), padding with black.
 
     Each pixel of the result is a mean of the area it covers and of its neighbours' halves, weighted by a triangle (torch's
-    antialiased interpolation), so a 0/1 mask becomes a smoothed share in [0, 1] that is 0.5 where its border runs through a pixel's middle.
+    antialiased interpolation), so a 0/1 mask becomes a smoothed share in [0, 1], 0.5 where its border runs through a
+    pixel's middle.
     """
     return pad_to_square(shrink(planes, box), box)
 

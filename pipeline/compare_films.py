@@ -53,8 +53,11 @@ class Change(NamedTuple):
         return self.after - self.before
 
     @property
-    def interval(self) -> tuple[float, float] | None:
-        """95 % interval of the change from the spreads of both films, which are independent; None where one is unknown."""
+    def range(self) -> tuple[float, float] | None:
+        """The change by 1.96 times both films' spreads together, up and down; None where one is unknown.
+
+        It says how firm the network is, and is no 95 % interval: most errors of the ratio are larger (docs/results.md).
+        """
         if self.before_spread is None or self.after_spread is None:
             return None
         half = Z * math.hypot(self.before_spread, self.after_spread)
@@ -180,10 +183,11 @@ def write_films_comparison(films: Sequence[Path], predictor: Predictor, photomet
     path = write_comparison(out, picture, rows, said, (printable(before), printable(after)))
     print("\n".join(said))
     for change in result.changes:
-        low_high = "" if change.interval is None else " [{:+.4g}, {:+.4g}]".format(*change.interval)
+        low_high = "" if change.range is None else " ({:+.4g} to {:+.4g})".format(*change.range)
         print(
             f"{change.name:30s} {change.before:.4g} -> {change.after:.4g} {change.unit}, {change.change:+.4g}{low_high}"
         )
+    print("In brackets how firm the network is of a change; a change outside of it may still be the network's error.")
     print(f"Report: {path}")
 
 
@@ -202,6 +206,6 @@ def sentences(result: FilmComparison) -> Iterator[str]:
 
 
 def _row(change: Change) -> tuple:
-    low, high = change.interval or (None, None)
+    low, high = change.range or (None, None)
     spreads = change.before_spread, change.after_spread
     return (change.name, change.unit, change.before, spreads[0], change.after, spreads[1], change.change, low, high)

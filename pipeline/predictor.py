@@ -55,7 +55,7 @@ class Predictor:
         return logits / torch.tensor(temperature)[:, None, None]
 
     def margins(self, logits: torch.Tensor) -> torch.Tensor:
-        """Return how far calibrated logits (..., C, H, W) lie above each structure's threshold; a mask is where this is not below 0."""
+        """Return how far calibrated logits (..., C, H, W) lie above each threshold; a mask is where this is not below 0."""
         least = torch.tensor([self.thresholds[name] for name in self.structures]).logit()
         return self.calibrated(logits) - least[:, None, None]
 

@@ -143,8 +143,8 @@ def description(predictor: Predictor, differences: dict[str, float]) -> dict:
         "input": "film: (H, W) float32, grey levels in [0, 1] by the stored bit depth, 0 black, lungs dark; any H and W",
         "output": "probability of each structure, (C, H, W) float32; a mask is probability >= threshold, a pixel "
         "of both lungs goes to the more probable one, each is tidied to one piece without holes (unet.postprocess.clean)",
-        "not in it": "predict.py also takes narrow tails off hearts, at the network's size (unet.postprocess.cut_tails): the heart's "
-        "width, and the cardiothoracic ratio with it, differ where there are any",
+        "not in it": "predict.py also takes narrow tails off hearts, at the network's size (unet.postprocess.cut_tails): the "
+        "heart's width, and the cardiothoracic ratio with it, differ where there are any",
         "structures": list(predictor.structures),
         "threshold": predictor.thresholds,
         "preparation inside": vars(predictor.preprocessing),

@@ -77,7 +77,7 @@ def test_the_second_film_is_laid_over_the_first(films):
 def test_a_film_against_itself_differs_in_nothing(films):
     result = compare_films(films[0], films[0], Reader(), "MONOCHROME2")
     assert result.ssim == pytest.approx(1, abs=1e-3) and result.difference < 1e-3 and result.overlap > 0.999
-    assert all(change.change == 0 and change.interval == (0, 0) for change in result.changes)
+    assert all(change.change == 0 and change.range == (0, 0) for change in result.changes)
 
 
 def test_the_wider_heart_is_found_and_written(films, tmp_path, capsys):
@@ -94,10 +94,10 @@ def test_the_wider_heart_is_found_and_written(films, tmp_path, capsys):
     assert "structural similarity" in capsys.readouterr().out
 
 
-def test_the_interval_adds_both_spreads():
+def test_the_range_adds_both_spreads():
     change = Change("heart_area", "mm2", 100.0, 130.0, 3.0, 4.0)
-    assert change.interval == pytest.approx((30 - 1.959964 * 5, 30 + 1.959964 * 5))
-    assert Change("heart_area", "mm2", 100.0, 130.0, 3.0, None).interval is None
+    assert change.range == pytest.approx((30 - 1.959964 * 5, 30 + 1.959964 * 5))
+    assert Change("heart_area", "mm2", 100.0, 130.0, 3.0, None).range is None
 
 
 def test_what_cannot_be_compared_is_said(films, tmp_path):
