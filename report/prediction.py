@@ -46,6 +46,8 @@ def _caption(counts: Mapping[str, int], rows: Sequence[dict]) -> str:
     left_out = f" The first {len(rows)}; all are in predictions.csv." if len(rows) < counts["films"] else ""
     return (
         f"Doubtful films first; the Dice of the lungs is what the network expects, nobody measured it.{left_out} "
+        "Of the recommended training's ratios 95 in 100 lay within 0.036 of the readers', at hospitals it knew "
+        "(docs/results.md); hearts look larger on AP films. "
         "Measurements with their units are in predictions.csv and predictions.sqlite."
     )
 
@@ -53,6 +55,7 @@ def _caption(counts: Mapping[str, int], rows: Sequence[dict]) -> str:
 def _row(row: dict) -> tuple:
     strange = (row["strangeness"] or 0) > 1  # what is measured on such masks is not worth showing
     ratio = None if strange else row.get("cardiothoracic_ratio")
+    ratio = None if ratio is None else f"{ratio:.2f}"  # its third decimal is chance
     return printable(row["name"]), row["review"] or "nothing found", row["predicted_dice"], ratio, row["remarks"]
 
 
