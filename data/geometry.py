@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unet.pieces import window_of
+
 Spacing = tuple[float, float]  # between rows, between columns
 PIXELS: Spacing = (1.0, 1.0)
 UPPER_SHARE = 1 / 3  # of the rows that show both lungs: there the mediastinum is narrow and the heart is not yet
@@ -87,11 +89,8 @@ class LungSize:
 
 def bounding_box(mask: np.ndarray) -> Box | None:
     """Return the outer edges of a bool mask (H, W); None where it is empty."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    if not len(rows):
-        return None
-    columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
-    return Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
+    window = window_of(mask)
+    return None if window is None else Box(window[0].start, window[0].stop, window[1].start, window[1].stop)
 
 
 def find_edges(mask: np.ndarray) -> Edges:

@@ -41,6 +41,15 @@ class Pieces(NamedTuple):
         return self.paint(np.arange(len(self.sizes) + 1, dtype=np.int32))
 
 
+def window_of(mask: np.ndarray) -> tuple[slice, slice] | None:
+    """Return rows and columns of the smallest rectangle that holds a bool mask (H, W); None where it is empty."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not len(rows):
+        return None
+    columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
 def border(mask: np.ndarray) -> np.ndarray:
     """Return the pixels of a bool mask (H, W) with one of the four neighbours outside, the frame's outside included."""
     padded = np.pad(mask, 1)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from unet.pieces import Pieces, label_pieces
+from unet.pieces import Pieces, label_pieces, window_of
 
 TAIL = 0.07  # of the heart's diameter: what is narrower than twice this is none of it; chosen on validation films
 LARGEST_TAIL = 0.15  # of the mask's area
@@ -46,16 +46,14 @@ def clean(masks: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _tidy(mask: np.ndarray, other: np.ndarray | None) -> np.ndarray:
     """Do so inside the mask's bounding box alone: outside of it there is neither a piece nor a hole."""
-    rows = mask.any(axis=1).nonzero()[0]
-    if not len(rows):
+    box = window_of(mask)
+    if box is None:
         return mask.copy()
-    columns = mask[rows[0] : rows[-1] + 1].any(axis=0).nonzero()[0]
-    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     tidy = np.zeros_like(mask)
     pieces, one = label_pieces(mask[box]), mask[box]
     if len(pieces.sizes) > 1:
         keep = np.zeros(len(pieces.sizes) + 1, bool)
-        keep[1 + _main_piece(pieces, columns[0], other)] = True
+        keep[1 + _main_piece(pieces, box[1].start, other)] = True
         one = pieces.paint(keep)
     tidy[box] = fill_holes(one)
     return tidy
@@ -100,10 +98,8 @@ def cut_tails(margins: np.ndarray) -> np.ndarray:
 
 def opening(mask: np.ndarray, radius: int) -> np.ndarray:
     """Return the union of all discs of a radius, in pixels, that lie in a bool mask (H, W) on its frame: bool (H, W)."""
-    rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
-    opened = np.zeros_like(mask)
-    if len(rows):
-        box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    box, opened = window_of(mask), np.zeros_like(mask)
+    if box is not None:
         eroded = ~_spread(~np.pad(mask[box], radius), radius)
         opened[box] = _spread(eroded, radius)[radius:-radius, radius:-radius]
     return opened

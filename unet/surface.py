@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from unet.metrics import check_pair
-from unet.pieces import border
+from unet.pieces import border, window_of
 
 FAR = 2**30  # rows; farther than any film is high, and still an int32
 NEAR = 8  # columns; borders that agree find their nearest pixel within these (measured: benchmarks/metrics.py)
@@ -42,7 +42,7 @@ def surface_distances(
     )
     if empty != "none":
         return SurfaceDistances(np.empty(0), np.empty(0), diagonal, empty)
-    window = _common_window(mask_pred, mask_true)
+    window = window_of(mask_pred | mask_true)  # nothing outside of it can be nearest to anything
     pred, true = border(mask_pred[window]), border(mask_true[window])
     return SurfaceDistances(_nearest(pred, true, spacing), _nearest(true, pred, spacing), diagonal, empty)
 
@@ -89,13 +89,6 @@ def _check(mask_pred: np.ndarray, mask_true: np.ndarray, spacing: tuple[float, f
     check_pair(mask_pred, mask_true)
     if len(spacing) != 2 or not all(np.isfinite(step) and step > 0 for step in spacing):
         raise ValueError(f"spacing is {spacing}; wanted two positive numbers, between rows and between columns")
-
-
-def _common_window(one: np.ndarray, other: np.ndarray) -> tuple[slice, slice]:
-    """The smallest rectangle that holds both masks: nothing outside it can be nearest to anything."""
-    either = one | other
-    rows, columns = np.flatnonzero(either.any(axis=1)), np.flatnonzero(either.any(axis=0))
-    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def _nearest(from_border: np.ndarray, to_border: np.ndarray, spacing: tuple[float, float]) -> np.ndarray:

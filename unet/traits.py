@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unet.pieces import border
+from unet.pieces import border, window_of
 
 TRAITS = ("expected_loss", "blur", "strays", "raggedness", "doubt", "area", "missing")
 """Of each structure, see `structure_traits`."""
@@ -150,7 +150,8 @@ class _Box(NamedTuple):
 
 
 def _box(mask: np.ndarray) -> _Box | None:
-    rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
-    if not len(rows):
+    window = window_of(mask)
+    if window is None:
         return None
-    return _Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1, int(np.count_nonzero(mask)))
+    rows, columns = window
+    return _Box(rows.start, rows.stop, columns.start, columns.stop, int(np.count_nonzero(mask)))
