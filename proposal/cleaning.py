@@ -4,7 +4,8 @@ import re
 
 DEIDENTIFIED = re.compile(r"_{3,}")
 # Words that a sentence about one single film has no use for. A screen for counting and review, not a labeller: it knows
-# nothing of negation, and "unchanged" in a first study is still caught.
+# nothing of negation, "unchanged" in a first study is still caught, and so is what compares parts of one film ("larger right than
+# left effusion", "increased markings"). What is counted with it is an upper bound.
 COMPARISON_WORDS = re.compile(
     r"\b(again|previous(ly)?|prior|interval(ly)?|unchanged|stable|persist(s|ent|ing)?|improv(ed|ing|ement)|worsen(ed|ing)|"
     r"increas(ed|ing)|decreas(ed|ing)|new(ly)?|resol(ved|ving|ution)|since|compar(ed|ison)|redemonstrat\w+|remains?|"
@@ -31,7 +32,7 @@ def mentions_comparison(sentence: str) -> bool:
 
 
 def comparison_rate(texts: list[str]) -> float:
-    """Return the share of texts with at least one such sentence, 0..1. ValueError without texts."""
+    """Return the share of texts with at least one such sentence, 0..1, an upper bound. ValueError without texts."""
     if not texts:
         raise ValueError("comparison_rate: got no texts, wanted at least one")
     return sum(any(mentions_comparison(part) for part in sentences(text)) for text in texts) / len(texts)

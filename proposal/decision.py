@@ -37,7 +37,8 @@ SEES = (
     Rule(
         "occlusion",
         "fall of the answer when the deciding region is covered, minus its fall for as large an irrelevant one;"
-        " not met where covering films without the finding raises the answer by more than a tenth of what the finding does",
+        " not met where covering either region of films without the finding moves the answer by more than a tenth of what the"
+        " finding does",
         "answers on atelectasis and opacity that no covering of their region changes (as reported of Lotfinia 2026)",
     ),
     Rule(

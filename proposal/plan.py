@@ -33,7 +33,9 @@ STAGE_B = on_80gb(MAIN, sequence=1792, images=3, batch=4, epochs=1)
 RUNS = (
     PlannedRun("pilot: projector only, 2 rates", 2, on_80gb(PILOT, method="projector")),
     PlannedRun("pilot: LoRA of rank 8, 16, 64, 2 rates each", 6, on_80gb(PILOT, rank=64)),
-    PlannedRun("pilot: LoRA of rank 16 with encoder LoRA of rank 8, 2 rates", 2, on_80gb(PILOT, vision_rank=8)),
+    PlannedRun(
+        "pilot: LoRA of rank 16 with encoder LoRA of rank 8, both bases, 2 rates each", 4, on_80gb(PILOT, vision_rank=8)
+    ),
     PlannedRun(
         "pilot: full decoder on 8 cards, sharded, 2 rates", 2, on_80gb(PILOT, method="full", cards=8, shard=True)
     ),

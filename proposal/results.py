@@ -116,7 +116,7 @@ def checks_table() -> list[str]:
 
 
 def fillings_table() -> list[str]:
-    """Return what covering alone does on films without the finding, as a share of what the finding does, for both fillings."""
+    """Return what covering alone does on films without the finding, as a share of what the finding does, for every filling."""
     lines = [
         "| adapted by training | filling | " + " | ".join(CONCEPTS) + " |",
         "| --- | --- |" + " ---: |" * len(CONCEPTS),

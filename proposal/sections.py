@@ -59,14 +59,19 @@ def parse_report(report: str) -> list[Section]:
     """Return the sections of a report in their order; text before the first header is a section called "preamble".
 
     Everything between WET READ or ADDENDUM and the next FINAL REPORT line belongs to that part, headers included, so that a
-    preliminary reading is never taken for the final one. An exam title is findings only where no FINDINGS header exists; inside
-    findings or an impression it is a subheading, and stays there.
+    preliminary reading is never taken for the final one; an addendum, which may stand on top, also ends at a line of underscores.
+    An exam title is findings only where no FINDINGS header exists; inside findings or an impression it is a subheading, and
+    stays there.
     """
     blocks: list[tuple[str, str, int, list[str]]] = [("preamble", "", 1, [])]
     set_apart = False
     lines = report.splitlines()
     for number, line in enumerate(lines):
         if FINAL_REPORT.match(line):
+            blocks.append(("preamble", "", number + 1, []))
+            set_apart = False
+            continue
+        if set_apart and blocks[-1][0] == "addendum" and RULE.match(line):
             blocks.append(("preamble", "", number + 1, []))
             set_apart = False
             continue

@@ -27,7 +27,8 @@ from proposal.tiny_vlm import TinyVLM
 from proposal.wording import STYLES, word_f1
 
 NEIGHBOURS = 10
-TYPICAL = "typical, without the finding"  # the filling that occlusions are made with; the others are for comparison
+TYPICAL = "typical, without the finding"  # the filling that occlusions are made with
+ELSEWHERE = "the same, over the irrelevant region"  # the other half of an occlusion's difference
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,12 @@ def measure(model: TinyVLM, material: Material, blind: bool = False) -> Trial:
     """Put all questions to one adapted model."""
     bank = [STYLES["second"](film.truth) for film in material.train]
     filling = typical_filling(material.train)
-    covers = {TYPICAL: filling.cover_target, "other side, mirrored": cover_from_other_side, "one grey": cover_evenly}
+    covers = {
+        TYPICAL: filling.cover_target,
+        ELSEWHERE: filling.cover_irrelevant,
+        "other side, mirrored": cover_from_other_side,
+        "one grey": cover_evenly,
+    }
     said = stated_ctr(model, material.test, blind)
     truth = np.array([film.truth.ctr for film in material.test])
     return Trial(

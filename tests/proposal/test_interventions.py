@@ -22,7 +22,7 @@ from proposal.interventions import (
     retrieved_word_f1,
     swap_effects,
 )
-from proposal.trial import TYPICAL, Trial
+from proposal.trial import ELSEWHERE, TYPICAL, Trial
 from proposal.wording import LEFT, NONE, RIGHT, STYLES, Truth, alternatives, encode
 
 LUNGS, HEART = (8, 48, 8, 56), (26, 48, 24, 40)
@@ -102,10 +102,12 @@ def paint_finding(film, concept):
 FILLING = typical_filling(FILMS)
 
 
-def trial(model, blind=False, cover=FILLING.cover_target):
+def trial(model, blind=False, cover=FILLING.cover_target, elsewhere=FILLING.cover_irrelevant):
     asked = margins(model, FILMS, blind=blind)
     swapped, covered = swap_effects(model, VARIANTS, blind), occlusion_effects(model, VARIANTS, FILLING, blind)
-    return Trial(asked, asked, swapped, covered, {TYPICAL: filling_effects(model, VARIANTS, cover, blind)}, {})
+    covers = {TYPICAL: cover, ELSEWHERE: elsewhere}
+    filling = {name: filling_effects(model, VARIANTS, way, blind) for name, way in covers.items()}
+    return Trial(asked, asked, swapped, covered, filling, {})
 
 
 def test_auroc_by_hand():
@@ -158,8 +160,12 @@ def test_a_filling_is_tried_on_films_without_the_finding():
 
 def test_nothing_is_claimed_from_an_occlusion_whose_filling_looks_like_the_finding():
     base = {"first": trial(Oracle(dim=0.0)).test}
-    for cover, verdict in ((FILLING.cover_target, "learnt here"), (paint_finding, "no claim")):
-        seeing = [trial(Oracle(), cover=cover)] * 2
+    fooled_elsewhere = trial(Oracle(), elsewhere=paint_finding)
+    good, lowering = trial(Oracle()), trial(Oracle())  # what lowers the answer over the target inflates the effect
+    lowering.filling[TYPICAL].update({concept: np.full(6, -0.2) for concept in CONCEPTS})
+    fooled = trial(Oracle(), cover=paint_finding)
+    for one, verdict in ((good, "learnt here"), *((bad, "no claim") for bad in (fooled, fooled_elsewhere, lowering))):
+        seeing = [one] * 2
         tried = findings(seeing, [trial(Oracle(dim=0.0))] * 2, base, FILMS, FILMS, replicates=200)
         assert set(verdicts(tried).values()) == {verdict}
 

@@ -157,3 +157,15 @@ def test_exclusions_add_up_over_all_layouts():
     assert sum(counts.values()) == len(LAYOUTS)
     assert counts["usable"] == 7
     assert len(counts) == 5
+
+
+def test_an_addendum_on_top_ends_at_its_rule():
+    report = (
+        " ADDENDUM  The drain was told of by phone.\n FINDINGS: not these.\n ______________________________________\n"
+    )
+    report += TITLE + " FINDINGS: Clear.\n IMPRESSION: Fine.\n"
+    assert findings_target(report).text == "Clear."
+    without_title = report.replace(TITLE, "")
+    assert findings_target(without_title).text == "Clear."
+    wet = without_title.replace("ADDENDUM ", "WET READ:")  # a preliminary reading ends with the final report alone
+    assert findings_target(wet).exclusion == "no findings section"
