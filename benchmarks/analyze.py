@@ -89,7 +89,7 @@ def _fill_images(
         "VALUES (?, 1, ?, ?, 'DX', ?, 'MONOCHROME2', 2500, 2048, 12, ?, ?, ?)",
         images,
     )
-    connection.executemany("INSERT INTO finding VALUES (?, ?)", findings)
+    connection.executemany("INSERT INTO finding (image_id, finding) VALUES (?, ?)", findings)
     connection.executemany("INSERT INTO measurement (image_id, name, value, unit) VALUES (?, ?, ?, ?)", measurements)
 
 

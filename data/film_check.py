@@ -1,6 +1,7 @@
 """One film of a source, opened and held against its row: what ingest takes and what it refuses."""
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,28 +51,53 @@ def check_film(film: SourceFilm, root: Path) -> tuple[CheckedFilm | None, list[R
 def _check_masks(film: SourceFilm, root: Path, height: int, width: int) -> tuple[list[CheckedMask], list[Refusal]]:
     """Check a film's masks one by one, and that its lungs are not exchanged: a net trained on such masks learns nonsense."""
     masks, refusals = [], []
-    middle = dict.fromkeys(
-        SIDES, np.nan
-    )  # mean column; of an empty or missing mask it is unknown, and compares as False
     for mask in film.masks:
         try:
-            checked, area = check_mask(mask, root, height, width)
+            masks.append(check_mask(mask, root, height, width))
         except (ValueError, OSError) as error:
             refusals.append(_refusal(film, "mask", error))
-        else:
-            masks.append(checked)
-            middle[mask.structure] = np.nonzero(area)[1].mean() if area.any() else np.nan
-    if middle["right_lung"] > middle["left_lung"]:
-        masks = [checked for checked in masks if checked.mask.structure not in SIDES]
-        refusals += [_refusal(film, "mask", ValueError(EXCHANGED))] * len(SIDES)
+    if _exchanged(masks):
+        masks, taken_off = _without_sides(film, masks)
+        refusals += taken_off
     return masks, refusals
 
 
-def check_mask(mask: SourceMask, root: Path, height: int, width: int) -> tuple[CheckedMask, np.ndarray]:
-    """Open one mask; return it with its grey values and share, and its pixels, bool (height, width), at the film's size.
+def check_rows_together(films: Sequence[CheckedFilm]) -> tuple[list[CheckedFilm], list[Refusal]]:
+    """Return the films with those lungs refused that are exchanged only when all rows of the same bytes are seen together.
 
-    ValueError says what is wrong with it.
+    A table with one row for each mask shows the two lungs of a film in two rows.
     """
+    rows: dict[str, list[CheckedMask]] = {}
+    for film in films:
+        rows.setdefault(film.content_sha256, []).extend(film.masks)
+    exchanged = {content for content, masks in rows.items() if _exchanged(masks)}
+    kept, refusals = [], []
+    for film in films:
+        if film.content_sha256 in exchanged:
+            masks, taken_off = _without_sides(film.film, film.masks)
+            film = replace(film, masks=tuple(masks))
+            refusals += taken_off
+        kept.append(film)
+    return kept, refusals
+
+
+def _exchanged(masks: Iterable[CheckedMask]) -> bool:
+    """Tell whether a right lung lies right of a left one in the image; an empty mask has no place and says nothing."""
+    middles = {side: [] for side in SIDES}
+    for checked in masks:
+        if checked.mask.structure in SIDES and checked.middle_column is not None:
+            middles[checked.mask.structure].append(checked.middle_column)
+    return max(middles["right_lung"], default=-np.inf) > min(middles["left_lung"], default=np.inf)
+
+
+def _without_sides(film: SourceFilm, masks: Sequence[CheckedMask]) -> tuple[list[CheckedMask], list[Refusal]]:
+    """Return the masks that are no single lungs, and a refusal for each one that is."""
+    kept = [checked for checked in masks if checked.mask.structure not in SIDES]
+    return kept, [_refusal(film, "mask", ValueError(EXCHANGED))] * (len(masks) - len(kept))
+
+
+def check_mask(mask: SourceMask, root: Path, height: int, width: int) -> CheckedMask:
+    """Open one mask and hold it against its film's size, pixels; ValueError says what is wrong with it."""
     for name, word, known in (
         ("convention", mask.convention, CONVENTIONS),
         ("provenance", mask.provenance, PROVENANCES),
@@ -86,7 +112,8 @@ def check_mask(mask: SourceMask, root: Path, height: int, width: int) -> tuple[C
         pixels = read_pixels(path).values
         values = describe_values(pixels)
         area = fit_to_film(pixels_inside(pixels, path, mask.lung_value), path, height, width, mask.scaled)
-    return CheckedMask(mask=mask, values_seen=values, area_share=float(area.mean())), area
+    middle = float(np.nonzero(area)[1].mean()) if area.any() else None
+    return CheckedMask(mask=mask, values_seen=values, area_share=float(area.mean()), middle_column=middle)
 
 
 def _decode(mask: SourceMask, height: int, width: int) -> np.ndarray:

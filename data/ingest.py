@@ -23,10 +23,11 @@ from tempfile import TemporaryDirectory
 from cli.command import DONE, SOME_FAILED, run
 from cli.progress import track
 from cli.settings import parse_settings, setting
-from data.film_check import check_film
+from data.film_check import check_film, check_rows_together
 from data.sources import READERS
 from db.connection import connect
 from db.ingest_rows import CheckedFilm, Refusal, write_source
+from db.listed_again import masks_not_used
 from db.records import SourceFilm
 
 PHANTOM = "phantom"
@@ -158,7 +159,8 @@ def check_films(films: Sequence[SourceFilm], root: Path) -> tuple[list[CheckedFi
                 checked.append(film)
     finally:
         pool.shutdown(cancel_futures=True)  # so that Ctrl-C waits for four films, not for all
-    return checked, refusals
+    checked, exchanged = check_rows_together(checked)
+    return checked, refusals + exchanged
 
 
 def default_name(reader: str, folder: Path) -> str:
@@ -198,6 +200,12 @@ def print_counts(
         print(
             f"  note: {len(large)} masks cover more than {LARGEST_SHARE:.0%} of their film: are inside and outside exchanged? "
             f"The first: {large[0]}"
+        )
+    unused, first = masks_not_used(connection, name)
+    if unused:
+        print(
+            f"  note: {unused} masks of films listed again are not used: the film has another of that structure, convention "
+            f"and provenance; the first: {first}"
         )
     reasons: dict[tuple[str, str], list[Refusal]] = {}
     for refusal in refusals:

@@ -6,17 +6,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from db.connection import transaction
+from db.listed_again import lend, take_back
 from db.patients import merge_patients
 from db.records import SourceFilm, SourceMask
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedMask:
-    """A mask that ingest has opened: its row, the grey values seen and the share of the film inside."""
+    """A mask that ingest has opened: its row, the grey values seen and the share of the film inside.
+
+    middle_column: mean column of what is inside, None where nothing is.
+    """
 
     mask: SourceMask
     values_seen: str | None
     area_share: float
+    middle_column: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +58,11 @@ def write_source(
     """Write a source so that the database afterwards says of it exactly what is given, all or nothing.
 
     A film keeps its image_id (and so its scores) when the source is read again; films that are gone are removed. The same
-    bytes listed again, under whatever file, source or patient, become a `duplicate_of` row, and the patients are merged.
+    bytes listed again, under whatever file, source or patient, become a `duplicate_of` row, and the patients are merged; what
+    such a row states and the film's own row does not stands with the film as long as the row is listed.
     """
     with transaction(connection):
+        take_back(connection)
         source_id = _write_source_row(connection, name, root, reader, rows_read)
         _forget_facts(connection, source_id)
         connection.execute("DELETE FROM image WHERE source_id = ? AND duplicate_of IS NOT NULL", (source_id,))
@@ -81,6 +88,7 @@ def write_source(
         _write_refusals(connection, source_id, refusals)
         merge_patients(connection, links)
         _forget_unused(connection, source_id)
+        lend(connection)
 
 
 def _write_source_row(connection: sqlite3.Connection, name: str, root: str, reader: str, rows_read: int) -> int:

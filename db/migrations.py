@@ -12,8 +12,9 @@ SCHEMA = (FOLDER / "schema.sql").read_text(encoding="utf-8")
 PREDICTIONS = (FOLDER / "predictions.sql").read_text(encoding="utf-8")
 EVALUATION = (FOLDER / "evaluation.sql").read_text(encoding="utf-8")
 PERSONS = (FOLDER / "persons.sql").read_text(encoding="utf-8")
+LISTED_AGAIN = (FOLDER / "listed_again.sql").read_text(encoding="utf-8")
 
-MIGRATIONS: tuple[str, ...] = (SCHEMA, PREDICTIONS, EVALUATION, PERSONS)
+MIGRATIONS: tuple[str, ...] = (SCHEMA, PREDICTIONS, EVALUATION, PERSONS, LISTED_AGAIN)
 """SQL texts in the order they are applied; append, never edit one that was released."""
 
 

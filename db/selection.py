@@ -26,7 +26,7 @@ WHERE image_id IN ({marks})
 """
 _MASK_SQL = """
 SELECT mask.*, source.root AS root
-FROM mask JOIN image USING (image_id) JOIN source USING (source_id)
+FROM mask JOIN image ON image.image_id = coalesce(mask.listed_by, mask.image_id) JOIN source USING (source_id)
 WHERE mask_id IN ({marks})
 """
 _IMAGE_KEY_SQL = "SELECT image_id FROM image WHERE image_id IN ({marks})"

@@ -1,5 +1,5 @@
 -- Facts and measurements that cannot be, or hardly can: one row each, for somebody to look at. Parameters: :source.
--- A mask may cover 0.7 of its film, LARGEST_SHARE of data/ingest.py.
+-- A mask may cover 0.7 of its film, LARGEST_SHARE of data/ingest.py. What a row lends its film (listed_by) is listed once.
 -- Names that end in _difference_mm, _difference_px or are thorax_tilt_deg have a sign and may be negative.
 WITH chosen AS (
     SELECT image.*, source.name AS source, study.patient_age_years, study.patient_id
@@ -22,14 +22,15 @@ FROM chosen WHERE max(rows, columns) > 2 * min(rows, columns)
 UNION ALL
 SELECT chosen.image_id, chosen.source, chosen.patient_id, chosen.file, 'mask of ' || mask.structure, round(mask.area_share, 3),
        'covers most of the film: are inside and outside exchanged?'
-FROM mask JOIN chosen USING (image_id) WHERE mask.area_share > 0.7
+FROM mask JOIN chosen USING (image_id) WHERE mask.area_share > 0.7 AND mask.listed_by IS NULL
 UNION ALL
 SELECT chosen.image_id, chosen.source, chosen.patient_id, chosen.file, measurement.name, measurement.value,
        CASE WHEN measurement.value < 0 THEN 'negative ' || measurement.unit ELSE 'beyond what its unit allows' END
 FROM measurement JOIN chosen USING (image_id)
-WHERE (measurement.unit IN ('mm', 'px', 'mm2', 'px2', 'ratio', '%') AND measurement.value < 0
-       AND measurement.name NOT LIKE '%_difference_%')
-   OR (measurement.name LIKE 'cardiothoracic_ratio%' AND measurement.value > 1)
-   OR (measurement.unit = '%' AND measurement.value > 100)
-   OR (measurement.unit = 'deg' AND abs(measurement.value) > 360)
+WHERE measurement.listed_by IS NULL AND (
+       (measurement.unit IN ('mm', 'px', 'mm2', 'px2', 'ratio', '%') AND measurement.value < 0
+        AND measurement.name NOT LIKE '%_difference_%')
+    OR (measurement.name LIKE 'cardiothoracic_ratio%' AND measurement.value > 1)
+    OR (measurement.unit = '%' AND measurement.value > 100)
+    OR (measurement.unit = 'deg' AND abs(measurement.value) > 360))
 ORDER BY fact, image_id

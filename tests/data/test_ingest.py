@@ -347,3 +347,44 @@ def test_dicom_in_a_manifest_is_called_by_its_name(two_films, tmp_path, capsys):
     manifest(two_films, [{"file": "a.png"}, {"file": "c.dcm"}])
     assert call("manifest", two_films, "--db", tmp_path / "db") == SOME_FAILED
     assert "refused image: 1 x DICOM; the first: c.dcm: DICOM is read by predict.py alone" in capsys.readouterr().out
+
+
+def lungs_apart(folder):
+    """Two masks, of the lung that lies left in the image and of the other."""
+    for side, column in (("image left", 2), ("image right", 9)):
+        picture = np.zeros((17, 13), np.uint8)
+        picture[4:12, column : column + 3] = 1
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(folder / f"{side}.png")
+
+
+@pytest.mark.parametrize("exchanged", [False, True])
+def test_a_table_with_one_row_for_each_mask_gives_films_all_their_masks(tmp_path, capsys, exchanged):
+    folder = tmp_path / "f"
+    film(folder / "a.png")
+    lungs_apart(folder)
+    facts = {"modality": "CR", "view": "PA", "mask_convention": "clear_field", "mask_provenance": "manual"}
+    right, left = ("image right", "image left") if exchanged else ("image left", "image right")
+    rows = [
+        {"file": "a.png", "right_lung": f"{right}.png", "left_lung": "", **facts},
+        {"file": "a.png", "right_lung": "", "left_lung": f"{left}.png", **facts},
+    ]
+    assert call("manifest", manifest(folder, rows), "--db", tmp_path / "db") == (SOME_FAILED if exchanged else DONE)
+    out = capsys.readouterr().out
+    assert "listed again are not used" not in out
+    if exchanged:
+        assert "refused mask: 2 x right and left lung exchanged; the first: a.png" in out
+    else:
+        (record,) = select_images(connect(tmp_path / "db"), query_text("segmentation_images"), DEFAULT)
+        assert {mask.structure for mask in record.masks} == {"right_lung", "left_lung"}
+
+
+def test_masks_that_a_film_listed_again_has_otherwise_are_counted(two_films, tmp_path, capsys):
+    call("manifest", two_films, "--db", tmp_path / "db")
+    call("manifest", two_films, "--db", tmp_path / "db", "--name", "again")
+    out = capsys.readouterr().out.splitlines()
+    assert "2 of them the same film listed again, 2 masks" in out[1]
+    assert (
+        out[2].startswith("  note: 2 masks of films listed again are not used: the film has another")
+        and "a.png" in out[2]
+    )

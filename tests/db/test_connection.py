@@ -22,6 +22,7 @@ TABLES = {
     "score",
     "finding",
     "refusal",
+    "lent_fact",
 }
 
 
