@@ -9,7 +9,7 @@ import numpy as np
 
 from data.dicom import is_dicom
 from data.masks import decode_rle, describe_values, fit_to_film, pixels_inside
-from data.reading import read_pixels
+from data.reading import read_pixels, require_picture
 from db.ingest_rows import CheckedFilm, CheckedMask, Refusal
 from db.records import CONVENTIONS, PROVENANCES, SourceFilm, SourceMask
 
@@ -32,6 +32,7 @@ def check_film(film: SourceFilm, root: Path) -> tuple[CheckedFilm | None, list[R
         if path.is_file() and is_dicom(path):
             raise ValueError(f"{film.file}: DICOM is read by predict.py alone; export the films as PNG and list those")
         pixels = read_pixels(path)
+        require_picture(pixels.values, path)
         content = hashlib.sha256(path.read_bytes()).hexdigest()
     except (ValueError, OSError) as error:
         return None, [_refusal(film, "image", error)]
@@ -156,6 +157,7 @@ def _reason(text: str) -> str:
         ("leads outside", "path leads outside the folder"),
         ("DICOM is read", "DICOM"),
         ("unreadable or truncated", "unreadable or truncated"),
+        ("every pixel has the same value", "no picture"),
         ("on a film of", "mask of another size"),
         ("run-length code", "run-length code does not fit"),
         ("mask convention", "mask convention not understood"),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data.dicom import is_dicom, read_dicom
-from data.reading import read_image
+from data.reading import read_image, require_picture
 
 
 class LoadedFilm(NamedTuple):
@@ -29,8 +29,7 @@ def load_film(path: Path, photometric: str) -> LoadedFilm:
         film = read_dicom(path)
         return LoadedFilm(film.image, film.spacing_mm, sha256, film.remarks)
     image = read_image(path, photometric)
-    if image.min() == image.max():
-        raise ValueError(f"{path}: every pixel has the same value; there is no picture in it")
+    require_picture(image, path)
     return LoadedFilm(image, None, sha256)
 
 

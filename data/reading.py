@@ -47,6 +47,12 @@ def read_pixels(path: Path) -> Pixels:
     return _grey(_decode(path), path)
 
 
+def require_picture(values: np.ndarray, path: Path) -> None:
+    """Raise ValueError where every pixel has the same value: what a failed export leaves, alike for all its patients."""
+    if values.min() == values.max():
+        raise ValueError(f"{path}: every pixel has the same value; there is no picture in it")
+
+
 def _decode(path: Path) -> Image.Image:
     """Decode the whole file, which is what finds truncation."""
     try:

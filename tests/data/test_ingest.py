@@ -388,3 +388,15 @@ def test_masks_that_a_film_listed_again_has_otherwise_are_counted(two_films, tmp
         out[2].startswith("  note: 2 masks of films listed again are not used: the film has another")
         and "a.png" in out[2]
     )
+
+
+def test_black_films_of_a_failed_export_are_refused_and_merge_nobody(tmp_path, capsys):
+    folder, rows = tmp_path / "f", []
+    for number in range(6):
+        film(folder / f"{number}.png")
+        Image.fromarray(np.zeros((17, 13), np.uint8)).save(folder / f"black{number}.png")
+        rows += [{"file": f"{kind}{number}.png", "patient_id": f"p{number}"} for kind in ("", "black")]
+    assert call("manifest", manifest(folder, rows), "--db", tmp_path / "db") == SOME_FAILED
+    out = capsys.readouterr().out
+    assert "12 rows read, 6 written, 0 masks, 6 patients ->" in out
+    assert "refused image: 6 x no picture; the first: " in out and "every pixel has the same value" in out

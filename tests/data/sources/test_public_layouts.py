@@ -13,7 +13,7 @@ from data.sources.facts import age_years, iso_date, modality_code, number, sex_c
 
 def picture(path, size=(8, 6)):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.zeros(size[::-1], np.uint8)).save(path)
+    Image.fromarray(np.arange(size[0] * size[1], dtype=np.uint8).reshape(size[::-1])).save(path)
 
 
 def text(path, content):
