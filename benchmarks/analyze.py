@@ -82,7 +82,10 @@ def _fill_images(
         measurements += [
             (i, name, float(value), unit) for name, value, unit in (*values, ("thorax_width_mm", thorax, "mm"))
         ]
-    connection.executemany("INSERT INTO study VALUES (?, ?, ?, ?, ?)", studies)
+    connection.executemany(
+        "INSERT INTO study (study_id, patient_id, patient_age_years, study_date, offset_days) VALUES (?, ?, ?, ?, ?)",
+        studies,
+    )
     connection.executemany(
         "INSERT INTO image (image_id, source_id, study_id, file, modality, view_position, photometric_interpretation, rows, "
         "columns, bits_stored, row_spacing_mm, column_spacing_mm, content_sha256) "

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from db.connection import transaction
 from db.listed_again import lend, take_back
-from db.patients import merge_patients
+from db.patients import settle_persons, write_links
 from db.records import SourceFilm, SourceMask
 
 
@@ -63,6 +63,7 @@ def write_source(
     """
     with transaction(connection):
         take_back(connection)
+        connection.execute("UPDATE study SET stated_patient_id = patient_id WHERE stated_patient_id IS NULL")
         source_id = _write_source_row(connection, name, root, reader, rows_read)
         _forget_facts(connection, source_id)
         connection.execute("DELETE FROM image WHERE source_id = ? AND duplicate_of IS NOT NULL", (source_id,))
@@ -78,16 +79,15 @@ def write_source(
             ]
             own = known.get(checked.film.file)
             original = _same_content(connection, checked, own, source_id, written)
-            if original is not None:
-                links.append((f"{name}:{checked.film.patient_id}", original["patient_id"]))
             image_id = own["image_id"] if own is not None and original is None else None
             written.add(_write_image(connection, name, source_id, checked, original, image_id))
+        write_links(connection, source_id, links)
         gone = {row["image_id"] for row in known.values()} - written
         _free_copies(connection, source_id, gone)
         connection.executemany("DELETE FROM image WHERE image_id = ?", [(image_id,) for image_id in gone])
         _write_refusals(connection, source_id, refusals)
-        merge_patients(connection, links)
-        _forget_unused(connection, source_id)
+        connection.execute("DELETE FROM study WHERE study_id NOT IN (SELECT study_id FROM image)")
+        settle_persons(connection)
         lend(connection)
 
 
@@ -124,8 +124,9 @@ def _write_patient_and_study(connection: sqlite3.Connection, name: str, source_i
         (patient_id, source_id, film.patient_sex),
     )
     connection.execute(
-        "INSERT INTO study (study_id, patient_id, patient_age_years, study_date, offset_days) VALUES (?, ?, ?, ?, ?) "
-        "ON CONFLICT (study_id) DO UPDATE SET "
+        "INSERT INTO study (study_id, patient_id, stated_patient_id, patient_age_years, study_date, offset_days) "
+        "VALUES (?1, ?2, ?2, ?3, ?4, ?5) ON CONFLICT (study_id) DO UPDATE SET "
+        "stated_patient_id = excluded.stated_patient_id, "
         "patient_age_years = coalesce(excluded.patient_age_years, patient_age_years), "
         "study_date = coalesce(excluded.study_date, study_date), "
         "offset_days = coalesce(excluded.offset_days, offset_days)",
@@ -135,11 +136,10 @@ def _write_patient_and_study(connection: sqlite3.Connection, name: str, source_i
 
 def _same_content(
     connection: sqlite3.Connection, checked: CheckedFilm, own: sqlite3.Row | None, source_id: int, written: set[int]
-) -> sqlite3.Row | None:
-    """Return the row that already stands for these bytes: of this ingest, or of another source."""
+) -> int | None:
+    """Return the image_id of the row that already stands for these bytes: of this ingest, or of another source."""
     rows = connection.execute(
-        "SELECT image_id, image.source_id, patient_id FROM image JOIN study USING (study_id) "
-        "WHERE content_sha256 = ? AND duplicate_of IS NULL ORDER BY image_id",
+        "SELECT image_id, source_id FROM image WHERE content_sha256 = ? AND duplicate_of IS NULL ORDER BY image_id",
         (checked.content_sha256,),
     )
     unchanged = own is not None and own["content_sha256"] == checked.content_sha256
@@ -147,7 +147,7 @@ def _same_content(
         listed_before = row["image_id"] in written
         elsewhere = row["source_id"] != source_id and not unchanged
         if listed_before or elsewhere:
-            return row
+            return row["image_id"]
     return None
 
 
@@ -182,14 +182,14 @@ def _write_image(
     name: str,
     source_id: int,
     checked: CheckedFilm,
-    original: sqlite3.Row | None,
+    original: int | None,
     image_id: int | None,
 ) -> int:
     """Write one film, over the row image_id or, None, as a new one; return its image_id."""
     film = checked.film
     row_spacing, column_spacing = film.pixel_spacing_mm or (None, None)
     values = (
-        source_id, _study_key(name, film), film.file, original and original["image_id"], film.modality, film.view_position,
+        source_id, _study_key(name, film), film.file, original, film.modality, film.view_position,
         film.patient_position, film.body_part_examined, film.photometric_interpretation, checked.rows, checked.columns,
         checked.bits_stored, row_spacing, column_spacing, film.pixel_spacing_origin, checked.content_sha256, film.note,
         film.license,
@@ -230,15 +230,4 @@ def _write_refusals(connection: sqlite3.Connection, source_id: int, refusals: It
     connection.executemany(
         "INSERT INTO refusal (source_id, file, what, reason, detail) VALUES (?, ?, ?, ?, ?)",
         [(source_id, refusal.file, refusal.what, refusal.reason, refusal.detail) for refusal in refusals],
-    )
-
-
-def _forget_unused(connection: sqlite3.Connection, source_id: int) -> None:
-    """Remove studies and patients that no image refers to any more; merged ids stay while their person stays."""
-    connection.execute("DELETE FROM study WHERE study_id NOT IN (SELECT study_id FROM image)")
-    connection.execute(
-        "DELETE FROM patient WHERE source_id = ? AND merged_into IS NULL "
-        "AND patient_id NOT IN (SELECT patient_id FROM study) "
-        "AND patient_id NOT IN (SELECT merged_into FROM patient WHERE merged_into IS NOT NULL)",
-        (source_id,),
     )

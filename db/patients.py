@@ -1,52 +1,103 @@
-"""Several ids of one person become one patient before any split is drawn."""
+"""Several ids of one person become one patient before any split is drawn, and several again when nothing joins them any more."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+STRONGEST = ("train", "val", "test")
+"""Where a person was seen in several splits, the first of these holds: whom a network has learnt from is never tested on."""
+
+_LINKS = """
+WITH link (one, other) AS (
+    SELECT patient_id, other_id FROM same_person
+    UNION ALL
+    SELECT again.stated_patient_id, first.stated_patient_id
+    FROM image AS copy
+    JOIN image AS film ON film.image_id = copy.duplicate_of
+    JOIN study AS again ON again.study_id = copy.study_id
+    JOIN study AS first ON first.study_id = film.study_id
+)
+SELECT one, other FROM link
+WHERE one <> other AND one IN (SELECT stated_patient_id FROM study) AND other IN (SELECT stated_patient_id FROM study)
+"""
 
 
-def merge_patients(connection: sqlite3.Connection, links: Iterable[tuple[str, str]]) -> None:
-    """Merge the patients that the links join, directly or through others, and move their studies to the one that stays.
+def write_links(connection: sqlite3.Connection, source_id: int, links: Iterable[tuple[str, str]]) -> None:
+    """Replace the pairs of patient_id that a source says are one person. Call in a transaction."""
+    connection.execute("DELETE FROM same_person WHERE source_id = ?", (source_id,))
+    connection.executemany(
+        "INSERT INTO same_person (source_id, patient_id, other_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        [(source_id, *link) for link in links],
+    )
 
-    links: pairs of patient_id that are the same person; pairs with an id the database does not have are ignored (a note
-    may name a film that is not there). The first id in alphabetical order stands for the person. Call in a transaction.
+
+def settle_persons(connection: sqlite3.Connection) -> None:
+    """Let one id stand for each person, as the links of now have it, and move the studies and splits to that id.
+
+    Ids are joined by what sources say and by films of the same bytes, directly or through others; pairs with an id the
+    database does not have are ignored (a note may name a film that is not there). The first id in alphabetical order stands
+    for the person. Ids that no study states any more are removed. Call in a transaction.
     """
-    known = {
-        row["patient_id"]: row["merged_into"]
-        for row in connection.execute("SELECT patient_id, merged_into FROM patient")
-    }
-    person = {patient_id: merged_into or patient_id for patient_id, merged_into in known.items()}
+    before = dict(
+        map(tuple, connection.execute("SELECT patient_id, merged_into FROM patient WHERE merged_into IS NOT NULL"))
+    )
+    now = _persons(map(tuple, connection.execute(_LINKS)))
+    unstated = "patient_id NOT IN (SELECT stated_patient_id FROM study)"
+    gone = {row[0] for row in connection.execute(f"SELECT patient_id FROM patient WHERE {unstated}")}
+    changed = {name for name in (before.keys() | now.keys()) - gone if now.get(name, name) != before.get(name, name)}
+    _carry_splits(connection, changed, before, now)
+    connection.executemany(
+        "UPDATE patient SET merged_into = nullif(?, patient_id) WHERE patient_id = ?",
+        [(now.get(name, name), name) for name in changed],
+    )
+    person = (
+        "(SELECT coalesce(merged_into, patient_id) FROM patient WHERE patient.patient_id = study.stated_patient_id)"
+    )
+    connection.execute(f"UPDATE study SET patient_id = {person} WHERE patient_id <> {person}")
+    connection.executemany("DELETE FROM patient WHERE patient_id = ?", [(name,) for name in gone])
 
-    def find(patient_id: str) -> str:
-        while person[patient_id] != patient_id:
-            patient_id = person[patient_id]
-        return patient_id
+
+def _persons(links: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return for every id that is linked the id that stands for the person."""
+    person: dict[str, str] = {}
+
+    def find(name: str) -> str:
+        while person.setdefault(name, name) != name:
+            person[name] = person[person[name]]  # shorter for the next who asks
+            name = person[name]
+        return name
 
     for one, other in links:
-        if one in known and other in known:
-            keep, drop = sorted((find(one), find(other)))
-            person[drop] = keep
-    for patient_id, before in known.items():
-        now = find(patient_id)
-        if now != (before or patient_id):
-            _merge_one(connection, patient_id, now)
-    _move_studies(connection)
+        keep, drop = sorted((find(one), find(other)))
+        person[drop] = keep
+    return {name: find(name) for name in person}
 
 
-def _merge_one(connection: sqlite3.Connection, patient_id: str, into: str) -> None:
-    """Let one id stand for another, also in the splits that are drawn: whom a network has seen stays seen."""
-    connection.execute("UPDATE patient SET merged_into = ? WHERE patient_id = ?", (into, patient_id))
-    connection.execute(
-        "INSERT INTO split (split_set, patient_id, split) SELECT split_set, ?, split FROM split WHERE patient_id = ? "
-        "ON CONFLICT (split_set, patient_id) DO UPDATE SET split = CASE WHEN 'train' IN (split, excluded.split) THEN 'train' "
-        "WHEN 'val' IN (split, excluded.split) THEN 'val' ELSE 'test' END",
-        (into, patient_id),
+def _carry_splits(
+    connection: sqlite3.Connection, changed: set[str], before: Mapping[str, str], now: Mapping[str, str]
+) -> None:
+    """Let every id keep the splits it was seen in: of those who are joined the strongest holds."""
+    came_from: dict[str, set[str]] = {}
+    for name in changed:
+        person = now.get(name, name)
+        came_from.setdefault(person, {before.get(person, person)}).add(before.get(name, name))
+    splits = {
+        person: dict(
+            sorted(
+                (row for old in olds for row in _splits_of(connection, old)),
+                key=lambda row: -STRONGEST.index(row[1]),  # of one name the last stays
+            )
+        )
+        for person, olds in came_from.items()
+    }
+    connection.executemany("DELETE FROM split WHERE patient_id = ?", [(name,) for name in {*splits, *changed}])
+    connection.executemany(
+        "INSERT INTO split (split_set, patient_id, split) VALUES (?, ?, ?)",
+        [(name, person, split) for person, held in splits.items() for name, split in held.items()],
     )
-    connection.execute("DELETE FROM split WHERE patient_id = ?", (patient_id,))
 
 
-def _move_studies(connection: sqlite3.Connection) -> None:
-    """Every study belongs to a person, also one written again under an id that was merged long ago."""
-    connection.execute(
-        "UPDATE study SET patient_id = (SELECT merged_into FROM patient WHERE patient.patient_id = study.patient_id) "
-        "WHERE patient_id IN (SELECT patient_id FROM patient WHERE merged_into IS NOT NULL)"
-    )
+def _splits_of(connection: sqlite3.Connection, patient_id: str) -> list[tuple[str, str]]:
+    return [
+        tuple(row)
+        for row in connection.execute("SELECT split_set, split FROM split WHERE patient_id = ?", (patient_id,))
+    ]

@@ -23,6 +23,7 @@ TABLES = {
     "finding",
     "refusal",
     "lent_fact",
+    "same_person",
 }
 
 
