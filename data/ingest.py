@@ -127,8 +127,13 @@ def ingest_films(db: Path, reader: str, root: Path, name: str, films: Sequence[S
 
 
 def check_name(connection: sqlite3.Connection, name: str, root: Path) -> None:
-    """Refuse to read a folder over the films of another one that is still there; one that has moved goes on under its name."""
+    """Refuse to read a folder over the films of another one that is still there; one that has moved goes on under its name.
+
+    Also a new name with a colon, which stands between name and id: source a with patient b:c and a:b with c would be one person.
+    """
     row = connection.execute("SELECT root FROM source WHERE name = ?", (name,)).fetchone()
+    if row is None and ":" in name:
+        raise ValueError(f"{root}: a source may not be called {name}, with a colon; give it another --name")
     if row is not None and row["root"] != str(root) and Path(row["root"]).is_dir():
         raise ValueError(
             f"{root}: the database has a source {name} already, read from {row['root']}, whose films and scores would go; give "

@@ -112,8 +112,12 @@ def _forget_facts(connection: sqlite3.Connection, source_id: int) -> None:
 
 
 def _study_key(name: str, film: SourceFilm) -> str:
-    """One study per image where the source names none; the patient is part of the key because ids may restart per patient."""
-    return f"{name}:{film.patient_id}:{film.study_id if film.study_id is not None else film.file}"
+    """One study per image where the source names none; the patient is part of the key because ids may restart per patient.
+
+    Colons of the patient's id are marked: patient 7 with study 8:9 and patient 7:8 with study 9 are two.
+    """
+    patient = film.patient_id.replace("\\", r"\\").replace(":", r"\:")  # most ids have neither, and keep their keys
+    return f"{name}:{patient}:{film.study_id if film.study_id is not None else film.file}"
 
 
 def _write_patient_and_study(connection: sqlite3.Connection, name: str, source_id: int, film: SourceFilm) -> None:

@@ -127,3 +127,14 @@ def test_persons_of_an_older_database_stay_merged_until_their_source_is_read_aga
     assert persons(db) == {"s:1": None, "s:2": "s:1", "other:o": None}
     write(db, "s", make_film("1.png", "1", "hash of 1.png", study_id="x"), make_film("2.png", "2", study_id="x"))
     assert persons(db) == {"s:1": None, "s:2": None, "other:o": None}
+
+
+def test_ids_with_colons_are_not_taken_for_others(fresh_db, make_film):
+    ids = [("7", "8:9"), ("7:8", "9"), ("7\\", "8:9"), ("7\\:8", "9"), ("7", "\\8:9")]
+    for _ in range(2):
+        write(fresh_db, "s", *(make_film(f"{n}.png", p, study_id=study) for n, (p, study) in enumerate(ids)))
+        rows = fresh_db.execute(
+            "SELECT patient_id, study_id FROM image JOIN study USING (study_id) ORDER BY file"
+        ).fetchall()
+        assert [row["patient_id"] for row in rows] == [f"s:{patient}" for patient, _ in ids]
+        assert len({row["study_id"] for row in rows}) == 5 and rows[0]["study_id"] == "s:7:8:9"
