@@ -157,6 +157,7 @@ def _reason(text: str) -> str:
         ("leads outside", "path leads outside the folder"),
         ("DICOM is read", "DICOM"),
         ("unreadable or truncated", "unreadable or truncated"),
+        ("[Errno ", "cannot be read"),
         ("every pixel has the same value", "no picture"),
         ("on a film of", "mask of another size"),
         ("run-length code", "run-length code does not fit"),

@@ -29,12 +29,18 @@ from db.connection import connect
 from db.ingest_rows import CheckedFilm, Refusal, write_source
 from db.listed_again import masks_not_used
 from db.records import SourceFilm
+from db.stored_films import as_stored, has_films
 
 PHANTOM = "phantom"
 # another number whenever the films or their masks are drawn otherwise
 DEFAULT_DATABASE = Path("datasets") / "phantom3.sqlite"
 DEFAULT_COUNT = 300
 DECODING_THREADS = 4
+UNREAD = (
+    "missing file",
+    "unreadable or truncated",
+    "cannot be read",
+)  # refusals that say nothing against the film itself
 LARGEST_SHARE = 0.7  # of a film, that a mask may cover unremarked; both lungs cover half of a narrow one
 
 
@@ -109,21 +115,26 @@ def ingest_folder(db: Path, reader: str, folder: Path, name: str) -> list[Refusa
 
 
 def ingest_films(db: Path, reader: str, root: Path, name: str, films: Sequence[SourceFilm]) -> list[Refusal]:
-    """Check every film, write the source, print what came of it; return the refusals."""
+    """Check every film, write the source, print what came of it; return the refusals, also of films that stay as they were."""
     if not films:
         raise ValueError(f"{root}: the {reader} reader found no film there; check that it is the folder of that layout")
     root = root.resolve()
     films, contradicted = without_contradicted_sex(films)
     with closing(connect(db)) as connection:
         check_name(connection, name, root)
-        checked, refusals = check_films(films, root)
+        checked, refusals, kept = keep_unread(connection, name, films, check_films(films, root))
         write_source(connection, name, str(root), reader, checked, refusals, rows_read=len(films))
         print_counts(connection, name, len(films), checked, refusals, db)
+    if kept:
+        print(
+            f"  note: {len(kept)} films cannot be read now and stay as they were read before; take the rows of those that are "
+            f"gone for good out of the table; the first: {kept[0].detail}"
+        )
     if contradicted:
         print(
             f"  note: {len(contradicted)} patients have rows of both sexes, and none is kept; the first: {contradicted[0]}"
         )
-    return refusals
+    return refusals + kept
 
 
 def check_name(connection: sqlite3.Connection, name: str, root: Path) -> None:
@@ -151,21 +162,41 @@ def without_contradicted_sex(films: Sequence[SourceFilm]) -> tuple[list[SourceFi
     return cleaned, list(doubtful)
 
 
-def check_films(films: Sequence[SourceFilm], root: Path) -> tuple[list[CheckedFilm], list[Refusal]]:
-    """Open every film with a few threads; return what may be written and what is refused, in the order of the films."""
-    checked: list[CheckedFilm] = []
-    refusals: list[Refusal] = []
+def check_films(films: Sequence[SourceFilm], root: Path) -> list[tuple[CheckedFilm | None, list[Refusal]]]:
+    """Open every film with a few threads; return for each what may be written of it (None: nothing) and what is refused."""
     pool = ThreadPoolExecutor(DECODING_THREADS)
     try:
-        outcomes = pool.map(lambda film: check_film(film, root), films)
-        for film, refused in track(outcomes, len(films), "reading film"):
-            refusals += refused
-            if film is not None:
-                checked.append(film)
+        return list(track(pool.map(lambda film: check_film(film, root), films), len(films), "reading film"))
     finally:
         pool.shutdown(cancel_futures=True)  # so that Ctrl-C waits for four films, not for all
+
+
+def keep_unread(
+    connection: sqlite3.Connection,
+    name: str,
+    films: Sequence[SourceFilm],
+    outcomes: Sequence[tuple[CheckedFilm | None, list[Refusal]]],
+) -> tuple[list[CheckedFilm], list[Refusal], list[Refusal]]:
+    """Return the films to be written, what is refused, and why some are kept as they were read before.
+
+    A disc that is not mounted today costs no film its scores. Raises ValueError where nothing is left of a source that had films.
+    """
+    checked, refusals, kept = [], [], []
+    for film, (outcome, refused) in zip(films, outcomes, strict=True):
+        if outcome is None and refused[0].reason in UNREAD:
+            outcome = as_stored(connection, name, film)
+            (refusals if outcome is None else kept).extend(refused)
+        else:
+            refusals += refused
+        if outcome is not None:
+            checked.append(outcome)
+    if len(kept) == len(checked) and has_films(connection, name):
+        raise ValueError(
+            f"none of the {len(films)} films of {name} can be used now, so its films and scores in the database stay as they "
+            f"are; is the folder in its place? The first: {(kept + refusals)[0].detail}"
+        )
     checked, exchanged = check_rows_together(checked)
-    return checked, refusals + exchanged
+    return checked, refusals + exchanged, kept
 
 
 def default_name(reader: str, folder: Path) -> str:

@@ -57,8 +57,8 @@ def write_source(
 ) -> None:
     """Write a source so that the database afterwards says of it exactly what is given, all or nothing.
 
-    A film keeps its image_id (and so its scores) when the source is read again; films that are gone are removed. The same
-    bytes listed again, under whatever file, source or patient, become a `duplicate_of` row, and the patients are merged; what
+    A film keeps its image_id, and as long as its bytes are the same its scores, when the source is read again; films that are
+    gone are removed. The same bytes listed again, under whatever file, source or patient, become a `duplicate_of` row, and the patients are merged; what
     such a row states and the film's own row does not stands with the film as long as the row is listed.
     """
     with transaction(connection):
@@ -80,6 +80,8 @@ def write_source(
             own = known.get(checked.film.file)
             original = _same_content(connection, checked, own, source_id, written)
             image_id = own["image_id"] if own is not None and original is None else None
+            if image_id is not None and own["content_sha256"] != checked.content_sha256:
+                _forget_results(connection, image_id)
             written.add(_write_image(connection, name, source_id, checked, original, image_id))
         write_links(connection, source_id, links)
         gone = {row["image_id"] for row in known.values()} - written
@@ -109,6 +111,14 @@ def _forget_facts(connection: sqlite3.Connection, source_id: int) -> None:
         "WHERE study_id IN (SELECT study_id FROM image WHERE source_id = ?)",
         (source_id,),
     )
+
+
+def _forget_results(connection: sqlite3.Connection, image_id: int) -> None:
+    """Forget what runs found on a film whose bytes are others now under the same name."""
+    connection.execute("DELETE FROM score WHERE image_id = ?", (image_id,))
+    connection.execute("DELETE FROM predicted_quality WHERE image_id = ?", (image_id,))
+    connection.execute("DELETE FROM measurement WHERE image_id = ? AND run_id IS NOT NULL", (image_id,))
+    connection.execute("UPDATE prediction SET image_id = NULL WHERE image_id = ?", (image_id,))
 
 
 def _study_key(name: str, film: SourceFilm) -> str:

@@ -405,3 +405,71 @@ def test_black_films_of_a_failed_export_are_refused_and_merge_nobody(tmp_path, c
     out = capsys.readouterr().out
     assert "12 rows read, 6 written, 0 masks, 6 patients ->" in out
     assert "refused image: 6 x no picture; the first: " in out and "every pixel has the same value" in out
+
+
+def scored(db):
+    """Give every film of a database a run's score, quality and measurement, a prediction and a split."""
+    connection = connect(db)
+    connection.execute(
+        "INSERT INTO run (command, folder, config, status, started_at) VALUES ('evaluate', 'f', '{}', 'finished', 't')"
+    )
+    for row in connection.execute("SELECT image_id, content_sha256 FROM image").fetchall():
+        number = row["image_id"]
+        for table, columns, values in (
+            ("score", "structure, dice, iou", "'lungs', 0.9, 0.8"),
+            ("predicted_quality", "structure, predicted_dice, doubtful", "'lungs', 0.9, 0"),
+            ("measurement", "name, value, unit", "'cardiothoracic_ratio', 0.5, 'ratio'"),
+            ("prediction", "file, name, input_sha256, network, height, width, review, remarks, predicted_at",
+             f"'{number}', '{number}', 'x', 'x', 17, 13, '', '', 't'"),
+        ):  # fmt: skip
+            connection.execute(f"INSERT INTO {table} (run_id, image_id, {columns}) VALUES (1, {number}, {values})")
+    draw_split(connection, 0)
+    connection.close()
+
+
+def results(db):
+    connection = connect(db)
+    tables = ("score", "predicted_quality", "measurement", "prediction", "split", "mask", "image")
+    columns = {"prediction": "image_id", "image": "duplicate_of IS NULL OR NULL"}
+    return [connection.execute(f"SELECT count({columns.get(name, '*')}) FROM {name}").fetchone()[0] for name in tables]
+
+
+def test_a_folder_whose_films_are_not_there_today_loses_nothing(two_films, tmp_path, capsys):
+    db = tmp_path / "films.sqlite"
+    call("manifest", two_films, "--db", db)
+    scored(db)
+    before = results(db)
+    assert before == [2] * 7
+    hidden = [(two_films / name, tmp_path / f"hidden {name[0]}") for name in ("a.png", "b.png")]
+    for path, away in hidden:
+        path.rename(away)
+    with pytest.raises(
+        ValueError, match="none of the 2 films of films can be used now, .*is the folder in its place.*a.png: no"
+    ):
+        call("manifest", two_films, "--db", db)
+    assert results(db) == before
+    hidden[0][1].rename(hidden[0][0])
+    capsys.readouterr()
+    for _ in range(2):
+        assert call("manifest", two_films, "--db", db) == SOME_FAILED
+        out = capsys.readouterr().out
+        assert "2 rows read, 2 written, 2 masks" in out and "note: 1 films cannot be read now and stay" in out
+        assert results(db) == before
+    manifest(two_films, [{"file": "a.png"}])
+    assert call("manifest", two_films, "--db", db) == DONE
+    assert results(db) == [1, 1, 1, 1, 1, 0, 1]
+
+
+def test_results_of_other_bytes_under_the_same_name_go(two_films, tmp_path):
+    db = tmp_path / "films.sqlite"
+    call("manifest", two_films, "--db", db)
+    scored(db)
+    film(two_films / "a.png")
+    call("manifest", two_films, "--db", db)
+    assert results(db) == [1, 1, 1, 1, 2, 2, 2]
+
+
+def test_a_new_source_without_a_readable_film_says_so_and_refuses_its_rows(tmp_path, capsys):
+    folder = manifest(tmp_path / "f", [{"file": "missing.png"}])
+    assert call("manifest", folder, "--db", tmp_path / "db") == SOME_FAILED
+    assert "1 rows read, 0 written" in capsys.readouterr().out

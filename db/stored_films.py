@@ -1,0 +1,48 @@
+"""Films as an earlier ingest read them: what stays of those that cannot be read today."""
+
+import sqlite3
+from dataclasses import replace
+
+from db.ingest_rows import CheckedFilm, CheckedMask
+from db.records import SourceFilm
+
+
+def has_films(connection: sqlite3.Connection, name: str) -> bool:
+    """Tell whether a source of this name has films in the database."""
+    statement = "SELECT 1 FROM image JOIN source USING (source_id) WHERE source.name = ? LIMIT 1"
+    return connection.execute(statement, (name,)).fetchone() is not None
+
+
+def as_stored(connection: sqlite3.Connection, name: str, film: SourceFilm) -> CheckedFilm | None:
+    """Return a film with the facts of its row and the pixels and masks that were read before; None where it never was.
+
+    Of the masks that the row lists those are kept that were taken before.
+    """
+    image = connection.execute(
+        "SELECT image.rows, image.columns, bits_stored, content_sha256 FROM image JOIN source USING (source_id) "
+        "WHERE source.name = ? AND image.file = ? ORDER BY duplicate_of IS NOT NULL, image_id",
+        (name, film.file),
+    ).fetchone()
+    if image is None:
+        return None
+    stored = {
+        (row["structure"], row["convention"], row["provenance"], row["file"], row["rle"]): row
+        for row in connection.execute(
+            "SELECT mask.* FROM mask JOIN image USING (image_id) JOIN source USING (source_id) "
+            "WHERE source.name = ? AND image.file = ? AND mask.listed_by IS NULL",
+            (name, film.file),
+        )
+    }
+    masks = []
+    for mask in film.masks:
+        row = stored.get((mask.structure, mask.convention, mask.provenance, mask.file, mask.rle))
+        if row is not None:
+            masks.append(CheckedMask(mask=mask, values_seen=row["values_seen"], area_share=row["area_share"]))
+    return CheckedFilm(
+        film=replace(film, masks=()),
+        rows=image["rows"],
+        columns=image["columns"],
+        bits_stored=image["bits_stored"],
+        content_sha256=image["content_sha256"],
+        masks=tuple(masks),
+    )
