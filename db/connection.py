@@ -6,19 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from db.migrations import MIGRATIONS, migrate, schema_version
+from db.migrations import MIGRATIONS, migrate, refuse_foreign, schema_version
 
 BUSY_TIMEOUT_SECONDS = 30.0
 """How long a writer waits for another process's transaction before it gives up."""
 RETRY_SECONDS = 0.02
 
 
-def connect(path: str | Path) -> sqlite3.Connection:
+def connect(path: str | Path, may_be_empty: bool = True) -> sqlite3.Connection:
     """Open the database file for reading and writing, creating or migrating it as needed.
 
-    path: a file, or ':memory:'. Rows come as sqlite3.Row; foreign keys are on; write-ahead logging lets readers and one
-    writer work side by side. Transactions are explicit: use `transaction`. Raises ValueError when the file is no SQLite
-    database or was written by a newer release, FileNotFoundError when its folder does not exist.
+    path: a file, or ':memory:'. may_be_empty: whether a database without tables is given ours. Rows come as sqlite3.Row;
+    foreign keys are on; write-ahead logging lets readers and one writer work side by side. Transactions are explicit: use
+    `transaction`. Raises ValueError when the file is no SQLite database, is another program's or was written by a newer
+    release, FileNotFoundError when its folder does not exist.
     """
     if str(path) != ":memory:" and not Path(path).absolute().parent.is_dir():
         raise FileNotFoundError(
@@ -29,7 +30,7 @@ def connect(path: str | Path) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         raise ValueError(f"--db {path}: {error}; is it a folder, or may nothing be written there?") from error
     try:
-        return _prepare(connection)
+        return _prepare(connection, may_be_empty)
     except sqlite3.DatabaseError as error:
         connection.close()
         raise ValueError(f"--db {path}: {error}; name a SQLite file written by this toolkit, or a new one") from error
@@ -39,9 +40,12 @@ def connect(path: str | Path) -> sqlite3.Connection:
 
 
 def connect_existing(path: str | Path) -> sqlite3.Connection:
-    """Do as `connect`, but raise FileNotFoundError where there is no file: a mistyped name must not become a new database."""
+    """Do as `connect`, but raise FileNotFoundError where there is no file: a mistyped name must not become a new database.
+
+    Raises ValueError also where the database is empty.
+    """
     _check_exists(path)
-    return connect(path)
+    return connect(path, may_be_empty=False)
 
 
 def connect_readonly(path: str | Path) -> sqlite3.Connection:
@@ -53,9 +57,14 @@ def connect_readonly(path: str | Path) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_SECONDS)
     connection.row_factory = sqlite3.Row
     try:
+        refuse_foreign(connection)
         version = schema_version(connection)
     except sqlite3.DatabaseError as error:
+        connection.close()
         raise ValueError(f"--db {path}: {error}; name a SQLite file written by this toolkit") from error
+    except ValueError as error:
+        connection.close()
+        raise ValueError(f"--db {path}: {error}") from error
     if version != len(MIGRATIONS):
         connection.close()
         raise ValueError(
@@ -83,8 +92,11 @@ def _check_exists(path: str | Path) -> None:
         )
 
 
-def _prepare(connection: sqlite3.Connection) -> sqlite3.Connection:
+def _prepare(connection: sqlite3.Connection, may_be_empty: bool) -> sqlite3.Connection:
     connection.row_factory = sqlite3.Row
+    refuse_foreign(connection)
+    if not may_be_empty and schema_version(connection) == 0:
+        raise ValueError("an empty database; fill it with `python -m data.ingest SOURCE FOLDER`, or name another")
     connection.execute("PRAGMA foreign_keys = ON")
     _write_ahead(connection)
     connection.execute("PRAGMA synchronous = NORMAL")

@@ -58,8 +58,9 @@ def write_source(
     """Write a source so that the database afterwards says of it exactly what is given, all or nothing.
 
     A film keeps its image_id, and as long as its bytes are the same its scores, when the source is read again; films that are
-    gone are removed. The same bytes listed again, under whatever file, source or patient, become a `duplicate_of` row, and the patients are merged; what
-    such a row states and the film's own row does not stands with the film as long as the row is listed.
+    gone are removed. The same bytes listed again, under whatever file, source or patient, become a `duplicate_of` row,
+    and the patients are merged; what such a row states and the film's own row does not stands with the film as long as the row
+    is listed.
     """
     with transaction(connection):
         take_back(connection)

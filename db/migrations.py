@@ -22,8 +22,9 @@ MIGRATIONS: tuple[str, ...] = (SCHEMA, PREDICTIONS, EVALUATION, PERSONS, LISTED_
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the database to the newest schema; each pending change runs in one transaction with its version number.
 
-    Raises ValueError when the database is newer than this program, which then could only damage it.
+    Raises ValueError when the database is another program's, or newer than this one, which then could only damage it.
     """
+    refuse_foreign(connection)
     version = schema_version(connection)
     if version < 0:
         raise ValueError(
@@ -36,6 +37,19 @@ def migrate(connection: sqlite3.Connection) -> None:
         )
     for number in range(version + 1, len(MIGRATIONS) + 1):
         _apply(connection, number)
+
+
+def refuse_foreign(connection: sqlite3.Connection) -> None:
+    """Raise ValueError where the file holds tables that are not of this toolkit, before anything is written to it."""
+    if schema_version(connection) != 0:
+        return
+    tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master ORDER BY name")]
+    # where the version is another now, a process beside this one has made the tables, and the version with them
+    if tables and schema_version(connection) == 0:
+        first = ", ".join(tables[:3]) + " ..." * (len(tables) > 3)
+        raise ValueError(
+            f"a database of another program, which holds {first}; name a file written by this toolkit, or a new one"
+        )
 
 
 def schema_version(connection: sqlite3.Connection) -> int:

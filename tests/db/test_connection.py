@@ -1,4 +1,5 @@
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -99,3 +100,24 @@ def test_a_database_of_a_negative_version_is_refused(tmp_path):
     connection.close()
     with pytest.raises(ValueError, match="schema version -3: it is damaged"):
         connect(tmp_path / "a.sqlite")
+
+
+@pytest.mark.parametrize("opener", [connect, connect_existing, connect_readonly])
+def test_a_database_of_another_program_is_refused_and_not_touched(tmp_path, opener):
+    path = tmp_path / "hospital.sqlite"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE visit (day TEXT)")
+    before = path.read_bytes()
+    message = "hospital.sqlite: a database of another program, which holds visit; name a file written by this toolkit"
+    with pytest.raises(ValueError, match=message):
+        opener(path)
+    assert path.read_bytes() == before and [file.name for file in tmp_path.iterdir()] == ["hospital.sqlite"]
+
+
+def test_an_empty_file_is_no_existing_database_but_may_become_one(tmp_path):
+    path = tmp_path / "empty.sqlite"
+    path.touch()
+    with pytest.raises(ValueError, match="empty.sqlite: an empty database; fill it with"):
+        connect_existing(path)
+    connect(path).close()
+    connect_existing(path).close()
