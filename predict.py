@@ -24,6 +24,7 @@ from cli.progress import track
 from cli.settings import parse_settings, setting, settings_as_dict
 from data.found_films import find_films, names_for, printable
 from data.loading import hash_file
+from data.reasons import one_line
 from db.connection import connect
 from db.predictions import (
     COLUMNS,
@@ -42,7 +43,6 @@ from pipeline.explain_films import explain_films
 from pipeline.film_job import RESULT_FOLDERS, FilmDone, FilmFailed, FilmJob, Outcome
 from pipeline.formats import FORMATS
 from pipeline.predictor import Predictor, find_checkpoint
-from pipeline.reasons import one_line
 from report.counts import counted
 from report.page import write_page
 from report.prediction import LISTED, prediction_page

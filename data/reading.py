@@ -1,10 +1,13 @@
 """Films from files: grey levels by the stated bit depth, never by what happens to be the brightest pixel."""
 
+import struct
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
+
+from data.reasons import reason
 
 JSRT_SIDE, JSRT_BITS = 2048, 12
 MOST_PIXELS = 200_000_000  # a 14,000 x 14,000 film; more is a mistake or an attack
@@ -12,6 +15,15 @@ Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 # told by content, not by ending; of Pillow's other readers, the one for EPS starts a program
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF")
 
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # by EXIF orientation
 _EIGHT_BIT_MODES = {"L", "RGB", "RGBA", "LA", "CMYK", "YCbCr", "RGBX", "HSV", "LAB"}
 _SIXTEEN_BIT_MODES = {"I;16", "I;16B", "I;16L", "I;16N"}
 
@@ -59,12 +71,27 @@ def _decode(path: Path) -> Image.Image:
         with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise Image.DecompressionBombError
-            upright = ImageOps.exif_transpose(image)
+            upright = _upright(image)
             return upright.convert("RGB") if upright.mode in ("P", "PA") else upright
     except Image.DecompressionBombError:
         raise ValueError(f"{path}: more than {MOST_PIXELS:,} pixels; wanted a single film, scale it down") from None
-    except (OSError, SyntaxError, EOFError, ValueError) as error:  # Pillow's readers raise all of these on broken files
-        raise ValueError(f"{path}: unreadable or truncated image ({error}); copy it anew from its source") from error
+    except (
+        OSError,
+        SyntaxError,
+        EOFError,
+        ValueError,
+        struct.error,
+    ) as error:  # Pillow raises all of these on broken files
+        raise ValueError(
+            f"{path}: unreadable or truncated image ({reason(error, path)}); copy it anew from its source"
+        ) from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Return the picture as its EXIF orientation has it shown; Pillow's own function fails where any other tag is damaged."""
+    image.load()
+    turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return image.copy() if turn is None else image.transpose(turn)
 
 
 def _grey(image: Image.Image, path: Path) -> Pixels:

@@ -12,12 +12,12 @@ from data.masks import encode_mask, load_masks
 from data.measurements import measure_masks
 from data.overlay import encode_picture, heat, overlay
 from data.reading import read_image
+from data.reasons import reason
 from data.writing import atomic_file
 from db.records import ImageRecord
 from pipeline.measuring import measure_views
 from pipeline.predictor import Predictor
 from pipeline.probabilities import film_probabilities
-from pipeline.reasons import reason
 from pipeline.scoring import score_film, with_lungs
 from report.film_result import FilmResult
 

@@ -11,10 +11,10 @@ from data.found_films import names_for
 from data.loading import load_film
 from data.overlay import encode_picture, overlay
 from data.panels import side_by_side, tint
+from data.reasons import reason
 from data.resize import Letterbox, to_square
 from data.writing import atomic_file
 from pipeline.predictor import Predictor
-from pipeline.reasons import reason
 from unet.explain import occlusion, seg_grad_cam
 
 SHOWN_SIDE = 512  # pixels; smaller squares are enlarged by a whole number

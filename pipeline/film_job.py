@@ -10,13 +10,13 @@ import numpy as np
 from data.loading import LoadedFilm, hash_file, load_film
 from data.measurements import Measurement
 from data.overlay import encode_picture, overlay
+from data.reasons import one_line, reason
 from data.writing import atomic_file, is_written
 from db.predictions import Done
 from db.records import MASK_STRUCTURES
 from pipeline.evaluation import write_masks
 from pipeline.film_view import view_film
 from pipeline.predictor import Predictor
-from pipeline.reasons import one_line, reason
 from pipeline.scoring import with_lungs
 
 RESULT_FOLDERS = ("masks", "overlays", "explain", "dicom-seg", "report_files")  # of --out: pictures that are no films

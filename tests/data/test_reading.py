@@ -1,8 +1,10 @@
+import struct
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from data import reading
 from data.reading import read_image, read_pixels
@@ -145,3 +147,18 @@ def test_values_survive_to_the_last_bit(tmp_path_factory, eight, sixteen):
     folder = tmp_path_factory.mktemp("bits")
     assert read_pixels(saved(folder / "a.png", np.full((2, 3), eight, np.uint8))).values[0, 0] == eight
     assert read_pixels(saved(folder / "b.png", np.full((2, 3), sixteen, np.uint16))).values[0, 0] == sixteen
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_damaged_tag_beside_the_orientation_costs_neither_the_film_nor_the_turn(tmp_path, orientation):
+    entry = struct.Struct("<HHII")
+    damaged = entry.pack(296, 4, 1, 70000)  # ResolutionUnit, two bytes in every other file
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x02\0" + entry.pack(0x0112, 3, 1, orientation) + damaged + bytes(4)
+    Image.fromarray(RAMP).save(tmp_path / "damaged.jpg", exif=exif, quality=100)
+    whole = Image.Exif()
+    whole[0x0112] = orientation
+    Image.fromarray(RAMP).save(tmp_path / "whole.jpg", exif=whole, quality=100)
+    with Image.open(tmp_path / "whole.jpg") as picture:
+        as_viewers_show = np.asarray(ImageOps.exif_transpose(picture))
+    assert np.array_equal(read_pixels(tmp_path / "damaged.jpg").values, as_viewers_show)
+    assert np.array_equal(read_pixels(tmp_path / "whole.jpg").values, as_viewers_show)

@@ -9,6 +9,11 @@ def one_line(message: object) -> str:
     return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
 
 
+def as_utf8(text: str) -> str:
+    """Return a text with what UTF-8 cannot hold written out; names of files may have it, databases and pages may not."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def reason(error: Exception, path: Path) -> str:
     """Return in one line why a film failed, without its path: tables and lines that show the reason name the film beside it."""
     text = str(error).removeprefix(f"{path}: ")
