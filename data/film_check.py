@@ -1,6 +1,7 @@
 """One film of a source, opened and held against its row: what ingest takes and what it refuses."""
 
 import hashlib
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 from data.dicom import is_dicom
 from data.masks import decode_rle, describe_values, fit_to_film, pixels_inside
 from data.reading import read_pixels, require_picture
+from data.reasons import as_utf8, one_line
 from db.ingest_rows import CheckedFilm, CheckedMask, Refusal
 from db.records import CONVENTIONS, PROVENANCES, SourceFilm, SourceMask
 
@@ -109,6 +111,7 @@ def check_mask(mask: SourceMask, root: Path, height: int, width: int) -> Checked
         values = None
         area = _decode(mask, height, width)
     else:
+        _check_name(mask.file)
         path = inside(root, mask.file)
         pixels = read_pixels(path).values
         values = describe_values(pixels)
@@ -127,7 +130,14 @@ def _decode(mask: SourceMask, height: int, width: int) -> np.ndarray:
     return decode_rle(mask.rle, height, width)
 
 
+def _check_name(file: str) -> None:
+    """Raise ValueError for a file name that is not UTF-8, which a database cannot hold."""
+    if as_utf8(file) != file:
+        raise ValueError(f"{file}: the file's name is not UTF-8; rename it")
+
+
 def _check_row(film: SourceFilm) -> None:
+    _check_name(film.file)
     if not film.file:
         raise ValueError(f"the row of {film.patient_id} names no film; give its path relative to the table")
     if film.photometric_interpretation not in PHOTOMETRIC:
@@ -137,7 +147,9 @@ def _check_row(film: SourceFilm) -> None:
 
 def inside(root: Path, file: str) -> Path:
     """Return root / file, which must lie below root also after following links; ValueError where it leads outside."""
-    path = (root / file).resolve()
+    path = Path(
+        os.path.realpath(root / file)
+    )  # Path.resolve fails where links lead in a circle: such a file is missing
     if not path.is_relative_to(root):
         raise ValueError(f"{file}: the path leads outside the source's folder {root}; move the file into it")
     return path
@@ -145,7 +157,7 @@ def inside(root: Path, file: str) -> Path:
 
 def _refusal(film: SourceFilm, what: str, error: Exception) -> Refusal:
     text = str(error) if film.file in str(error) or "/" in str(error) else f"{film.file}: {error}"
-    return Refusal(file=film.file, what=what, reason=_reason(text), detail=text)
+    return Refusal(file=as_utf8(film.file), what=what, reason=_reason(text), detail=one_line(text))
 
 
 def _reason(text: str) -> str:
@@ -154,6 +166,7 @@ def _reason(text: str) -> str:
         ("names no film", "row without a film"),
         ("photometric interpretation", "photometric interpretation not understood"),
         ("no such file", "missing file"),
+        ("not UTF-8", "file name that is not UTF-8"),
         ("leads outside", "path leads outside the folder"),
         ("DICOM is read", "DICOM"),
         ("unreadable or truncated", "unreadable or truncated"),

@@ -24,6 +24,7 @@ from cli.command import DONE, SOME_FAILED, run
 from cli.progress import track
 from cli.settings import parse_settings, setting
 from data.film_check import check_film, check_rows_together
+from data.reasons import as_utf8
 from data.sources import READERS
 from db.connection import connect
 from db.ingest_rows import CheckedFilm, Refusal, write_source
@@ -142,6 +143,10 @@ def check_name(connection: sqlite3.Connection, name: str, root: Path) -> None:
 
     Also a new name with a colon, which stands between name and id: source a with patient b:c and a:b with c would be one person.
     """
+    if as_utf8(f"{root} {name}") != f"{root} {name}":
+        raise ValueError(
+            f"{as_utf8(str(root))}, --name {as_utf8(name)}: a name that is not UTF-8; give the folder another"
+        )
     row = connection.execute("SELECT root FROM source WHERE name = ?", (name,)).fetchone()
     if row is None and ":" in name:
         raise ValueError(f"{root}: a source may not be called {name}, with a colon; give it another --name")

@@ -1,4 +1,5 @@
 import csv
+import os
 import time
 
 import numpy as np
@@ -473,3 +474,34 @@ def test_a_new_source_without_a_readable_film_says_so_and_refuses_its_rows(tmp_p
     folder = manifest(tmp_path / "f", [{"file": "missing.png"}])
     assert call("manifest", folder, "--db", tmp_path / "db") == SOME_FAILED
     assert "1 rows read, 0 written" in capsys.readouterr().out
+
+
+def test_files_that_cannot_be_used_in_any_way_cost_no_other_film(two_films, tmp_path, capsys):
+    (two_films / "loop.png").symlink_to(two_films / "loop.png")
+    (two_films / "broken.png").write_bytes(b"no picture")
+    facts = {"mask_convention": "clear_field", "mask_provenance": "manual"}
+    manifest(two_films, [{"file": "a.png", "heart": "loop.png", **facts}, {"file": "loop.png"}, {"file": "broken.png"}])
+    assert call("manifest", two_films, "--db", tmp_path / "db") == SOME_FAILED
+    out = capsys.readouterr().out
+    assert "3 rows read, 1 written" in out and "refused image: 1 x missing file; the first: " in out
+    assert "refused mask: 1 x missing file" in out
+    (line,) = (line for line in out.splitlines() if "broken.png" in line)
+    assert line.count("broken.png") == 1 and "(cannot identify image file)" in line
+
+
+def test_a_file_name_that_is_not_utf8_is_refused_by_name_and_the_others_are_read(tmp_path, capsys):
+    folder = tmp_path / "COVID-19_Radiography_Dataset"
+    film(folder / "COVID/images/COVID-1.png")
+    strange = os.fsdecode(os.fsencode(folder / "COVID/images") + b"/caf\xe9.png")
+    try:
+        os.link(folder / "COVID/images/COVID-1.png", strange)
+    except OSError:
+        pytest.skip("this file system holds no such name")
+    mask(folder / "COVID/masks/COVID-1.png")
+    assert call("covid_radiography", folder, "--db", tmp_path / "db") == SOME_FAILED
+    out = capsys.readouterr().out
+    assert "2 rows read, 1 written, 1 masks" in out
+    assert "refused image: 1 x file name that is not UTF-8; the first: COVID/images/caf" in out and "rename it" in out
+    assert connect(tmp_path / "db").execute("SELECT file FROM refusal").fetchone()[0] == "COVID/images/caf\\udce9.png"
+    with pytest.raises(ValueError, match="a name that is not UTF-8"):
+        call("covid_radiography", folder, "--db", tmp_path / "db", "--name", "caf\udce9")
