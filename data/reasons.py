@@ -14,8 +14,16 @@ def as_utf8(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def lacks_memory(error: Exception) -> bool:
+    """Tell whether an error means that the memory did not suffice; torch reports that of a CPU as a plain RuntimeError."""
+    said = ("can't allocate memory", "not enough memory", "out of memory")
+    return isinstance(error, MemoryError) or isinstance(error, RuntimeError) and any(w in str(error) for w in said)
+
+
 def reason(error: Exception, path: Path) -> str:
     """Return in one line why a film failed, without its path: tables and lines that show the reason name the film beside it."""
+    if lacks_memory(error):
+        return f"too large for this machine's memory ({one_line(error)}); scale it down"
     text = str(error).removeprefix(f"{path}: ")
     for again in (f": {str(path)!r}", f" {str(path)!r}"):  # as Python and Pillow add it to what they say
         text = text.replace(again, "")

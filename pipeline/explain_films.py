@@ -34,7 +34,7 @@ def explain_films(
         try:
             image = load_film(film, photometric).image
             picture, sentence = explain_film(image, predictor, structure, frame)
-        except (ValueError, OSError, ModuleNotFoundError) as error:
+        except Exception as error:  # one odd film must not keep the others from being done
             failed.append((film, reason(error, film)))
             continue
         path = out / "explain" / f"{names[film]}-{structure}.png"

@@ -75,10 +75,8 @@ class FilmJob:
             return FilmFailed(reason(error, path))
         try:
             return self.predict(film, file, before.name if before else name)
-        except MemoryError as error:
-            return FilmFailed(f"too large for this machine's memory ({one_line(error)}); scale it down")
-        except OSError as error:
-            if error.errno in FATAL:
+        except Exception as error:  # one odd film must not keep the others from being done
+            if isinstance(error, OSError) and error.errno in FATAL:
                 raise
             return FilmFailed(reason(error, path))
 

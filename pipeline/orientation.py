@@ -43,18 +43,19 @@ def find_placement(stored: float, reflected: float, judge: Judge) -> Placement:
 
 
 def place(image: np.ndarray, placement: Placement) -> np.ndarray:
-    """Return the film (H, W) in [0, 1] in a placement; an odd number of quarter turns gives (W, H)."""
+    """Return a copy of the film (H, W) in [0, 1] in a placement; an odd number of quarter turns gives (W, H)."""
     if placement.inverted:
         image = 1 - image
     if placement.mirrored:
         image = image[:, ::-1]
-    return np.ascontiguousarray(np.rot90(image, placement.quarter_turns))
+    # np.ascontiguousarray leaves a film one pixel wide as it is, and torch takes no array that runs backwards
+    return np.rot90(image, placement.quarter_turns).copy()
 
 
 def unplace(mask: np.ndarray, placement: Placement) -> np.ndarray:
     """Return a mask of the placed film on the film as it is stored: the inverse of `place`, but for grey levels."""
     mask = np.rot90(mask, -placement.quarter_turns)
-    return np.ascontiguousarray(mask[:, ::-1] if placement.mirrored else mask)
+    return (mask[:, ::-1] if placement.mirrored else mask).copy()
 
 
 def turn_in_words(placement: Placement) -> str:

@@ -9,6 +9,7 @@ from contextlib import closing
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import predict
@@ -71,6 +72,31 @@ def test_broken_films_fail_with_a_reason_each_and_the_good_ones_are_done(network
     assert why.keys() == expected.keys()
     for file, words in expected.items():
         assert words in why[file] and "\n" not in why[file]
+    assert [row["name"] for row in rows(tmp_path / "out")] == ["good"]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ValueError("At least one stride in the given numpy array is negative"), "At least one stride"),
+        (MemoryError("Unable to allocate 9 GiB"), "too large for this machine's memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "too large for this machine's memory"),
+        (torch.OutOfMemoryError("CUDA out of memory."), "too large for this machine's memory"),
+        (IndexError("list index out of range"), "list index out of range"),
+    ],
+)
+def test_whatever_is_wrong_with_one_film_the_others_are_done(network, films, tmp_path, monkeypatch, error, words):
+    Image.fromarray(GREY.T).save(films / "odd.png")
+
+    def view(predictor, image, *more, original=film_job.view_film):
+        if image.shape == GREY.T.shape:
+            raise error
+        return original(predictor, image, *more)
+
+    monkeypatch.setattr(film_job, "view_film", view)
+    assert call(network, tmp_path / "out", films) == 1
+    failed = rows(tmp_path / "out", "failures.csv")
+    assert [row["file"] for row in failed] == [str(films / "odd.png")] and words in failed[0]["why"]
     assert [row["name"] for row in rows(tmp_path / "out")] == ["good"]
 
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from pipeline.orientation import AS_STORED, MIRROR, OTHERS, Placement, find_placement, place, unplace
 
@@ -11,6 +12,15 @@ def test_a_mask_of_the_placed_film_comes_back_to_the_same_pixels(placement):
     upright = Placement(False, *placement[1:])
     assert np.array_equal(unplace(place(IMAGE, upright), placement), IMAGE)
     assert place(IMAGE, placement).shape == ((4, 3) if placement.quarter_turns % 2 else (3, 4))
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (5, 1), (1, 1)])
+@pytest.mark.parametrize("placement", [AS_STORED, MIRROR, *OTHERS])
+def test_a_film_with_a_side_of_one_pixel_is_placed_as_an_array_that_torch_takes(shape, placement):
+    film = np.random.default_rng(0).random(shape, np.float32)
+    placed = torch.from_numpy(place(film, placement))
+    assert placed.shape == (shape[::-1] if placement.quarter_turns % 2 else shape)
+    assert torch.from_numpy(unplace(placed.numpy(), placement)).shape == shape
 
 
 def test_placing_inverts_mirrors_and_turns_counter_clockwise():
