@@ -24,7 +24,7 @@ from db.records import ImageRecord
 from db.runs import closing_run, find_run, start_run
 from db.selection import Selection, query_text
 from db.splits import is_drawn
-from pipeline.comparison import check_comparable
+from pipeline.comparison import read_other
 from pipeline.evaluation import Wanted, evaluate_films, mask_names
 from pipeline.predictor import Predictor, find_checkpoints
 from pipeline.results import store_results, write_results
@@ -48,7 +48,7 @@ class EvaluateConfig:
     source: tuple[str, ...] = setting((), "names of the sources to score; without it the training's")
     out: Path | None = setting(
         None,
-        "folder for the results; without it evaluate-SPLIT beside the checkpoint, followed by --db, --source, --query",
+        "folder for the results; without it evaluate-SPLIT beside the checkpoint, followed by --db, --source, --query, views",
     )
     against: Path | None = setting(None, "folder of another evaluation to compare with, film by film")
     save_masks: bool = setting(False, "write the predicted masks as PNG files of the films' own size")
@@ -77,8 +77,7 @@ def main(argv: list[str]) -> int:
     check_selection(members, config)
     trained_on = count_trained_on(members, config)
     films = [record for _, records in members for record in records]
-    if config.against is not None:
-        check_comparable(config.against, films)
+    other = None if config.against is None else read_other(config.against, out, films)
     out.mkdir(parents=True, exist_ok=True)
     parent = find_run(connection, "train", paths[0].parent)
     run_id = start_run(connection, "evaluate", out, settings_as_dict(config), parent and parent["run_id"])
@@ -91,17 +90,18 @@ def main(argv: list[str]) -> int:
             record, why = failures[0]
             raise ValueError(f"none of the {len(failures)} films could be read; the first: {record.path}: {why}")
         store_results(connection, run_id, out, results)
-        write_results(out, connection, run_id, facts, predictors, results, failures, config.against)
+        write_results(out, connection, run_id, facts, predictors, results, failures, other)
     return SOME_FAILED if failures else DONE
 
 
 def chosen_in_words(config: EvaluateConfig, training: Mapping) -> list[str]:
-    """Return what was chosen otherwise than in the training, for a folder's name: other films do not go over the first ones."""
+    """Return what was chosen otherwise than usual, for a folder's name: other films or masks do not go over the first ones."""
     elsewhere = config.db is not None and config.db.resolve() != Path(training["db"]).resolve()
     words = [
         config.db.stem if elsewhere else "",
         *(config.source if config.source != tuple(training["source"]) else ()),
         Path(config.query).stem if config.query not in (None, training["query"]) else "",
+        "views" if config.test_time_views or config.uncertainty_maps else "",
     ]
     return [re.sub(r"[^\w.]+", "_", word) for word in words if word]
 

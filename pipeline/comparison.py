@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,33 +16,48 @@ COMPARED = "dice"
 _NOTHING_IN_COMMON = "--against {}: no film of this evaluation is in its scores.csv; compare runs on the same films"
 
 
-def check_comparable(folder: Path, records: Iterable[ImageRecord]) -> None:
-    """Raise before any film is scored what `compare_with` would raise after all of them."""
-    films = {(source, file) for source, file, _ in _read_scores(folder)}
+class Other(NamedTuple):
+    """Another evaluation: its folder, and its Dice by source, file and structure."""
+
+    folder: Path
+    dice: dict[tuple[str, str, str], float]
+
+
+def read_other(folder: Path, out: Path, records: Iterable[ImageRecord]) -> Other:
+    """Read another evaluation's scores.csv, before anything is written to out or any of the records is scored.
+
+    Raises FileNotFoundError where the folder has no scores.csv, ValueError where it is `out` itself, or where no film with a mask
+    is in both.
+    """
+    if folder.resolve() == out.resolve():
+        raise ValueError(
+            f"--against {folder} is the folder this evaluation writes to, it would be held against itself; name another --out"
+        )
+    other = Other(folder, _read_scores(folder))
+    films = {(source, file) for source, file, _ in other.dice}
     if not any(record.masks and (record.source, record.file) in films for record in records):
         raise ValueError(_NOTHING_IN_COMMON.format(folder))
+    return other
 
 
-def compare_with(folder: Path, results: Sequence[FilmResult]) -> dict[str, PairedComparison]:
-    """Compare results with the scores.csv of another evaluation: per structure the Dice, this run minus that one.
+def compare_with(other: Other, results: Sequence[FilmResult]) -> dict[str, PairedComparison]:
+    """Compare results with those of another evaluation: per structure the Dice, this run minus that one.
 
-    Films are matched by source and file; only those that both have scored count. Raises FileNotFoundError where the folder has no
-    scores.csv, ValueError where no film is in both.
+    Films are matched by source and file; only those that both have scored count. Raises ValueError where no film is in both.
     """
-    other = _read_scores(folder)
     comparisons = {}
     for structure in MASK_STRUCTURES:
         pairs = [
-            (row[COMPARED], other[result.record.source, result.record.file, structure], result.record.patient_id)
+            (row[COMPARED], other.dice[result.record.source, result.record.file, structure], result.record.patient_id)
             for result in results
             for row in result.scores
-            if row["structure"] == structure and (result.record.source, result.record.file, structure) in other
+            if row["structure"] == structure and (result.record.source, result.record.file, structure) in other.dice
         ]
         if pairs:
             ours, theirs, patients = zip(*pairs, strict=True)
             comparisons[structure] = compare_paired(np.array(ours), np.array(theirs), patients)
     if not comparisons:
-        raise ValueError(_NOTHING_IN_COMMON.format(folder))
+        raise ValueError(_NOTHING_IN_COMMON.format(other.folder))
     return comparisons
 
 

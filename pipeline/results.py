@@ -8,7 +8,7 @@ from pathlib import Path
 from data.writing import atomic_file
 from db.records import MASK_STRUCTURES, ImageRecord
 from db.scores import METRIC_COLUMNS, write_qualities, write_scores
-from pipeline.comparison import compare_with, comparison_table
+from pipeline.comparison import Other, compare_with, comparison_table
 from pipeline.evaluation_summary import plain, summarise_results
 from pipeline.groups import score_groups
 from pipeline.measuring import keep_measurements
@@ -46,12 +46,12 @@ def write_results(
     predictors: Sequence[Predictor],
     results: Sequence[FilmResult],
     failures: Failures,
-    against: Path | None,
+    against: Other | None,
 ) -> None:
     """Write scores.csv, films.csv, summary.json and the report, and print the table.
 
-    facts: what stands at the head of summary.json: database, settings, number of films trained on. against: folder of another
-    evaluation, or None.
+    facts: what stands at the head of summary.json: database, settings, number of films trained on. against: another evaluation
+    to compare with, or None.
     """
     write_csv(out / "scores.csv", SCORE_COLUMNS, [_cells(SCORE_COLUMNS, row) for row in score_rows(results)])
     write_csv(out / "films.csv", FILM_COLUMNS, [_cells(FILM_COLUMNS, film_row(result)) for result in results])
@@ -69,9 +69,9 @@ def write_results(
     history = predictors[0].checkpoint.progress.get("history", ()) if len(predictors) == 1 else ()
     page = evaluation_page([_sentence(facts, summary, predictors)], summary, results, failures, groups, history)
     if comparisons:
-        page.add(Heading("Against another evaluation"), comparison_table(comparisons, against))
+        page.add(Heading("Against another evaluation"), comparison_table(comparisons, against.folder))
     path = write_page(page, out)
-    print_results(summary, failures, comparisons, against)
+    print_results(summary, failures, comparisons, against and against.folder)
     print(f"Report: {path}")
 
 

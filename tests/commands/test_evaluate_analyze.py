@@ -374,6 +374,22 @@ def test_a_wrong_group_names_the_known_ones(phantom_db, tmp_path):
         analyze.main(["--db", str(phantom_db), "--by", "shoe", "--out", str(tmp_path / "a")])
 
 
+def test_an_evaluation_is_never_held_against_itself(trained, phantom_db, tmp_path, capsys):
+    """With the default folders the second evaluation once lay over the first, and was then compared with it."""
+    argv = ["--checkpoint", str(trained), "--precision", "float32"]
+    first = trained / "evaluate-test"
+    assert evaluate.main(argv) == 0
+    before = (first / "scores.csv").read_bytes()
+    assert evaluate.main([*argv, "--test-time-views", "--against", str(first)]) == 0
+    assert (first / "scores.csv").read_bytes() == before != (trained / "evaluate-test-views/scores.csv").read_bytes()
+    assert "+0.0000 [+0.0000, +0.0000] against" not in capsys.readouterr().out
+    with pytest.raises(ValueError, match="is the folder this evaluation writes to, .* name another --out"):
+        evaluate.main([*argv, "--against", f"{trained}/../{trained.name}/evaluate-test"])
+    with pytest.raises(ValueError, match="is the folder this evaluation writes to"):
+        evaluate.main([*argv, "--out", str(first), "--against", str(first)])
+    assert (first / "scores.csv").read_bytes() == before
+
+
 def test_two_evaluations_are_compared_on_the_films_both_have(
     trained, evaluated, phantom_db, tmp_path, capsys, monkeypatch
 ):
