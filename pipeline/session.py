@@ -95,7 +95,7 @@ def open_session(config: TrainConfig) -> Session:
     }
     first_then_others(lambda: begin_or_resume(session, facts) if is_first() else follow(session))
     if is_first():
-        write_split(config.out, [*records, *(record for record in guests if record.split == "train")])
+        write_split(config.out, every_film(records, guests, stages))
     if stages[-1].guests:
         print(
             f"{facts['guests']} more films, drawn with the heart's shadow inside, teach what holds for the clear field too: "
@@ -140,6 +140,19 @@ def find_guests(
         for record in select_images(connection, query_text(config.query), other, split_set)
         if record.image_id not in chosen and any(mask.convention == "includes_heart" for mask in record.masks)
     ]
+
+
+def every_film(
+    records: Sequence[ImageRecord], guests: Sequence[ImageRecord], stages: Sequence[Stage]
+) -> list[ImageRecord]:
+    """Return every film that a training has to do with, once: the selection, then as train the guests and the phantom films.
+
+    A phantom film's number is that of the embedded database; only its bytes tell it in another one.
+    """
+    drawn = [stage.dataset.records[row] for stage in stages if stage.films == "phantom" for row in stage.rows]
+    chosen = [*records, *(record for record in guests if record.split == "train")]
+    known = {record.content_sha256 for record in chosen}
+    return [*chosen, *(replace(record, split="train") for record in drawn if record.content_sha256 not in known)]
 
 
 def build_trainer(config: TrainConfig, stages: Sequence[Stage], device: torch.device) -> Trainer:

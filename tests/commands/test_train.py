@@ -16,11 +16,13 @@ from pathlib import Path
 import pytest
 import torch
 
+import evaluate
 import train
 from db.connection import connect
 from db.selection import select_images
-from pipeline import session
+from pipeline import curriculum, session
 from pipeline.train_settings import TrainConfig, complete, stored_config
+from pipeline.trained_on import bytes_trained_on
 from unet.checkpoint import load_checkpoint
 
 ROOT = Path(__file__).parent.parent.parent
@@ -271,6 +273,44 @@ def test_films_drawn_with_the_heart_train_beside_the_others_and_are_never_judged
     assert 0 < facts["guests"] <= len(joined)
     assert call(db, tmp_path / "other", "--guest-share", "0.5", "--convention", "includes_heart", "--epochs", "1") == 0
     assert "drawn with the heart" not in capsys.readouterr().out
+
+
+def test_phantom_films_that_came_first_are_listed_as_trained_on_and_count_as_no_selected_films(
+    phantom_db, tmp_path, copy_of, monkeypatch
+):
+    """The same films on both sides: some are said to be drawn by hand, and the embedded ones are all of them."""
+    db = copy_of(phantom_db, tmp_path / "own.sqlite")
+    with closing(connect(db)) as copy, copy:
+        copy.execute(
+            "UPDATE mask SET provenance = 'manual' WHERE image_id IN (SELECT image_id FROM image ORDER BY image_id LIMIT 24)"
+        )
+    monkeypatch.setattr(curriculum, "ensure_phantom", lambda: phantom_db)
+    flags = ("--provenance", "manual", "--epochs", "1")
+    assert call(db, tmp_path / "without", *flags) == 0
+    assert call(db, tmp_path / "with", *flags, "--phantom-epochs", "1") == 0
+
+    def split(folder):
+        with open(tmp_path / folder / "split.csv") as file:
+            return list(csv.DictReader(file))
+
+    def facts(folder):
+        return json.loads((tmp_path / folder / "config.json").read_text())["facts"]
+
+    own, listed = split("without"), split("with")
+    drawn = listed[len(own) :]
+    hashes = [row["content_sha256"] for row in listed]
+    assert listed[: len(own)] == own and len(hashes) == len(set(hashes))
+    assert drawn and {(row["source"], row["split"]) for row in drawn} == {("phantom", "train")}
+    assert {row["content_sha256"] for row in drawn} <= bytes_trained_on(tmp_path / "with/best.pt")
+    assert {name: facts("with")[name] for name in ("films", "patients")} == {
+        name: facts("without")[name] for name in ("films", "patients")
+    }
+    query = tmp_path / "drawn.sql"
+    query.write_text("SELECT image_id, mask_id FROM mask WHERE provenance = 'phantom'")
+    words = ["--checkpoint", str(tmp_path / "with"), "--query", str(query), "--out", str(tmp_path / "unseen")]
+    assert evaluate.main([*words, "--split", "all", "--precision", "float32"]) == 0
+    seen = json.loads((tmp_path / "unseen/summary.json").read_text())["trained_on"]
+    assert seen == len(drawn)
 
 
 def test_other_preparation_than_that_of_the_given_weights_is_warned_of(finished, phantom_db, tmp_path, capsys):
