@@ -20,7 +20,7 @@ from db.selection import query_text, select_images
 from db.splits import draw
 from pipeline.curriculum import Stage, plan_stages
 from pipeline.train_settings import TrainConfig, asked_for
-from pipeline.training_checks import already_known, check_counts, check_unchanged, warn
+from pipeline.training_checks import already_known, check_counts, check_unchanged, contents_hash, warn
 from report.run_folder import write_config, write_metrics, write_split
 from unet.checkpoint import load_checkpoint, save_checkpoint
 from unet.device import choose_device, choose_precision
@@ -85,6 +85,7 @@ def open_session(config: TrainConfig) -> Session:
         "films": {split: counts[split] for split in ("train", "val", "test")},
         "patients": len({record.patient_id for record in records}),
         "guests": len(dataset.guest_rows()),
+        "contents": from_first(lambda: contents_hash(every_film(records, guests, stages))),
         "stages": [{"films": s.films, "count": s.count, "epochs": s.epochs, "size": s.size} for s in stages],
         "parameters": count_parameters(trainer.model),
         "device": str(device),

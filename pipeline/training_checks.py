@@ -1,10 +1,12 @@
 """What is refused or warned of before the first step of a training."""
 
+import hashlib
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from data.loading import hash_file
 from db.records import ImageRecord
 from pipeline.train_settings import TrainConfig
 from pipeline.trained_on import patients_trained_on
@@ -54,15 +56,33 @@ def already_known(init: Path | None, records: Sequence[ImageRecord]) -> list[str
     ]
 
 
+def contents_hash(records: Iterable[ImageRecord]) -> str:
+    """Return a hash of which bytes are in which split, and of the masks that are learnt from or chosen by, in whatever order.
+
+    It stays when films are read in anew, under other numbers or from another folder.
+    """
+    lines = []
+    for record in records:
+        masks = record.masks if record.split in ("train", "val") else ()
+        drawn = sorted((m.structure, m.convention, m.lung_value, m.rle or hash_file(m.path)) for m in masks)
+        lines.append(repr((record.content_sha256, record.split, drawn)))
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+
+
 def check_unchanged(folder: Path, facts: dict) -> None:
     """Refuse to go on with other films than a training was begun with: other films, another schedule, scores of other films."""
-    before = read_facts(folder)
+    before = read_facts(folder)  # of an older release without what is not in it
     for name in ("split_set", "films", "guests", "stages"):
         if name in before and before[name] != facts[name]:
             raise ValueError(
                 f"--resume {folder}: was begun with {name} {before[name]}, the database gives {facts[name]} now; bring the films "
                 "back, or begin a new training"
             )
+    if "contents" in before and before["contents"] != facts["contents"]:
+        raise ValueError(
+            f"--resume {folder}: was begun with as many films, but not the same ones, or with other splits or masks of them "
+            f"(contents {before['contents'][:12]} then, {facts['contents'][:12]} now); bring them back, or begin a new training"
+        )
 
 
 def warn(message: str) -> None:

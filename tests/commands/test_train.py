@@ -19,10 +19,11 @@ import torch
 import evaluate
 import train
 from db.connection import connect
-from db.selection import select_images
+from db.selection import query_text, select_images
 from pipeline import curriculum, session
 from pipeline.train_settings import TrainConfig, complete, stored_config
 from pipeline.trained_on import bytes_trained_on
+from pipeline.training_checks import contents_hash
 from unet.checkpoint import load_checkpoint
 
 ROOT = Path(__file__).parent.parent.parent
@@ -419,6 +420,50 @@ def test_a_training_does_not_go_on_with_other_films(phantom_db, tmp_path, copy_o
         connection.execute("DELETE FROM mask WHERE image_id = ?", (image,))
     with pytest.raises(ValueError, match="was begun with films .* now; bring the films back"):
         train.main(["--resume", str(tmp_path / "run")])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE image SET content_sha256 = 'other bytes' WHERE image_id = :image",
+        "UPDATE mask SET file = NULL, rle = '1 40' WHERE image_id = :image AND structure = 'heart'",
+    ],
+)
+def test_a_training_does_not_go_on_with_as_many_films_that_are_others(phantom_db, tmp_path, copy_of, change):
+    db = copy_of(phantom_db, tmp_path / "films.sqlite")
+    assert call(db, tmp_path / "run", "--epochs", "1") == 0
+    before = (tmp_path / "run/split.csv").read_bytes()
+    with open(tmp_path / "run/split.csv") as file:
+        image = next(row["image_id"] for row in csv.DictReader(file) if row["split"] == "train")
+    with closing(connect(db)) as connection:
+        connection.execute(change, {"image": image})
+    with pytest.raises(
+        ValueError, match="was begun with as many films, but not the same ones, or with other splits or"
+    ):
+        train.main(["--resume", str(tmp_path / "run")])
+    assert (tmp_path / "run/split.csv").read_bytes() == before
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    del config["facts"]["contents"]  # begun by an older release, which did not say
+    (tmp_path / "run/config.json").write_text(json.dumps(config))
+    assert train.main(["--resume", str(tmp_path / "run")]) == 0
+
+
+def test_what_a_training_is_known_by_outlives_reading_in_anew(phantom_db, tmp_path):
+    parameters = {"convention": "clear_field", "provenance": "phantom", "source": "all"}
+    films = select_images(connect(phantom_db), query_text("segmentation_images"), parameters)[:4]
+    films = [replace(film, split=split) for film, split in zip(films, ("train", "val", "test", "train"), strict=True)]
+    moved = shutil.copy(films[0].masks[0].path, tmp_path / "moved.png")
+    first = (replace(films[0].masks[0], mask_id=99, path=Path(moved)), *films[0].masks[1:])
+    again = [replace(films[0], image_id=77, patient_id="other", masks=first[::-1]), *films[1:]]
+    assert contents_hash(films) == contents_hash(again[::-1])
+    swapped = [replace(films[0], split="val"), replace(films[1], split="train"), *films[2:]]
+    assert contents_hash(films) != contents_hash(swapped)
+    undrawn = [
+        *films[:2],
+        replace(films[2], masks=()),
+        films[3],
+    ]  # of a film kept for testing, nobody learns from its masks
+    assert contents_hash(films) == contents_hash(undrawn) != contents_hash([*undrawn[:3], replace(films[3], masks=())])
 
 
 def test_an_epoch_that_a_kill_kept_out_of_the_log_is_written_at_the_resume(phantom_db, tmp_path, copy_of):
