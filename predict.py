@@ -37,7 +37,7 @@ from db.predictions import (
     read_predictions,
     write_prediction,
 )
-from db.runs import closing_run
+from db.runs import closing_run, find_run
 from pipeline.compare_films import write_films_comparison
 from pipeline.explain_films import explain_films
 from pipeline.film_job import RESULT_FOLDERS, FilmDone, FilmFailed, FilmJob, Outcome
@@ -61,7 +61,9 @@ class PredictConfig:
     films: tuple[Path, ...] = setting((), "films, or folders of films", positional=True)
     checkpoint: Path | None = setting(None, "best.pt of a training; without it the newest in runs/")
     out: Path | None = setting(None, "folder for the results")
-    db: Path | None = setting(None, "database for the rows; without it predictions.sqlite in --out")
+    db: Path | None = setting(
+        None, "database for the rows, the same in every call into --out; without it predictions.sqlite there"
+    )
     photometric: str = setting(
         "MONOCHROME2", "how grey levels of non-DICOM files are stored", choices=("MONOCHROME1", "MONOCHROME2")
     )
@@ -107,9 +109,10 @@ def main(argv: list[str]) -> int:
         for film, why in failed:
             print(f"failed: {one_line(printable(film))}: {why}")
         return SOME_FAILED if failed else DONE
-    network = network_id(path, config)
+    network, database = network_id(path, config), config.db or config.out / "predictions.sqlite"
+    from_first(lambda: check_folder(config.out, database))
     config.out.mkdir(parents=True, exist_ok=True)
-    with closing(first_then_others(lambda: connect(config.db or config.out / "predictions.sqlite"))) as connection:
+    with closing(first_then_others(lambda: connect(database))) as connection:
         return predict(films, predictor, network, config, connection)
 
 
@@ -132,6 +135,21 @@ def predict(
             if is_first():
                 write_predictions(config.out, connection, run_id)
         return report(config, connection, run_id, failures) if is_first() else DONE
+
+
+def check_folder(out: Path, database: Path) -> None:
+    """Refuse a folder with results that the database knows nothing of: films of one name would get each other's masks."""
+    held = [name for name in ("predictions.csv", "masks", "overlays") if (out / name).exists()]
+    if not held:
+        return
+    if database.is_file():
+        with closing(connect(database)) as connection:
+            if find_run(connection, "predict", out) is not None:
+                return
+    raise ValueError(
+        f"--out {out} holds {held[0]}, of which the database {database} knows nothing: it was moved here, or another --db or "
+        "program wrote it; name the --db that knows it, or another --out"
+    )
 
 
 def network_id(checkpoint: Path, config: PredictConfig) -> str:

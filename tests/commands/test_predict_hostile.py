@@ -216,6 +216,30 @@ def test_results_of_films_called_one_after_another_do_not_overwrite_each_other(n
     assert Image.open(out / "masks/heart/good-1.png").size == (40, 30)
 
 
+def test_a_folder_whose_results_another_database_knows_is_refused(network, films, tmp_path):
+    """The other database once gave its film the same name: the first one's mask was lost, and its film called done."""
+    (films / "other").mkdir()
+    Image.fromarray(GREY.T).save(films / "other" / "good.png")
+    out, others = tmp_path / "out", ("--db", str(tmp_path / "other.sqlite"))
+    call(network, out, films / "good.png")
+    before = (out / "masks/heart/good.png").read_bytes()
+    with pytest.raises(ValueError, match="holds predictions.csv, of which the database .*other.sqlite knows nothing"):
+        call(network, out, films / "other" / "good.png", *others)
+    assert not (tmp_path / "other.sqlite").exists()
+    assert call(network, tmp_path / "out2", films / "other" / "good.png", *others) == 0
+    with pytest.raises(ValueError, match="name the --db that knows it, or another --out"):
+        call(network, out, films / "other" / "good.png", *others)
+    with pytest.raises(ValueError, match="holds predictions.csv"):
+        call(network, tmp_path / "out2", films / "good.png")
+    assert (out / "masks/heart/good.png").read_bytes() == before
+    assert call(network, out, films) == 0 and len(rows(out)) == 2
+    own = tmp_path / "drawn/masks/heart/good.png"  # what somebody has drawn is not written over either
+    own.parent.mkdir(parents=True)
+    Image.fromarray(GREY).save(own)
+    with pytest.raises(ValueError, match="holds masks"):
+        call(network, tmp_path / "drawn", films)
+
+
 @pytest.mark.parametrize("preprocessing", [{"size": 10**6}, {"size": 32, "evil": 1}, {"size": "32"}])
 def test_a_checkpoint_that_asks_for_the_impossible_is_refused(films, tmp_path, preprocessing):
     config = UNetConfig(base=4, depth=1)
