@@ -22,7 +22,7 @@ from cli.command import DONE, SOME_FAILED, run
 from cli.parallel import map_in_order
 from cli.progress import track
 from cli.settings import parse_settings, setting, settings_as_dict
-from data.found_films import find_films, names_for, printable
+from data.found_films import RESULT_FOLDERS, find_films, names_for, printable
 from data.loading import hash_file
 from data.reasons import one_line
 from db.connection import connect
@@ -40,7 +40,7 @@ from db.predictions import (
 from db.runs import closing_run, find_run
 from pipeline.compare_films import write_films_comparison
 from pipeline.explain_films import explain_films
-from pipeline.film_job import RESULT_FOLDERS, FilmDone, FilmFailed, FilmJob, Outcome
+from pipeline.film_job import FilmDone, FilmFailed, FilmJob, Outcome
 from pipeline.formats import FORMATS
 from pipeline.predictor import Predictor, find_checkpoint
 from report.counts import counted

@@ -9,17 +9,25 @@ from data.dicom import is_dicom
 from data.sources.files import own_files
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".img", ".dcm")
+PERHAPS_DICOM = (".dicom", ".ima", ".dic")  # as hospitals and VinDr-CXR name theirs; other programs too name files so
 DICOM_INDEX = "DICOMDIR"  # lists the films of a disc, is none
+
+# of predict.py: pictures that are no films, and what lies beside them
+RESULT_FOLDERS = ("masks", "overlays", "explain", "dicom-seg", "report_files")
+RESULT_PICTURES = ("comparison.png",)
+RESULT_TABLES = ("predictions.sqlite", "predictions.csv", "comparison.csv")
 
 
 def find_films(places: Sequence[Path], but: Collection[Path] = ()) -> list[Path]:
     """Return the films at the places, folders searched to the bottom, in alphabetical order within each, none twice.
 
-    but: folders whose files are no films, unless they are named themselves: what earlier calls wrote.
-    A file that is named directly is taken whatever its ending; in a folder, those without an ending or with a number for one are
-    taken where they are DICOM inside, and what macOS leaves beside files is passed over. Links that lead out of a searched folder
-    are not followed. Raises FileNotFoundError for a place that does not exist, ValueError for one that is neither file nor
-    folder, or where there is no film at all. Paths are absolute, so that a film has one name however the call spells it.
+    but: folders whose files are no films, unless they are named themselves. So are those of RESULT_FOLDERS beside a table of an
+    earlier call, in whatever folder: what predict.py wrote there.
+    A file that is named directly is taken whatever its ending; in a folder, those without an ending, with a number for one or one
+    of PERHAPS_DICOM are taken where they are DICOM inside, and what macOS leaves beside files is passed over. Links that lead out
+    of a searched folder are not followed. Raises FileNotFoundError for a place that does not exist, ValueError for one that is
+    neither file nor folder, or where there is no film at all. Paths are absolute, so that a film has one name however the call
+    spells it.
     """
     found: dict[Path, None] = {}
     for place in map(Path, map(os.path.abspath, places)):
@@ -33,7 +41,8 @@ def find_films(places: Sequence[Path], but: Collection[Path] = ()) -> list[Path]
             raise FileNotFoundError(f"{place}: no such file or folder")
     if not found:
         raise ValueError(
-            f"no film in {', '.join(map(str, places)) or 'nothing'}; wanted files ending in {' '.join(ENDINGS)}"
+            f"no film in {', '.join(map(str, places)) or 'nothing'}; wanted files ending in "
+            f"{' '.join((*ENDINGS, *PERHAPS_DICOM))}"
         )
     return list(found)
 
@@ -69,11 +78,14 @@ def printable(text: str | Path) -> str:
 
 
 def _films_below(folder: Path, but: Collection[Path]) -> Iterator[Path]:
-    root = folder.resolve()
-    but = [other for other in but if folder in other.parents]  # a folder that is searched itself is meant
-    for path in own_files(folder.rglob("*")):
+    root, paths = folder.resolve(), own_files(folder.rglob("*"))
+    with_results = {path.parent for path in paths if path.name in RESULT_TABLES}
+    written = {own / name for own in with_results for name in (*RESULT_FOLDERS, *RESULT_PICTURES)}
+    # below the folder, since one that is searched itself is meant
+    no_films = {other for other in but if folder in other.parents} | written
+    for path in paths:
         try:
-            if any(other in path.parents for other in but):
+            if path in no_films or not no_films.isdisjoint(path.parents):
                 continue
             if path.is_file() and _looks_like_film(path) and path.resolve().is_relative_to(root):
                 yield path
@@ -85,4 +97,5 @@ def _looks_like_film(path: Path) -> bool:
     ending = path.suffix.lower()
     if ending in ENDINGS:
         return True
-    return (not ending or ending[1:].isdigit()) and path.name != DICOM_INDEX and is_dicom(path)
+    perhaps = not ending or ending[1:].isdigit() or ending in PERHAPS_DICOM
+    return perhaps and path.name != DICOM_INDEX and is_dicom(path)

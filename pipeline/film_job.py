@@ -19,7 +19,6 @@ from pipeline.film_view import view_film
 from pipeline.predictor import Predictor
 from pipeline.scoring import with_lungs
 
-RESULT_FOLDERS = ("masks", "overlays", "explain", "dicom-seg", "report_files")  # of --out: pictures that are no films
 FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # every further film would fail alike
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 import predict
+from data.found_films import find_films
 from data.resize import from_square, letterbox_of
 from pipeline.film_job import FilmJob
 from pipeline.predictor import Predictor
@@ -56,6 +57,15 @@ def test_results_inside_the_searched_folder_are_no_films_of_the_next_call(networ
         assert call(network, films / "results", films) == 0
         assert len(rows(films / "results")) == 3
     assert not rows(films / "results", "failures.csv")
+
+
+def test_results_of_another_call_inside_the_searched_folder_are_no_films_either(network, films):
+    for results in ("r1", "r2", "r3"):
+        assert call(network, films / results, films) == 0
+        assert len(rows(films / results)) == 3
+    assert predict.main(["--compare", *map(str, find_films([films])[:2]), "--checkpoint", str(network), "--out",
+                         str(films / "change"), *TIMED]) == 0  # fmt: skip
+    assert (films / "change/comparison.png").is_file() and len(find_films([films])) == 3
 
 
 def test_of_several_folds_the_first_predicts_and_says_so(network, films, tmp_path, capsys):

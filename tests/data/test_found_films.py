@@ -65,6 +65,31 @@ def test_what_an_earlier_call_wrote_into_a_searched_folder_is_no_film_unless_it_
     assert find_films([own / "overlays/a.jpg"], but=results) == [own / "overlays/a.jpg"]
 
 
+@pytest.mark.parametrize("table", ["predictions.sqlite", "predictions.csv", "comparison.csv"])
+def test_what_calls_wrote_into_other_folders_is_no_film_and_films_beside_it_are(folder, table):
+    for name in (table, "masks/heart/a.png", "overlays/a.jpg", "report_files/one.png", "comparison.png", "own.png"):
+        path = folder / "sub/r1" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    (folder / "masks").mkdir()
+    (folder / "masks/film.png").write_bytes(b"")  # a folder of that name with no results beside it
+    found = [path.relative_to(folder).as_posix() for path in find_films([folder], but=[folder / "r2/masks"])]
+    assert found == [
+        "a.png", "masks/film.png", "sub/b.JPG", "sub/deep/a.png", "sub/r1/own.png", "x.png/inside.png",
+    ]  # fmt: skip
+    assert find_films([folder / "sub/r1"]) == [folder / "sub/r1/own.png"]
+    assert find_films([folder / "sub/r1/masks"]) == [folder / "sub/r1/masks/heart/a.png"]
+    assert find_films([folder / "sub/r1/comparison.png"]) == [folder / "sub/r1/comparison.png"]
+
+
+def test_hospitals_endings_are_films_where_they_are_dicom_inside(tmp_path):
+    for name in ("vindr.dicom", "siemens.IMA", "one.dic", "2.16.840"):
+        (tmp_path / name).write_bytes(bytes(128) + b"DICM")
+    for name in ("words.dic", "notes.dicom", "IMAGE.ima", "3.16.840"):
+        (tmp_path / name).write_bytes(b"words " * 40)
+    assert [path.name for path in find_films([tmp_path])] == ["2.16.840", "one.dic", "siemens.IMA", "vindr.dicom"]
+
+
 def test_many_films_of_one_stem_are_numbered_in_order():
     paths = [Path(f"series{number}/1-1.dcm") for number in range(3000)]
     assert list(names_for(paths).values()) == [f"1-1-{number}" for number in range(1, 3001)]
