@@ -33,6 +33,8 @@ from report.film_result import FilmResult
 from unet.device import PRECISIONS, keep_freed_memory
 
 RUNS = Path("runs")
+NEEDED = ("db", "source", "query", "convention", "provenance", "split_set")  # of what a checkpoint says of its training
+NEEDED_OF_FOLDS = (*NEEDED, "fold", "folds")
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ def main(argv: list[str]) -> int:
     predictors = [Predictor(path, config.device, config.precision, views) for path in paths]
     pooled = config.checkpoint is not None and paths[0].parent.parent == config.checkpoint
     folder = config.checkpoint if pooled else paths[0].parent
+    for predictor in predictors:
+        check_training(predictor, NEEDED_OF_FOLDS if pooled else NEEDED)
     out = config.out or folder / "-".join(
         ["evaluate", config.split, *chosen_in_words(config, predictors[0].checkpoint.training)]
     )
@@ -92,6 +96,16 @@ def main(argv: list[str]) -> int:
         store_results(connection, run_id, out, results)
         write_results(out, connection, run_id, facts, predictors, results, failures, other)
     return SOME_FAILED if failures else DONE
+
+
+def check_training(predictor: Predictor, needed: Sequence[str]) -> None:
+    """Refuse a checkpoint that does not say how its films were selected: nobody could tell which it has not seen."""
+    lacking = [name for name in needed if name not in predictor.checkpoint.training]
+    if lacking:
+        raise ValueError(
+            f"checkpoint {predictor.path}: it does not say the {', '.join(lacking)} of its training, so nobody can say which "
+            "films it has not seen; name a best.pt of train.py"
+        )
 
 
 def chosen_in_words(config: EvaluateConfig, training: Mapping) -> list[str]:

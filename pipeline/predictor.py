@@ -1,20 +1,23 @@
 """A trained network in use: from a film to its probabilities and masks at the film's own size."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from data.dataset import Preprocessing, prepare
+from data.intensity import METHODS
 from data.resize import Letterbox, from_square, positive
+from db.records import MASK_STRUCTURES, STRUCTURES
 from unet.checkpoint import Checkpoint, load_checkpoint
 from unet.device import choose_device, choose_precision, prepare_model
 from unet.inference import IDENTITY, TEST_TIME_VIEWS, predict_views
 from unet.metrics import count, dice
 from unet.postprocess import binarise, clean, cut_tails
 from unet.quality import Quality, check_fit, predict_quality
-from unet.traits import FilmTraits, film_signs, film_traits
-from unet.typical import check_typical, is_fitted
+from unet.traits import SHAPES, TRAITS, FilmTraits, film_signs, film_traits
+from unet.typical import check_typical, is_fitted, strangeness
 
 MOST_SIZE = 8192  # side of the network's square, pixels; more would fill the memory of any machine
 NO_LUNG_LOGIT = -30.0  # outside of what the network has seen
@@ -29,8 +32,8 @@ class Predictor:
     def __init__(self, path: Path, device: str = "auto", precision: str = "auto", test_time_views: bool = False):
         self.path = path
         self.checkpoint: Checkpoint = load_checkpoint(path)
-        check_fit(path, self.checkpoint.quality)
-        check_typical(path, self.checkpoint.typical)
+        check_structures(path, self.checkpoint)
+        check_fits(path, self.checkpoint)
         self.structures = tuple(self.checkpoint.structures)
         self.thresholds = self.checkpoint.thresholds()
         self.preprocessing = preprocessing_of(path, self.checkpoint)
@@ -125,12 +128,39 @@ class Predictor:
         return self.film_masks(*self.logits(image))
 
 
+def check_structures(path: Path, checkpoint: Checkpoint) -> None:
+    """Raise ValueError where the channels of a checkpoint are not the structures that masks are made of."""
+    if sorted(map(str, checkpoint.structures)) != sorted(STRUCTURES):
+        raise ValueError(
+            f"checkpoint {path}: its channels are {', '.join(map(str, checkpoint.structures))}, wanted {', '.join(STRUCTURES)}; "
+            "name a best.pt of train.py"
+        )
+
+
+def check_fits(path: Path, checkpoint: Checkpoint) -> None:
+    """Raise ValueError where what was fitted after a training is of another release, or lacks a part."""
+    check_fit(path, checkpoint.quality)
+    check_typical(path, checkpoint.typical)
+    own = {name: np.zeros(len(TRAITS)) for name in MASK_STRUCTURES}
+    anything = FilmTraits(own, np.zeros(len(SHAPES)))
+    try:  # what is found on no film in particular does not matter, only that something is
+        predict_quality(checkpoint.quality, anything)
+        strangeness(checkpoint.typical, anything.signs)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(
+            f"checkpoint {path}: its predicted quality, or what its training's films look like, is not understood ({error!r}); "
+            "train it anew"
+        ) from error
+
+
 def preprocessing_of(path: Path, checkpoint: Checkpoint) -> Preprocessing:
     """Return how a checkpoint's films are prepared; ValueError where it says nothing that can be done."""
     try:
         preprocessing = Preprocessing(**checkpoint.preprocessing)
-        if not 1 <= preprocessing.size <= MOST_SIZE:
-            raise TypeError(f"films of {preprocessing.size} pixels")
+        if type(preprocessing.size) is not int or not 1 <= preprocessing.size <= MOST_SIZE:
+            raise TypeError(f"size {preprocessing.size!r}, wanted a whole number of pixels from 1 to {MOST_SIZE}")
+        if preprocessing.intensity not in METHODS:
+            raise TypeError(f"intensity {preprocessing.intensity!r}, wanted one of {', '.join(METHODS)}")
     except TypeError as error:
         raise ValueError(f"checkpoint {path}: its preprocessing is not understood ({error}); train it anew") from error
     return preprocessing
@@ -155,7 +185,8 @@ def find_checkpoints(path: Path | None, runs: Path) -> list[Path]:
         return found[-1:]
     if not path.is_dir():
         return [path]
-    folds = sorted(path.glob("fold*/best.pt"), key=lambda file: int(file.parent.name.removeprefix("fold") or 0))
+    folds = [file for file in path.glob("fold*/best.pt") if re.fullmatch(r"fold\d+", file.parent.name)]
+    folds.sort(key=lambda file: int(file.parent.name.removeprefix("fold")))
     if folds or (path / "best.pt").is_file():
         return folds or [path / "best.pt"]
     raise FileNotFoundError(

@@ -8,7 +8,7 @@ from pathlib import Path
 from cli.settings import setting, settings_from_dict
 from data.ingest import ensure_phantom
 from data.intensity import METHODS
-from db.records import CONVENTIONS
+from db.records import CONVENTIONS, STRUCTURES
 from unet.checkpoint import load_checkpoint
 from unet.device import PRECISIONS
 from unet.muon import OPTIMIZERS
@@ -124,7 +124,12 @@ def base_of_weights(config: TrainConfig) -> int:
     """Return the channels of the network that --init names; ValueError where another number is asked for."""
     if config.init.is_dir():
         raise ValueError(f"--init {config.init} is a folder; name the weights, e.g. {config.init / 'best.pt'}")
-    base = load_checkpoint(config.init).model.base
+    start = load_checkpoint(config.init)
+    base = start.model.base
+    if list(start.structures) != list(STRUCTURES):
+        raise ValueError(
+            f"--init {config.init}: its channels are {', '.join(map(str, start.structures))}, wanted {', '.join(STRUCTURES)}"
+        )
     if config.base not in (None, base):
         raise ValueError(f"--base {config.base}: the weights of --init {config.init} have {base}; leave --base out")
     return base

@@ -16,6 +16,17 @@ from unet.model import UNet, UNetConfig
 
 FORMAT = "lung-segmentation checkpoint 1"
 DEFAULT_THRESHOLD = 0.5  # of a structure that no validation film shows drawn
+PLAIN = (
+    "preprocessing",
+    "training",
+    "progress",
+    "resume",
+    "temperature",
+    "threshold",
+    "quality",
+    "validation",
+    "typical",
+)
 MOST_IN_CONFIG = 4096  # no number of a network's config is larger
 
 
@@ -108,6 +119,9 @@ def _check_parts(checkpoint: Checkpoint) -> None:
     odd = sorted(name for name in wanted.keys() | got.keys() if wanted.get(name) != got.get(name))
     if odd:
         raise TypeError(f"{odd[0]}: {got.get(odd[0])} in the file, {wanted.get(odd[0])} in the network")
+    for name, kind in (("structures", list), *((name, dict) for name in PLAIN)):
+        if not isinstance(getattr(checkpoint, name), kind):
+            raise TypeError(f"{name} is a {type(getattr(checkpoint, name)).__name__}, wanted a {kind.__name__}")
     if len(checkpoint.structures) != checkpoint.model.channels_out:
         raise TypeError(f"{len(checkpoint.structures)} structures, {checkpoint.model.channels_out} channels")
     for kind, most in (("temperature", float("inf")), ("threshold", 1.0)):

@@ -233,6 +233,11 @@ def test_without_a_network_there_is_nothing_to_evaluate(tmp_path, monkeypatch, a
         evaluate.main(argv)
 
 
+def test_a_checkpoint_that_does_not_say_how_it_was_trained_is_not_evaluated(network):
+    with pytest.raises(ValueError, match="best.pt: it does not say the db, source, .*split_set of its training"):
+        evaluate.main(["--checkpoint", str(network)])
+
+
 def test_an_empty_selection_is_said(trained, tmp_path):
     query = tmp_path / "nothing.sql"
     query.write_text("SELECT image_id, mask_id FROM mask WHERE false")

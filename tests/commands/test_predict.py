@@ -69,7 +69,7 @@ def test_results_of_another_call_inside_the_searched_folder_are_no_films_either(
 
 
 def test_of_several_folds_the_first_predicts_and_says_so(network, films, tmp_path, capsys):
-    for fold in ("fold1", "fold2"):
+    for fold in ("fold1", "fold2", "fold1-backup", "fold"):
         (tmp_path / "cross" / fold).mkdir(parents=True)
         shutil.copy(network, tmp_path / "cross" / fold / "best.pt")
     assert call(tmp_path / "cross", tmp_path / "out", films) == 0

@@ -6,6 +6,7 @@ import os
 import struct
 import zlib
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,8 +17,10 @@ import predict
 from db.connection import connect_readonly
 from db.runs import find_run
 from pipeline import film_job
-from unet.checkpoint import Checkpoint, save_checkpoint
+from unet.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from unet.model import UNet, UNetConfig
+from unet.quality import COLUMNS
+from unet.traits import SHAPES, SIGNS
 
 GREY = np.random.default_rng(0).integers(0, 255, (40, 30)).astype(np.uint8)
 
@@ -240,7 +243,17 @@ def test_a_folder_whose_results_another_database_knows_is_refused(network, films
         call(network, tmp_path / "drawn", films)
 
 
-@pytest.mark.parametrize("preprocessing", [{"size": 10**6}, {"size": 32, "evil": 1}, {"size": "32"}])
+@pytest.mark.parametrize(
+    "preprocessing",
+    [
+        {"size": 10**6},
+        {"size": 32, "evil": 1},
+        {"size": "32"},
+        {"size": 32.5},
+        {"size": True},
+        {"size": 32, "intensity": 1},
+    ],
+)
 def test_a_checkpoint_that_asks_for_the_impossible_is_refused(films, tmp_path, preprocessing):
     config = UNetConfig(base=4, depth=1)
     names = ["right_lung", "left_lung", "heart"]
@@ -248,6 +261,36 @@ def test_a_checkpoint_that_asks_for_the_impossible_is_refused(films, tmp_path, p
         save_checkpoint(file, Checkpoint(config, UNet(config).state_dict(), preprocessing, {}, names))
     with pytest.raises(ValueError, match="odd.pt: its preprocessing is not understood"):
         call(tmp_path / "odd.pt", tmp_path / "out", films)
+
+
+def fitted(structures):
+    return {
+        "columns": list(COLUMNS),
+        "shapes": list(SHAPES),
+        "shape_middle": [0.0],
+        "shape_spread": [1.0],
+        **structures,
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"structures": ["a", "b", "c"]}, "its channels are a, b, c, wanted right_lung, left_lung, heart"),
+        ({"structures": ["heart", "heart", "heart"]}, "its channels are heart, heart, heart, wanted right_lung"),
+        ({"quality": fitted({"structures": {"heart": {}}})}, "its predicted quality, .* is not understood .*middle"),
+        ({"quality": fitted({"structures": {"liver": {}}})}, "its predicted quality, .* is not understood .*liver"),
+        ({"quality": fitted({"structures": [1]})}, "its predicted quality, .* is not understood"),
+        ({"typical": {"signs": list(SIGNS), "precision": []}}, "its training's films look like, is not understood"),
+    ],
+)
+def test_a_checkpoint_that_was_not_written_by_a_training_is_one_clear_error(network, films, tmp_path, change, message):
+    odd = replace(load_checkpoint(network), **change)
+    with open(tmp_path / "odd.pt", "wb") as file:
+        save_checkpoint(file, odd)
+    with pytest.raises(ValueError, match=f"odd.pt: .*{message}"):
+        call(tmp_path / "odd.pt", tmp_path / "out", films)
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_unknown_format_is_refused_before_any_film_is_done(network, films, tmp_path):

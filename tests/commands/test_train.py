@@ -24,7 +24,7 @@ from pipeline import curriculum, session
 from pipeline.train_settings import TrainConfig, complete, stored_config
 from pipeline.trained_on import bytes_trained_on
 from pipeline.training_checks import contents_hash
-from unet.checkpoint import load_checkpoint
+from unet.checkpoint import load_checkpoint, save_checkpoint
 
 ROOT = Path(__file__).parent.parent.parent
 SMALL = [
@@ -212,6 +212,15 @@ def test_fine_tuning_keeps_the_size_of_its_weights(finished, tmp_path):
     assert complete(TrainConfig(out=tmp_path, init=finished / "best.pt", preset="accurate")).base == base
     with pytest.raises(ValueError, match=f"--base {base + 1}: the weights of --init .* have {base}"):
         complete(TrainConfig(out=tmp_path, init=finished / "best.pt", base=base + 1))
+
+
+def test_weights_of_other_structures_are_not_fine_tuned(finished, tmp_path):
+    other = load_checkpoint(finished / "best.pt")
+    other.structures = other.structures[::-1]
+    with open(tmp_path / "other.pt", "wb") as file:
+        save_checkpoint(file, other)
+    with pytest.raises(ValueError, match="other.pt: its channels are heart, left_lung, right_lung, wanted right_lung"):
+        complete(TrainConfig(out=tmp_path / "run", init=tmp_path / "other.pt"))
 
 
 def test_a_used_folder_is_not_written_over(finished, phantom_db):

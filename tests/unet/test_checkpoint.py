@@ -90,6 +90,9 @@ def test_a_newer_field_is_an_error_not_a_guess(tmp_path, checkpoint):
         ({"threshold": {"heart": 1.5}}, "threshold of heart is 1.5"),
         ({"threshold": {"heart": "half"}}, "do not fit together"),
         ({"threshold": [0.5]}, "do not fit together"),
+        ({"structures": "abc"}, "structures is a str, wanted a list"),
+        ({"training": None}, "training is a NoneType, wanted a dict"),
+        ({"quality": [0.9]}, "quality is a list, wanted a dict"),
     ],
 )
 def test_a_file_that_names_a_network_it_does_not_hold_is_refused_without_building_it(
