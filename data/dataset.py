@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from data.augment import AugmentConfig, AugmentParameters, apply, draw_parameters
 from data.intensity import standardise
+from data.loading import load_record
 from data.masks import load_masks, load_unjudged, medial_half
-from data.reading import read_image
 from data.resize import Letterbox, letterbox_of, pad_to_square, shrink, to_square
 from data.writing import atomic_file
 from db.records import MASK_STRUCTURES, ImageRecord
@@ -76,7 +76,7 @@ def prepare_record(
     Where both lungs are drawn, their union is known too. with_heart: see `Batch`; of such a film the two lungs alone are
     used, and where they are not drawn apart, nothing is known.
     """
-    image = torch.from_numpy(read_image(record.path, record.photometric_interpretation))
+    image = torch.from_numpy(load_record(record))
     prepared, box = prepare(image, preprocessing)
     masks = load_masks(record)
     apart = "right_lung" in masks and "left_lung" in masks

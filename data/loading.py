@@ -8,6 +8,7 @@ import numpy as np
 
 from data.dicom import is_dicom, read_dicom
 from data.reading import read_image, require_picture
+from db.records import ImageRecord
 
 
 class LoadedFilm(NamedTuple):
@@ -31,6 +32,20 @@ def load_film(path: Path, photometric: str) -> LoadedFilm:
     image = read_image(path, photometric)
     require_picture(image, path)
     return LoadedFilm(image, None, sha256)
+
+
+def load_record(record: ImageRecord) -> np.ndarray:
+    """Read a selected film as (H, W) float32 in [0, 1], lungs dark.
+
+    ValueError where it has another size than when it was ingested: its masks and its spacing are those of that size.
+    """
+    image = read_image(record.path, record.photometric_interpretation)
+    if image.shape != (record.height, record.width):
+        raise ValueError(
+            f"{record.path}: {image.shape[1]} x {image.shape[0]} pixels, {record.width} x {record.height} when it was ingested; "
+            "bring that file back, or ingest the source again"
+        )
+    return image
 
 
 def hash_file(path: Path) -> str:

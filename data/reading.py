@@ -1,6 +1,5 @@
 """Films from files: grey levels by the stated bit depth, never by what happens to be the brightest pixel."""
 
-import struct
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,13 +74,9 @@ def _decode(path: Path) -> Image.Image:
             return upright.convert("RGB") if upright.mode in ("P", "PA") else upright
     except Image.DecompressionBombError:
         raise ValueError(f"{path}: more than {MOST_PIXELS:,} pixels; wanted a single film, scale it down") from None
-    except (
-        OSError,
-        SyntaxError,
-        EOFError,
-        ValueError,
-        struct.error,
-    ) as error:  # Pillow raises all of these on broken files
+    except MemoryError:
+        raise
+    except Exception as error:  # broken files, and broken tags in whole ones, make Pillow raise anything
         raise ValueError(
             f"{path}: unreadable or truncated image ({reason(error, path)}); copy it anew from its source"
         ) from error

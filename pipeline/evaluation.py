@@ -8,10 +8,10 @@ import numpy as np
 
 from cli.parallel import map_in_order
 from data.found_films import names_for
+from data.loading import load_record
 from data.masks import encode_mask, load_masks
 from data.measurements import measure_masks
 from data.overlay import encode_picture, heat, overlay
-from data.reading import read_image
 from data.reasons import reason
 from data.writing import atomic_file
 from db.records import ImageRecord
@@ -87,6 +87,6 @@ def write_masks(folder: Path, name: str, masks: dict[str, np.ndarray]) -> None:
 
 def _load(record: ImageRecord) -> tuple[np.ndarray, dict[str, np.ndarray]] | str:
     try:
-        return read_image(record.path, record.photometric_interpretation), load_masks(record)
-    except (ValueError, OSError) as error:
+        return load_record(record), load_masks(record)
+    except Exception as error:  # one odd film must not keep the others from being scored
         return reason(error, record.path)

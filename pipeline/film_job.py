@@ -10,7 +10,7 @@ import numpy as np
 from data.loading import LoadedFilm, hash_file, load_film
 from data.measurements import Measurement
 from data.overlay import encode_picture, overlay
-from data.reasons import one_line, reason
+from data.reasons import reason
 from data.writing import atomic_file, is_written
 from db.predictions import Done
 from db.records import MASK_STRUCTURES

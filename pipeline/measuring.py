@@ -8,11 +8,11 @@ import numpy as np
 from torch import Tensor
 
 from data.geometry import Spacing
+from data.loading import load_record
 from data.masks import load_masks
 from data.measurement_overlay import draw_measurements
 from data.measurements import Measurement, measure_masks
 from data.overlay import encode_picture
-from data.reading import read_image
 from data.resize import Letterbox
 from data.writing import atomic_file
 from db.records import ImageRecord
@@ -58,9 +58,8 @@ def measure_references(records: Iterable[ImageRecord], folder: Path) -> Iterator
     for number, record in enumerate(records):
         masks = load_masks(record)
         if number < DRAWN:
-            image = read_image(record.path, record.photometric_interpretation)
             with atomic_file(folder / f"{record.image_id}.png") as file:
-                file.write(encode_picture(draw_measurements(image, masks, record.spacing_mm)))
+                file.write(encode_picture(draw_measurements(load_record(record), masks, record.spacing_mm)))
         yield from _rows([(record, measure_masks(masks, record.spacing_mm))])
 
 

@@ -174,6 +174,19 @@ def test_a_film_that_vanished_is_listed_and_the_rest_scored(trained, phantom_db,
     assert summary["failed"] == [{"file": f"images/{film.name}", "why": why}] and summary["films"] >= 1
 
 
+def test_a_film_of_another_size_than_at_ingest_is_listed_and_the_rest_scored(trained, phantom_db, tmp_path, capsys):
+    film = phantom_db.parent / "phantom_films" / scores(trained / "evaluate-test")[0]["file"]
+    whole = film.read_bytes()
+    try:
+        Image.open(film).resize((48, 96)).save(film)
+        status = evaluate.main(["--checkpoint", str(trained), "--out", str(tmp_path / "out"), "--precision", "float32"])
+    finally:
+        film.write_bytes(whole)
+    why = "48 x 96 pixels, 96 x 96 when it was ingested; bring that file back, or ingest the source again"
+    assert status == 1 and f"failed: images/{film.name}: {why}\n" in capsys.readouterr().out
+    assert json.loads((tmp_path / "out/summary.json").read_text())["films"] >= 1
+
+
 def test_folds_are_pooled(phantom_db, small_training, tmp_path, copy_of):
     out = tmp_path / "cross"
     train.main(["--db", str(phantom_db), "--out", str(out), *small_training, "--epochs", "1", "--folds", "2"])
