@@ -22,11 +22,13 @@ from cli.command import DONE, run
 from cli.progress import track
 from cli.settings import parse_settings, setting, settings_as_dict
 from data.ingest import ensure_phantom
+from db.asked import check_asked
 from db.connection import connect_existing
 from db.records import CONVENTIONS, ImageRecord
 from db.runs import closing_run, find_run, start_run
 from db.scores import write_measurements
 from db.selection import Selection, query_text
+from db.splits import is_drawn
 from pipeline.analysis import Analysis, runs_of
 from pipeline.likeness import find_likenesses
 from pipeline.measuring import measure_references
@@ -34,6 +36,7 @@ from report.page import Block, Heading, Picture, Table, write_page
 from report.run_folder import write_csv
 
 FORMATS = ("html", "md", "json")
+USUAL_SPLIT = "seed0"
 ODD_COLUMNS = ("image_id", "source", "fact", "value", "why")
 ID_COLUMNS = ("patient_id", "file")
 
@@ -48,7 +51,7 @@ class AnalyzeConfig:
     source: tuple[str, ...] = setting(("all",), "names of the sources to describe")
     convention: str = setting("clear_field", "masks that make a film usable, for the flow", choices=CONVENTIONS)
     provenance: tuple[str, ...] = setting(("manual", "landmark", "phantom"), "whose masks count, for the flow")
-    split_set: str = setting("seed0", "name of the draw whose splits --by split shows")
+    split_set: str | None = setting(None, "name of the draw whose splits --by split shows; without it seed0")
     measure: bool = setting(
         False, "measure the stored masks of the films that the flow keeps, keep the values, draw some"
     )
@@ -64,6 +67,7 @@ def main(argv: list[str]) -> int:
     db = config.db or database_of(config.run)
     out = config.out or Path("runs") / f"analyze-{db.stem}"
     connection = connect_existing(db)
+    check_settings(connection, config)
     analysis = Analysis(connection, query_parameters(config), config.by, config.show_ids)
     rows = analysis.rows_of("cohort_images")
     if not rows:
@@ -95,8 +99,19 @@ def query_parameters(config: AnalyzeConfig) -> dict[str, str]:
         "convention": config.convention,
         "provenance": ",".join(config.provenance),
         "source": ",".join(config.source),
-        "split_set": config.split_set,
+        "split_set": config.split_set or USUAL_SPLIT,
     }
+
+
+def check_settings(connection: sqlite3.Connection, config: AnalyzeConfig) -> None:
+    """Refuse what was asked for by name and is not there, or would change nothing."""
+    asked = {"source": config.source, "provenance": config.provenance}
+    check_asked(connection, query_text("segmentation_images"), asked)
+    if config.split_set is not None and config.by != "split":
+        raise ValueError(f"--split-set {config.split_set} changes nothing without --by split")
+    if config.split_set is not None and not is_drawn(connection, config.split_set):
+        known = [row[0] for row in connection.execute("SELECT DISTINCT split_set FROM split ORDER BY split_set")]
+        raise ValueError(f"--split-set {config.split_set}: no such draw; the database has {', '.join(known) or 'none'}")
 
 
 def selected(connection: sqlite3.Connection, parameters: dict[str, str]) -> Iterator[ImageRecord]:

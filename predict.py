@@ -88,13 +88,7 @@ def main(argv: list[str]) -> int:
         raise ValueError(
             "name films or a folder of them, and a folder for the results: python predict.py FILMS --out DIR"
         )
-    if config.fix_orientation and (config.compare or config.explain):
-        raise ValueError("--fix-orientation changes nothing with --compare and --explain; turn the films before")
-    if config.region and not config.explain:
-        raise ValueError("--region changes nothing without --explain")
-    unknown = sorted(set(config.format) - set(FORMATS))
-    if unknown:
-        raise ValueError(f"--format {unknown[0]!r}: wanted some of {', '.join(FORMATS)}")
+    check_settings(config)
     keep_freed_memory()
     join()
     path = find_checkpoint(config.checkpoint, RUNS)
@@ -114,6 +108,24 @@ def main(argv: list[str]) -> int:
     config.out.mkdir(parents=True, exist_ok=True)
     with closing(first_then_others(lambda: connect(database))) as connection:
         return predict(films, predictor, network, config, connection)
+
+
+def check_settings(config: PredictConfig) -> None:
+    """Refuse settings that are not known or would change nothing."""
+    if config.compare and config.explain:
+        raise ValueError("--explain changes nothing with --compare; call them one after the other")
+    if config.fix_orientation and (config.compare or config.explain):
+        raise ValueError("--fix-orientation changes nothing with --compare and --explain; turn the films before")
+    for name in ("format", "db"):
+        if getattr(config, name) and (config.compare or config.explain):
+            raise ValueError(
+                f"--{name} changes nothing with --compare and --explain, which write a picture; leave it out"
+            )
+    if config.region and not config.explain:
+        raise ValueError("--region changes nothing without --explain")
+    unknown = sorted(set(config.format) - set(FORMATS))
+    if unknown:
+        raise ValueError(f"--format {unknown[0]!r}: wanted some of {', '.join(FORMATS)}")
 
 
 def predict(

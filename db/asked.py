@@ -4,10 +4,13 @@ import re
 import sqlite3
 from collections.abc import Mapping, Sequence
 
+from db.records import PROVENANCES
+
 
 def check_asked(connection: sqlite3.Connection, sql: str, asked: Mapping[str, Sequence[str]]) -> None:
     """Refuse what was asked for by name and cannot be had: a source that the database lacks, a parameter that the query ignores.
 
+    A provenance that no mask can have is refused too.
     asked: of the query's named parameters those that the user has set, each with its values.
     """
     code = re.sub(r"--.*", "", sql)
@@ -16,6 +19,9 @@ def check_asked(connection: sqlite3.Connection, sql: str, asked: Mapping[str, Se
             raise ValueError(
                 f"--{name} changes nothing: the query does not use :{name}; leave it out, or use it in the query"
             )
+    odd = [name for name in asked.get("provenance", ()) if name not in PROVENANCES]
+    if odd:
+        raise ValueError(f"--provenance {','.join(odd)}: no such provenance; wanted some of {', '.join(PROVENANCES)}")
     known = {row["name"] for row in connection.execute("SELECT name FROM source")}
     unknown = [name for name in asked.get("source", ()) if name not in known and name != "all"]
     if unknown:

@@ -99,6 +99,10 @@ def complete(config: TrainConfig) -> TrainConfig:
         raise ValueError(f"--blend {config.blend}: wanted more than 0 and at most 1")
     if config.init is None and config.blend != TrainConfig.blend:
         raise ValueError(f"--blend {config.blend} changes nothing without --init")
+    if config.init is not None and config.phantom_epochs:
+        raise ValueError(
+            f"--phantom-epochs {config.phantom_epochs} changes nothing with --init: its weights have learnt more"
+        )
     if config.init is not None:
         config = replace(config, base=base_of_weights(config))
     if config.overfit_batch:

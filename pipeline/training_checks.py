@@ -28,6 +28,11 @@ def check_counts(records: list, counts: Counter, config: TrainConfig) -> None:
         raise ValueError(
             f"--leave-out {','.join(config.leave_out)} leaves none of the {len(records)} films to train on; leave out fewer"
         )
+    if config.train_films > counts["train"]:
+        raise ValueError(
+            f"--train-films {config.train_films}: there are {counts['train']} films to train on; ask for fewer, or leave it out "
+            "to train on all"
+        )
     patients = len({record.patient_id for record in records})
     for split in ("train", "val"):
         if not counts[split]:

@@ -387,6 +387,24 @@ def test_no_identifier_of_a_patient_is_in_the_cohort_report_unless_asked_for(pha
     assert named(tmp_path / "b")
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--source", "phantom,betta"), "--source betta: no such source; the database has phantom"),
+        (
+            ("--provenance", "manul"),
+            "--provenance manul: no such provenance; wanted some of manual, landmark, model, phantom",
+        ),
+        (("--by", "split", "--split-set", "seed77"), "--split-set seed77: no such draw; the database has .*seed9"),
+        (("--split-set", "seed9"), "--split-set seed9 changes nothing without --by split"),
+    ],
+)
+def test_names_that_mean_nothing_are_not_passed_over(trained, phantom_db, tmp_path, words, message):
+    with pytest.raises(ValueError, match=message):
+        analyze.main(["--db", str(phantom_db), "--out", str(tmp_path / "a"), *words])
+    assert not (tmp_path / "a").exists()
+
+
 def test_a_wrong_group_names_the_known_ones(phantom_db, tmp_path):
     with pytest.raises(ValueError, match="--by shoe: no such column; known are .*sex"):
         analyze.main(["--db", str(phantom_db), "--by", "shoe", "--out", str(tmp_path / "a")])

@@ -131,6 +131,9 @@ def test_films_of_another_call_keep_their_pictures_whatever_its_settings(network
     [
         (("--fix-orientation", "--compare"), "--fix-orientation changes nothing with --compare"),
         (("--fix-orientation", "--explain", "heart"), "--fix-orientation changes nothing with --compare and --explain"),
+        (("--compare", "--explain", "heart"), "--explain changes nothing with --compare"),
+        (("--compare", "--format", "rle"), "--format changes nothing with --compare and --explain"),
+        (("--explain", "heart", "--db", "z.sqlite"), "--db changes nothing with --compare and --explain"),
         (("--region", "1,1,5,5"), "--region changes nothing without --explain"),
     ],
 )

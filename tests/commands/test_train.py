@@ -180,6 +180,12 @@ def test_masks_without_a_pixel_are_warned_of(phantom_db, tmp_path, capsys, monke
         (["--provenance", "model"], "finds no film"),
         (["--query", "every_image", "--provenance", "model"], "--provenance changes nothing: the query does not use"),
         (["--query", "every_image"], "none of the .* films that every_image selects has a mask to learn from"),
+        (
+            ["--provenance", "manul,phantom"],
+            "--provenance manul: no such provenance; wanted some of manual, landmark, model",
+        ),
+        (["--train-films", "900"], r"--train-films 900: there are \d\d films to train on; ask for fewer"),
+        (["--init", "none.pt", "--phantom-epochs", "6"], "--phantom-epochs 6 changes nothing with --init"),
         (["--blend", "0.5"], "--blend 0.5 changes nothing without --init"),
         (["--init", "."], "--init . is a folder; name the weights, e.g. best.pt"),
         (["--query", "no such.sql"], "no such file and no named query"),
