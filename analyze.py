@@ -32,6 +32,7 @@ from db.splits import is_drawn
 from pipeline.analysis import Analysis, runs_of
 from pipeline.likeness import find_likenesses
 from pipeline.measuring import measure_references
+from report.cohort import GROUPINGS, check_group
 from report.page import Block, Heading, Picture, Table, write_page
 from report.run_folder import write_csv
 
@@ -47,7 +48,7 @@ class AnalyzeConfig:
 
     db: Path | None = setting(None, "database of films; without it that of --run, or the embedded phantom films")
     run: Path | None = setting(None, "folder of an evaluation whose scores to show by group")
-    by: str = setting("sex", "column to group by: sex, source, view, modality, patient_position, finding ...")
+    by: str = setting("sex", f"column to group by: {', '.join(GROUPINGS)}; with --show-ids also what names patients")
     source: tuple[str, ...] = setting(("all",), "names of the sources to describe")
     convention: str = setting("clear_field", "masks that make a film usable, for the flow", choices=CONVENTIONS)
     provenance: tuple[str, ...] = setting(("manual", "landmark", "phantom"), "whose masks count, for the flow")
@@ -57,7 +58,9 @@ class AnalyzeConfig:
     )
     likenesses: bool = setting(False, "open every film and look for the same picture in another file")
     format: str = setting("html", "html (with its Markdown twin), md or json", choices=FORMATS)
-    show_ids: bool = setting(False, "name patients and files in the list of rows to look at")
+    show_ids: bool = setting(
+        False, "name patients and files in the list of rows to look at, and let --by name patients"
+    )
     out: Path | None = setting(None, "folder for the results; without it runs/analyze-NAME_OF_DATABASE")
 
 
@@ -105,6 +108,7 @@ def query_parameters(config: AnalyzeConfig) -> dict[str, str]:
 
 def check_settings(connection: sqlite3.Connection, config: AnalyzeConfig) -> None:
     """Refuse what was asked for by name and is not there, or would change nothing."""
+    check_group(config.by, config.show_ids)
     asked = {"source": config.source, "provenance": config.provenance}
     check_asked(connection, query_text("segmentation_images"), asked)
     if config.split_set is not None and config.by != "split":

@@ -20,6 +20,12 @@ FACTS = (
     ("row_spacing_mm", "pixel spacing"),
     ("study_date", "study date"), ("offset_days", "days since first event"), ("findings", "findings"),
 )  # fmt: skip
+GROUPINGS = (
+    "sex", "age_group", "source", "view", "modality", "patient_position", "body_part", "photometric", "split", "masks",
+    "row_spacing_mm", "column_spacing_mm", "rows", "columns", "finding",
+)  # fmt: skip
+NAMING = ("patient_id", "study_id", "image_id", "study_date", "offset_days", "age_years", "findings")
+"""What tells persons from each other more than groups: `findings` are all the words that a source has for one film."""
 CATEGORIES = (
     ("sex", "sex"),
     ("view", "view position"),
@@ -183,10 +189,18 @@ def first_films(rows: Rows) -> list[dict]:
     return list(first.values())
 
 
+def check_group(by: str, show_ids: bool) -> None:
+    """Refuse a column that is not there, and one that tells persons from each other where nobody asked for identifiers."""
+    if by in GROUPINGS or (by in NAMING and show_ids):
+        return
+    why = "tells persons from each other, which needs --show-ids" if by in NAMING else "no such column"
+    raise ValueError(f"--by {by}: {why}; known are {', '.join(GROUPINGS)}")
+
+
 def group_rows(rows: Rows, by: str) -> dict[str, list[dict]]:
     """Group rows by a column; for `finding` a row is in the group of each of its findings, the six most frequent."""
     if not rows or (by not in rows[0] and by != "finding"):
-        known = ", ".join([*rows[0], "finding"]) if rows else "none: there are no rows"
+        known = ", ".join(GROUPINGS) if rows else "none: there are no rows"
         raise ValueError(f"--by {by}: no such column; known are {known}")
     if by != "finding":
         return {str(key): group for key, group in sorted(_grouped(rows, lambda row: _level(row[by])).items())}

@@ -9,11 +9,15 @@ import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from data.writing import atomic_file
 
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#666666"  # Okabe & Ito 2008
 DPI = 110
+matplotlib.rcParams["text.parse_math"] = (
+    False  # findings and names are words of the data: a $ in them begins no formula
+)
 
 
 class Chart(NamedTuple):
@@ -22,6 +26,13 @@ class Chart(NamedTuple):
     figure: Figure
     columns: Sequence[str]
     rows: Sequence[Sequence]
+
+
+class PlainLogFormatter(LogFormatter):
+    """Labels of a logarithmic axis as plain numbers, where matplotlib writes formulas."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""
 
 
 def new_figure(
@@ -62,6 +73,8 @@ def curves_figure(history: Sequence[dict]) -> Figure:
     left.plot(epochs, [row["train_loss"] for row in history], color=BLUE, label="training (augmented)")
     left.plot(epochs, [row["val_loss"] for row in history], color=ORANGE, label="validation")
     left.set(xlabel="epoch", ylabel="Dice + BCE loss", yscale="log")
+    for which in ("major", "minor"):
+        getattr(left.yaxis, f"set_{which}_formatter")(PlainLogFormatter())
     left.legend(frameon=False)
     for structure, colour in (("lungs", BLUE), ("heart", RED)):
         values = [row[f"val_dice_{structure}"] for row in history]

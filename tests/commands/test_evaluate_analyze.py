@@ -17,6 +17,7 @@ import train
 from db.connection import connect
 from db.runs import find_run
 from pipeline.analysis import Analysis
+from report.cohort import GROUPINGS, NAMING, check_group, group_rows
 from report.page import Heading, Table, Text
 from unet.checkpoint import load_checkpoint, save_checkpoint
 from unet.metrics import count, dice
@@ -408,6 +409,24 @@ def test_names_that_mean_nothing_are_not_passed_over(trained, phantom_db, tmp_pa
 def test_a_wrong_group_names_the_known_ones(phantom_db, tmp_path):
     with pytest.raises(ValueError, match="--by shoe: no such column; known are .*sex"):
         analyze.main(["--db", str(phantom_db), "--by", "shoe", "--out", str(tmp_path / "a")])
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("column", ["patient_id", "study_id", "image_id", "study_date", "offset_days", "findings"])
+def test_what_names_patients_groups_nothing_unless_names_are_asked_for(phantom_db, tmp_path, column):
+    words = ["--db", str(phantom_db), "--by", column, "--out", str(tmp_path / "a"), "--format", "md"]
+    with pytest.raises(ValueError, match=f"--by {column}: .* needs --show-ids; known are ") as refused:
+        analyze.main(words)
+    assert "_id" not in str(refused.value).split("known are")[1] and not (tmp_path / "a").exists()
+
+
+def test_every_grouping_is_one_and_with_show_ids_patients_are_too(phantom_db):
+    with closing(connect(phantom_db)) as connection:
+        rows = Analysis(connection, PARAMETERS, "sex", False).rows_of("cohort_images")
+    assert {*GROUPINGS, *NAMING} == {*rows[0], "finding"}
+    for column in (*GROUPINGS, *NAMING):
+        check_group(column, show_ids=True)
+        group_rows(rows, column)
 
 
 def test_an_evaluation_is_never_held_against_itself(trained, phantom_db, tmp_path, capsys):

@@ -15,6 +15,7 @@ from report.agreement import (
 )
 from report.cohort import cohort_sentence, finding_table, group_rows, table_one
 from report.cohort_figures import age_figure, finding_figure, missing_figure
+from report.figures import curves_figure, figure_bytes
 from report.gaps import dependence_table, missing_table
 from report.relations import (
     contrasts,
@@ -75,6 +76,25 @@ def test_a_radiologists_own_words_about_one_person_are_not_shown():
     assert list(group_rows(rows, "finding")) == ["nodule"]
     assert not any("MC_0113" in str(row) for row in finding_figure(rows).rows)
     assert finding_figure(rows[2:]) is None and finding_figure([film()]) is None, "no empty axes"
+
+
+def test_a_finding_that_looks_like_a_formula_is_drawn_as_it_stands():
+    rows = [film(f"p{i}", findings=r"$\frac$|costs 3 $ and 4 $|nodule_") for i in range(3)]
+    chart = finding_figure(rows)
+    assert figure_bytes(chart.figure).startswith(b"\x89PNG")
+    assert [cell for cell in chart.rows[0] if cell == r"$\frac$"]
+
+
+def test_the_losses_of_a_training_are_labelled_without_formulas():
+    history = [
+        {"epoch": n, "train_loss": 2.0 / n, "val_loss": 1.5 / n, "val_dice_lungs": 0.9, "val_dice_heart": None}
+        for n in range(1, 30)
+    ]
+    figure = curves_figure(history)
+    figure_bytes(figure)
+    axis = figure.axes[0].yaxis
+    labels = [label.get_text() for label in (*axis.get_majorticklabels(), *axis.get_minorticklabels())]
+    assert "1" in labels and not any("$" in label for label in labels)
 
 
 def test_the_sentence_counts_every_patient_once():
