@@ -52,7 +52,11 @@ class AnalyzeConfig:
     source: tuple[str, ...] = setting(("all",), "names of the sources to describe")
     convention: str = setting("clear_field", "masks that make a film usable, for the flow", choices=CONVENTIONS)
     provenance: tuple[str, ...] = setting(("manual", "landmark", "phantom"), "whose masks count, for the flow")
-    split_set: str | None = setting(None, "name of the draw whose splits --by split shows; without it seed0")
+    split_set: str | None = setting(
+        None,
+        "name of the draw whose splits --by split shows; without it that of --run's network (of several folds each film's own), "
+        f"without --run {USUAL_SPLIT}",
+    )
     measure: bool = setting(
         False, "measure the stored masks of the films that the flow keeps, keep the values, draw some"
     )
@@ -71,13 +75,14 @@ def main(argv: list[str]) -> int:
     out = config.out or Path("runs") / f"analyze-{db.stem}"
     connection = connect_existing(db)
     check_settings(connection, config)
-    analysis = Analysis(connection, query_parameters(config), config.by, config.show_ids)
-    rows = analysis.rows_of("cohort_images")
+    evaluation = None if config.run is None else evaluation_of(connection, config.run)
+    parameters = query_parameters(config, split_set_of(connection, config))
+    analysis = Analysis(connection, parameters, config.by, config.show_ids)
+    rows = analysis.cohort(evaluation)
     if not rows:
         raise ValueError(
             f"no image of source {', '.join(config.source)} in the database; see `python -m data.ingest --help`"
         )
-    evaluation = None if config.run is None else evaluation_of(connection, config.run)
     out.mkdir(parents=True, exist_ok=True)
     run_id = start_run(connection, "analyze", out, settings_as_dict(config))
     with closing_run(connection, run_id):
@@ -96,14 +101,25 @@ def main(argv: list[str]) -> int:
     return DONE
 
 
-def query_parameters(config: AnalyzeConfig) -> dict[str, str]:
-    """Return the named parameters that the queries use."""
+def query_parameters(config: AnalyzeConfig, split_set: str | None) -> dict[str, str]:
+    """Return the named parameters that the queries use; split_set None: no film is in any split."""
     return {
         "convention": config.convention,
         "provenance": ",".join(config.provenance),
         "source": ",".join(config.source),
-        "split_set": config.split_set or USUAL_SPLIT,
+        "split_set": split_set or "",
     }
+
+
+def split_set_of(connection: sqlite3.Connection, config: AnalyzeConfig) -> str | None:
+    """Return the draw whose splits are shown: the one asked for, that of --run's network, or the usual one.
+
+    None where the networks of --run have not one draw that the database knows: their films' own splits are with the scores.
+    """
+    if config.split_set is not None or config.run is None:
+        return config.split_set or USUAL_SPLIT
+    drawn = {*summary_of(config.run).get("split_sets", ())}
+    return next(iter(drawn)) if len(drawn) == 1 and all(is_drawn(connection, name) for name in drawn) else None
 
 
 def check_settings(connection: sqlite3.Connection, config: AnalyzeConfig) -> None:
@@ -113,9 +129,11 @@ def check_settings(connection: sqlite3.Connection, config: AnalyzeConfig) -> Non
     check_asked(connection, query_text("segmentation_images"), asked)
     if config.split_set is not None and config.by != "split":
         raise ValueError(f"--split-set {config.split_set} changes nothing without --by split")
-    if config.split_set is not None and not is_drawn(connection, config.split_set):
+    split_set = config.split_set or USUAL_SPLIT
+    needed = config.split_set is not None or config.by == "split" and config.run is None
+    if needed and not is_drawn(connection, split_set):
         known = [row[0] for row in connection.execute("SELECT DISTINCT split_set FROM split ORDER BY split_set")]
-        raise ValueError(f"--split-set {config.split_set}: no such draw; the database has {', '.join(known) or 'none'}")
+        raise ValueError(f"--split-set {split_set}: no such draw; the database has {', '.join(known) or 'none'}")
 
 
 def selected(connection: sqlite3.Connection, parameters: dict[str, str]) -> Iterator[ImageRecord]:
@@ -128,10 +146,15 @@ def database_of(run_folder: Path | None) -> Path:
     """Return the database that an evaluation used, or without one the embedded films'."""
     if run_folder is None:
         return ensure_phantom()
+    return Path(summary_of(run_folder)["db"])
+
+
+def summary_of(run_folder: Path) -> dict:
+    """Return what evaluate.py wrote of itself into its folder."""
     path = run_folder / "summary.json"
     if not path.is_file():
         raise FileNotFoundError(f"--run {run_folder}: no summary.json there; name the folder that evaluate.py wrote")
-    return Path(json.loads(path.read_text(encoding="utf-8"))["db"])
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def evaluation_of(connection: sqlite3.Connection, folder: Path) -> int:

@@ -53,6 +53,14 @@ class Analysis:
         """Run a named query of db/queries and return its rows."""
         return [dict(row) for row in run_query(self.connection, query_text(query), {**self.parameters, **more})]
 
+    def cohort(self, evaluation: int | None) -> list[dict]:
+        """Return the rows of cohort_images.sql; where no draw is asked for, with the splits that an evaluation's networks had."""
+        rows = self.rows_of("cohort_images")
+        if self.parameters["split_set"] or evaluation is None:
+            return rows
+        own = {score["image_id"]: score["split"] for score in self.rows_of("scores_by_film", run_id=evaluation)}
+        return [{**row, "split": own.get(row["image_id"])} for row in rows]
+
     def draw(self, name: str, chart: Chart | None, caption: str, source: str) -> None:
         """Add a figure with its numbers, unless there is nothing to draw."""
         if chart is not None:
@@ -174,7 +182,7 @@ class Analysis:
         """
         films = {row["image_id"]: row for row in rows}
         scores = self.rows_of("scores_by_film", run_id=run_id)
-        scores = [{**films[score["image_id"]], **score} for score in scores if score["image_id"] in films]
+        scores = [{**score, **films[score["image_id"]]} for score in scores if score["image_id"] in films]
         self.page.add(Heading("How well the masks agree, by group"), score_table(scores, self.by))
         gaps = gap_table(scores)
         if gaps is not None:

@@ -60,6 +60,7 @@ def write_results(
     summary = {
         **facts,
         "checkpoints": [str(predictor.path) for predictor in predictors],
+        "split_sets": [predictor.checkpoint.training["split_set"] for predictor in predictors],
         "failed": [{"file": record.file, "why": reason} for record, reason in failures],
         **summarise_results(results, predictors, groups),
         "against": {name: {"films": c.films, **c.difference._asdict(), "p": c.p} for name, c in comparisons.items()},

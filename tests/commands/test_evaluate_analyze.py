@@ -4,6 +4,7 @@ import csv
 import html.parser
 import json
 import shutil
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import evaluate
 import train
 from db.connection import connect
 from db.runs import find_run
+from db.splits import draw_split
 from pipeline.analysis import Analysis
 from report.cohort import GROUPINGS, NAMING, check_group, group_rows
 from report.page import Heading, Table, Text
@@ -297,7 +299,39 @@ def test_scores_are_grouped_by_whatever_the_cohort_is_grouped_by(evaluated, tmp_
     )
     blocks = json.loads((tmp_path / "a/report.json").read_text())["blocks"]
     tables = [block for block in blocks if block.get("source") == "db/queries/scores_by_film.sql"]
-    assert "split" in tables[0]["columns"] and {row[1] for row in tables[0]["rows"]} <= {"test", "not stated"}
+    assert "split" in tables[0]["columns"]
+    own = Counter((row["structure"], row["split"]) for row in scores(evaluated))
+    assert {(row[0], row[1]): row[2] for row in tables[0]["rows"]} == own and len({split for _, split in own}) == 3
+
+
+def test_splits_are_those_of_the_network_that_was_evaluated_unless_others_are_asked_for(
+    evaluated, phantom_db, tmp_path, copy_of
+):
+    """The usual draw is another one, in which the same films have other splits."""
+    db = copy_of(phantom_db, tmp_path / "films.sqlite")
+    with closing(connect(db)) as connection:
+        draw_split(connection, 0)
+
+    def columns(*words):
+        folder = tmp_path / "-".join(map(str, words)).replace("/", "-")
+        assert analyze.main(["--db", str(db), "--by", "split", "--out", str(folder), "--format", "json", *words]) == 0
+        blocks = json.loads((folder / "report.json").read_text())["blocks"]
+        table = next(block for block in blocks if block.get("columns", [""])[-1] == "SMD")
+        return dict(zip(table["columns"], table["rows"][0], strict=True))
+
+    usual, own = columns(), columns("--run", str(evaluated))
+    assert columns("--split-set", "seed0", "--run", str(evaluated)) == usual != own
+    assert columns("--split-set", "seed9") == own
+    older = tmp_path / "older"
+    older.mkdir()
+    summary = json.loads((evaluated / "summary.json").read_text())
+    assert summary.pop("split_sets") == ["seed9"]
+    (older / "summary.json").write_text(json.dumps(summary))  # of an older release, which did not name the draw
+    with closing(connect(db)) as connection:
+        connection.execute("UPDATE run SET folder = ? WHERE folder = ?", (str(older), str(evaluated)))
+    counts = Counter(row["split"] for row in read_csv(evaluated / "films.csv"))
+    known = columns("--run", str(older))
+    assert {split: known[split] for split in counts} == counts and known["all"] == own["all"]
 
 
 def test_a_run_has_its_measurements_held_against_reference_and_exact_values(evaluated, tmp_path):
@@ -397,6 +431,7 @@ def test_no_identifier_of_a_patient_is_in_the_cohort_report_unless_asked_for(pha
             "--provenance manul: no such provenance; wanted some of manual, landmark, model, phantom",
         ),
         (("--by", "split", "--split-set", "seed77"), "--split-set seed77: no such draw; the database has .*seed9"),
+        (("--by", "split"), "--split-set seed0: no such draw; the database has .*seed9"),
         (("--split-set", "seed9"), "--split-set seed9 changes nothing without --by split"),
     ],
 )
