@@ -15,6 +15,7 @@ from PIL import Image
 from data import reading
 from data.loading import load_film
 from db.connection import connect
+from db.records import STRUCTURES
 from unet.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from unet.model import UNet, UNetConfig
 
@@ -124,7 +125,8 @@ def test_a_film_of_changed_bytes_is_read_or_refused(ending, tmp_path, monkeypatc
 def test_a_checkpoint_of_changed_bytes_is_refused_or_sound(tmp_path):
     path, config = tmp_path / "best.pt", UNetConfig(base=2, depth=1)
     with open(path, "wb") as file:
-        save_checkpoint(file, Checkpoint(config, UNet(config).state_dict(), {"size": 32}, {}, ["right_lung"]))
+        save_checkpoint(file, Checkpoint(config, UNet(config).state_dict(), {"size": 32}, {}, list(STRUCTURES)))
+    load_checkpoint(path)  # unchanged it is sound, so that what follows can reach past the first check
     for content in mutations(path.read_bytes(), SECONDS):
         path.write_bytes(content)
         try:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.augment import AugmentConfig, apply, draw_parameters, warp
+from data.augment import PROBABILITIES, AugmentConfig, apply, draw_parameters, warp
 
 OFF = AugmentConfig(**dict.fromkeys((field.name for field in dataclasses.fields(AugmentConfig)), 0.0))
 
@@ -104,3 +104,19 @@ def test_a_scaled_augmentation_goes_as_far_as_told_and_never_past_what_is_possib
         and wild.scale == 0.6
         and wild.contrast == 0.9
     )
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(AugmentConfig)])
+def test_every_change_does_something_alone(name):
+    y, x = torch.meshgrid(torch.linspace(0, 1, 40), torch.linspace(0, 1, 48), indexing="ij")
+    images = (0.3 + 0.4 * x * y + 0.2 * ((x - 0.4) ** 2 + (y - 0.6) ** 2 < 0.05)).expand(8, 1, -1, -1)
+    config = dataclasses.replace(OFF, **{name: 1.0 if name in PROBABILITIES else getattr(AugmentConfig(), name)})
+    assert (apply(images, images, draw(config, batch=8))[0] - images).abs().max() > 0.01
+
+
+def test_changes_go_as_far_as_told():
+    usual = draw(AugmentConfig(), batch=2000)
+    turned = draw(dataclasses.replace(OFF, rotate_degrees=10.0), batch=2000).affine
+    degrees = torch.rad2deg(torch.atan2(turned[:, 1, 0], turned[:, 0, 0])).abs()
+    for most, drawn in ((10.0, degrees), (0.02, usual.bend.abs()), (0.6, usual.gamma.log().abs())):
+        assert 0.95 * most < drawn.max() <= most * 1.0001

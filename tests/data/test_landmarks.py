@@ -222,3 +222,20 @@ def test_the_values_beside_a_film_have_both_sides_in_one_line_and_a_lone_one_in_
     assert "lung height 40 / 40 px" in both and any(text.startswith("lung area ratio 1.000") for text in both)
     assert not any("px2" in text for text in both)
     assert "left lung height 40 px" in captions({"left_lung": lung, "heart": heart}, None)
+
+
+def test_every_value_by_hand():
+    """Pixels of 0.5 x 2 mm, two lungs that differ, a heart off the middle: an exchanged axis, side or sign changes a value."""
+    right, left, heart = (np.zeros((80, 140), bool) for _ in range(3))
+    right[5, 29:31] = right[6:50, 20:50] = right[50:60, 20:24] = right[50:54, 44:50] = True
+    left[7:58, 80:116] = left[58:64, 112:116] = left[60:64, 116:120] = True
+    heart[30:70, 55:90] = True
+    left &= ~heart
+    masks = {"right_lung": right, "left_lung": left, "heart": heart}
+    got = {name: measurement.value for name, measurement in named(masks, (0.5, 2.0)).items()}
+    assert got["right_lung_width_mm"] == 60 and got["lung_area_ratio"] == right.sum() / left.sum()
+    assert (got["heart_right_of_midline_mm"], got["heart_left_of_midline_mm"]) == (20, 50)
+    assert (got["right_apex_to_dome_mm"], got["right_dome_height_mm"], got["dome_level_difference_mm"]) == (22.5, 5, 4)
+    assert got["mediastinal_width_mm"] == 60
+    assert got["thorax_tilt_deg"] == pytest.approx(np.degrees(np.arctan2(1, 136)))
+    assert (got["internal_thoracic_diameter_mm"], got["thorax_width_mm"]) == (192, 200)

@@ -5,10 +5,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from data.loading import LoadedFilm
 from data.resize import letterbox_of, to_square
+from pipeline.film_job import FilmJob
 from pipeline.film_view import UNLIKE, view_film
 from pipeline.predictor import Predictor
+from unet.quality import Quality
 from unet.traits import film_shape
 from unet.typical import fit_typical
 
@@ -116,3 +120,18 @@ def test_without_the_trainings_shapes_nothing_is_claimed(reader, film):
     plain = Reader()
     view = view_film(plain, np.ascontiguousarray(np.rot90(film)), None, fix_orientation=True)
     assert view.strangeness is None and view.remarks == ()
+
+
+def test_written_masks_lie_on_the_film_as_stored(reader, film, tmp_path):
+    stored = np.ascontiguousarray(np.rot90(film, -1))
+    job = FilmJob(reader, tmp_path, "network", "MONOCHROME2", fix_orientation=True)
+    job.predict(LoadedFilm(stored, None, "hash"), "a.png", "a")
+    left = np.asarray(Image.open(tmp_path / "masks/left_lung/a.png")) > 0
+    assert left.any() and np.array_equal(left, np.abs(stored - GREY["left_lung"]) < 0.04)
+
+
+def test_a_low_predicted_dice_calls_for_a_review(film, monkeypatch):
+    quality = {"lungs": Quality(0.62, True), "heart": Quality(0.95, False)}
+    monkeypatch.setattr("pipeline.film_view.predict_quality", lambda fit, traits: quality)
+    view = view_film(Reader(), film, None, False)
+    assert view.review == ("predicted Dice of the lungs 0.62",) and view.predicted_dice == 0.62

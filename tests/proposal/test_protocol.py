@@ -8,7 +8,7 @@ from proposal.protocol import main
 
 SMALLEST = (
     "--first-people 6 --second-people 6 --test-people 6 --external-people 6 --pair-people 2 --pretraining-steps 2 --steps 2 "
-    "--seeds 2 --replicates 20"
+    "--seeds 2 --replicates 100"
 )
 
 

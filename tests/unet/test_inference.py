@@ -1,6 +1,6 @@
 import torch
 
-from unet.inference import TEST_TIME_VIEWS, predict_logits, predict_views
+from unet.inference import TEST_TIME_VIEWS, _turn, predict_logits, predict_views
 from unet.model import UNet, UNetConfig
 
 
@@ -29,3 +29,13 @@ def test_every_view_comes_back_to_where_it_was():
     assert torch.equal(views[0], image)
     inner = (slice(None), slice(None), slice(None), slice(8, -8), slice(8, -8))
     assert (views - image)[inner].abs().max() < 0.03
+
+
+def test_a_turn_is_counter_clockwise_and_a_zoom_enlarges():
+    image = torch.zeros(1, 1, 65, 129)
+    image[..., 32, 84] = 1.0  # 20 pixels right of the centre
+
+    def brightest(planes):
+        return divmod(int(planes.flatten().argmax()), 129)
+
+    assert brightest(_turn(image, 90.0, 1.0)) == (12, 64) and brightest(_turn(image, 0.0, 2.0)) == (32, 104)

@@ -133,3 +133,13 @@ def test_the_fit_is_plain_numbers():
         return all(plain(part) for part in value) if isinstance(value, list) else type(value) in (int, float, str)
 
     assert plain(fit_on(20))
+
+
+def test_usual_are_the_shapes_of_films_as_they_are():
+    def film(shape):
+        return FilmTraits({"lungs": np.zeros(len(TRAITS))}, np.full(len(SHAPES), shape))
+
+    fit = fit_quality(
+        [film(0.0)] * 10 + [film(1.0)] * 20, [{"lungs": 0.95}] * 30, [*range(10), *range(10), *range(10)], 10
+    )
+    assert fit["shape_middle"] == [0.0] * len(SHAPES)

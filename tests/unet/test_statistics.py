@@ -236,3 +236,19 @@ def test_icc_equals_the_anova_of_statsmodels():
     expected = (between - error) / (between + error + 2 * (reader - error) / 10)
     result = agreement.icc_2_1(A, B)
     assert result.value == pytest.approx(expected, abs=1e-9) and result.low < result.value < result.high
+
+
+def test_statistics_equal_values_that_scipy_and_statsmodels_once_gave():
+    """For whoever has neither installed; the tests above try many more."""
+    a, b = [0.42, 0.51, 0.47, 0.55, 0.60, 0.39, 0.48, 0.53, 0.44, 0.58], [0.40, 0.44, 0.49, 0.52, 0.41, 0.47, 0.43]
+    found = association.compare_groups(a, b)
+    assert (found.difference.low, found.difference.high) == pytest.approx((-0.01296914, 0.10411200), abs=1e-8)
+    assert found.effect.value == pytest.approx(0.71630443, abs=1e-8)
+    assert agreement.wilson(7, 23)[1:] == pytest.approx((0.15604024, 0.50865756), abs=1e-8)
+    assert agreement.cohen_kappa(20, 5, 3, 30) == pytest.approx((0.71603427, 0.53402394, 0.89804460), abs=1e-8)
+    v, p = association.independence_p([[12, 30, 8], [25, 20, 15]])
+    assert (v, p) == pytest.approx((0.26720471, 0.01970447), abs=1e-8)
+    quantiles = [distributions.t_quantile(0.975, df) for df in (1, 7, 30)]
+    assert quantiles == pytest.approx([12.70620474, 2.36462425, 2.04227246], abs=1e-8)
+    assert distributions.t_two_sided(2.5, 9) == pytest.approx(0.03386183, abs=1e-8)
+    assert distributions.f_quantile(0.975, 5, 9) == pytest.approx(4.48441131, abs=1e-8)

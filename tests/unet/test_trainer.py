@@ -4,7 +4,7 @@ import torch
 from unet.ema import WeightAverage
 from unet.model import UNet, UNetConfig
 from unet.schedule import learning_rate
-from unet.trainer import Hyperparameters, Trainer
+from unet.trainer import Hyperparameters, Trainer, Validation
 
 CPU = torch.device("cpu")
 
@@ -123,3 +123,21 @@ def test_learning_rate_warms_up_peaks_and_falls_to_a_hundredth():
     assert rates[0] == pytest.approx(0.05) and rates[9] == rates[10] == max(rates) == 0.5
     assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
     assert rates[-1] == pytest.approx(0.005)
+
+
+def test_the_score_is_the_mean_of_both_and_each_reads_its_own_plane():
+    assert Validation(0.5, 0.9, 0.7, ()).score == pytest.approx(0.8)
+    trainer = make()
+    for parameter in trainer.average.model.head.parameters():
+        parameter.zero_()
+    trainer.average.model.head.bias.fill_(0.5)
+    masks = torch.ones(1, 4, 32, 32)
+    masks[:, 2] = 0
+    found = trainer.validate([(torch.rand(1, 1, 32, 32), masks, torch.ones(1, 4))])
+    assert (found.dice_lungs, found.dice_heart) == (1, 0)
+
+
+def test_a_gradient_is_clipped():
+    trainer = make(dice_weight=1e6)
+    trainer.train_step(*next(batches(1)))
+    assert sum(parameter.grad.square().sum() for parameter in trainer.model.parameters()).sqrt() < 5.001

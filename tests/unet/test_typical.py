@@ -70,3 +70,8 @@ def test_a_fit_of_other_numbers_is_refused():
     check_typical(Path("best.pt"), {})
     with pytest.raises(ValueError, match="best.pt.*another release"):
         check_typical(Path("best.pt"), {**fit, "signs": ["a"]})
+
+
+def test_a_training_film_without_a_mask_is_left_out_of_the_fit():
+    films = list(np.random.default_rng(12).normal(size=(40, len(SIGNS))))
+    assert fit_typical([*films, np.full(len(SIGNS), np.nan)], []) == fit_typical(films, [])

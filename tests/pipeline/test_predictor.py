@@ -1,0 +1,49 @@
+"""A network in use: calibration, views, and which checkpoint is meant."""
+
+import os
+import shutil
+
+import numpy as np
+import torch
+
+from data.resize import letterbox_of
+from pipeline.predictor import Predictor, find_checkpoints
+from unet.traits import TRAITS
+
+
+def test_masks_and_traits_come_from_the_calibrated_mean_of_the_views(network):
+    predictor = Predictor(network, "cpu", "float32")
+    predictor.checkpoint.temperature = {"heart": 4.0}
+    logits = torch.full((2, 3, 32, 32), -9.0)
+    logits[0, 2, 8:24, 8:24], logits[1, 2, 8:24, 8:24] = (
+        1.0,
+        3.0,
+    )  # 0.88 raw, 0.62 calibrated, the first view alone 0.56
+    box = letterbox_of(torch.ones(32, 32), 32)
+    for threshold, found in ((0.7, False), (0.6, True)):
+        predictor.thresholds["heart"] = threshold
+        assert predictor.film_masks(logits, box)["heart"].any() == found
+        assert predictor.traits(logits).own["heart"][TRAITS.index("missing")] == (not found)
+
+
+def test_five_views_differ_and_say_by_how_much(network):
+    film = np.random.default_rng(0).random((60, 50)).astype(np.float32)
+    predictor = Predictor(network, "cpu", "float32", test_time_views=True)
+    logits, box = predictor.logits(film)
+    assert len(logits) == 5 and predictor.spread(logits, box).max() > 0
+    far_apart = torch.full((5, 3, 32, 32), -1.0)
+    far_apart[:4, 0, :, :16] = 1.0  # four views see a right lung, the fifth none
+    assert predictor.disagreement(far_apart) == 0.2
+    assert predictor.disagreement(far_apart[:1]) is None
+
+
+def test_the_newest_network_is_meant_and_folds_come_in_their_order(network, tmp_path):
+    for number, name in enumerate(("newer", "older")):
+        (tmp_path / name).mkdir()
+        shutil.copy(network, tmp_path / name / "best.pt")
+        os.utime(tmp_path / name / "best.pt", (1 - number, 1 - number))
+    assert find_checkpoints(None, tmp_path) == [tmp_path / "newer/best.pt"]
+    for fold in (10, 2, 1):
+        (tmp_path / f"cross/fold{fold}").mkdir(parents=True)
+        shutil.copy(network, tmp_path / f"cross/fold{fold}/best.pt")
+    assert [path.parent.name for path in find_checkpoints(tmp_path / "cross", tmp_path)] == ["fold1", "fold2", "fold10"]
