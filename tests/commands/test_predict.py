@@ -3,6 +3,7 @@
 import csv
 import html
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 
 import predict
 from data.found_films import find_films
+from data.loading import load_film
 from data.resize import from_square, letterbox_of
 from pipeline.film_job import FilmJob
 from pipeline.predictor import Predictor
@@ -232,3 +234,15 @@ def test_masks_are_those_of_the_probabilities(network, shape, monkeypatch):
     masks = predictor.film_masks(logits, box)
     for name, mask in expected.items():
         assert np.array_equal(masks[name], mask), name
+
+
+def test_whatever_changes_masks_changes_what_the_results_are_called_by(network):
+    settings = ({}, {"test_time_views": True}, {"fix_orientation": True}, {"photometric": "MONOCHROME1"})
+    ids = {predict.network_id(network, replace(predict.PredictConfig(), **change)) for change in settings}
+    assert len(ids) == len(settings)
+
+
+def test_grey_levels_of_a_picture_are_read_as_told(tmp_path):
+    Image.fromarray(np.arange(40, dtype=np.uint8).reshape(5, 8)).save(tmp_path / "a.png")
+    dark, bright = (load_film(tmp_path / "a.png", told).image for told in ("MONOCHROME2", "MONOCHROME1"))
+    assert np.allclose(bright, 1 - dark) and dark.max() < 0.2

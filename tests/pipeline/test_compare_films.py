@@ -123,3 +123,19 @@ def test_what_calls_for_a_review_of_either_film_is_said(films, tmp_path, monkeyp
     assert "Look first: after.png: lies turned by 180 degrees." in said
     assert "Note: before.png: grey levels are stored inverted: corrected." in said
     assert "lies turned by 180 degrees" in (tmp_path / "out/report.html").read_text()
+
+
+def test_only_what_lies_inside_the_lungs_is_compared(films, tmp_path):
+    stored = np.asarray(Image.open(films[0])).copy()
+    stored[:6] = 145  # a banner above the lungs, darker than the body and no lung
+    banner = tmp_path / "banner.png"
+    Image.fromarray(stored).save(banner)
+    result = compare_films(films[0], banner, Reader(), "MONOCHROME2")
+    assert not result.inside[:4].any() and result.ssim > 0.99 and result.difference < 0.01
+    assert np.abs(result.before.small - result.moved)[:3].max() > 0.1  # it is there
+
+
+def test_areas_count_the_size_of_a_pixel():
+    masks = {"right_lung": np.eye(6, dtype=bool), "left_lung": ~np.eye(6, dtype=bool), "heart": np.ones((6, 6), bool)}
+    found = compare_films_module._areas(masks, (0.5, 3.0))
+    assert (found["heart_area"], found["right_lung_area"], found["lungs_area"]) == (54.0, 9.0, 54.0)

@@ -49,3 +49,16 @@ def test_maps_that_are_the_same_everywhere_have_no_correlation(network, monkeypa
     monkeypatch.setattr(explain_films, "seg_grad_cam", lambda *_: torch.ones(32, 32))
     _, sentence = explain_film(film(), Predictor(network, "cpu", "float32"), "heart", (20, 10, 30, 40))
     assert "no correlation" in sentence and "nan" not in sentence
+
+
+def test_the_structure_and_the_region_asked_for_are_explained(network, monkeypatch):
+    asked = []
+
+    def watched(model, image, channel, region, **_):
+        asked.append((channel, *region.nonzero().min(dim=0).values.tolist(), int(region.sum())))
+        return torch.zeros(32, 32)
+
+    monkeypatch.setattr(explain_films, "occlusion", watched)
+    square = np.random.default_rng(0).random((64, 64)).astype(np.float32)
+    explain_film(square, Predictor(network, "cpu", "float32"), "heart", (20, 40, 10, 20))
+    assert asked == [(2, 10, 20, 5 * 10)]  # the heart's plane; half of top, left, height and width
