@@ -51,6 +51,8 @@ def table_one(rows: Rows, by: str) -> Table:
     lines.append(["patients", *sizes, None])
     ages = [[row["age_years"] for row in group if row["age_years"] is not None] for group in people.values()]
     lines.append(["age, years: median (quartiles)", *(_age(group) for group in columns.values()), _largest(smd, ages)])
+    unknown = (sum(row["age_years"] is None for row in group) for group in columns.values())
+    lines.append([f"age: {NOT_STATED}", *unknown, None])
     for column, title in CATEGORIES:
         if column == by:
             continue
@@ -244,7 +246,7 @@ def _age(rows: Rows) -> str:
     if not ages:
         return NOT_STATED
     low, median, high = np.percentile(ages, [25, 50, 75])
-    return f"{median:.0f} ({low:.0f} to {high:.0f}); {len(rows) - len(ages)} {NOT_STATED}"
+    return f"{median:.0f} ({low:.0f} to {high:.0f})"
 
 
 def _share(count: int, images: int, few: bool) -> str:

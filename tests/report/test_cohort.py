@@ -59,6 +59,8 @@ def test_table_one_counts_images_and_shows_no_share_of_few_patients():
     assert list(cells(table, "images")) == ["images", 22, 13, 9, None]
     assert list(cells(table, "patients")) == ["patients", 21, 12, 9, None]
     assert cells(table, "view position: AP")[1:4] == ["1 (5 %)", "1 (8 %)", "0"]
+    rows.append(film("M99", sex="M", age_years=None))
+    assert cells(table_one(rows, "sex"), "age: not stated")[1:] == [1, 0, 1, None]
 
 
 def test_the_smd_is_that_of_first_films_of_groups_that_are_large_enough():
