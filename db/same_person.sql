@@ -19,6 +19,7 @@ CREATE TABLE same_person (                      -- pairs of ids that a source sa
 -- why ids were merged before is not known: it holds until the source is read again
 INSERT INTO same_person SELECT source_id, patient_id, merged_into FROM patient WHERE merged_into IS NOT NULL;
 
+-- Takes the place of the view in persons.sql, which stays as it was released: databases are brought here step by step.
 DROP VIEW film_person;
 
 -- The sex that the person's ids state, NULL where they contradict each other; the age that the film's study states, or else

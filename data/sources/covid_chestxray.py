@@ -14,6 +14,7 @@ from db.records import SourceFilm, SourceMask, SourceMeasurement
 
 V7_MASKS, VAE_MASKS = "semantic_masks_v7labs_lungs", "annotations/lungVAE-masks"
 V7_LUNG = 255
+NOT_READ = {"todo", "unknown"}  # the published table's own words for a film whose finding nobody has entered
 CLINICAL = {
     "temperature": ("temperature", "degC"),
     "po2_saturation": ("pO2_saturation", "%"),
@@ -56,9 +57,9 @@ def _film(folder: Path, row: dict[str, str], line: int) -> SourceFilm:
 
 
 def _findings(text: str | None) -> list[str]:
-    """'Pneumonia/Viral/COVID-19' and 'COVID-19, ARDS' are lists; 'todo' and 'Unknown' are nothing."""
+    """'Pneumonia/Viral/COVID-19' and 'COVID-19, ARDS' are lists; what is NOT_READ is no finding."""
     parts = [part.strip() for part in re.split(r"[/,]", clean_text(text) or "")]
-    return [part for part in parts if part and part.lower() not in ("todo", "unknown")]
+    return [part for part in parts if part and part.lower() not in NOT_READ]
 
 
 def _masks(folder: Path, filename: str) -> Iterator[SourceMask]:
