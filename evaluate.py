@@ -28,7 +28,6 @@ from pipeline.comparison import read_other
 from pipeline.evaluation import Wanted, evaluate_films, mask_names
 from pipeline.predictor import Predictor, find_checkpoints
 from pipeline.results import store_results, write_results
-from pipeline.trained_on import bytes_trained_on
 from report.film_result import FilmResult
 from unet.device import PRECISIONS, keep_freed_memory
 
@@ -143,8 +142,7 @@ def count_trained_on(members: Sequence[tuple[Predictor, list[ImageRecord]]], con
     """Return how many films their network learnt from or was chosen by, by their bytes; ValueError for any in the test split."""
     total = 0
     for predictor, records in members:
-        known = bytes_trained_on(predictor.path)
-        count = sum(record.content_sha256 in known for record in records)
+        count = sum(record.content_sha256 in predictor.learnt_from for record in records)
         if count and config.split == "test":
             raise ValueError(
                 f"{predictor.path} has learnt from {count} of these {len(records)} films, whatever this database calls them; "

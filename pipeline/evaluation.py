@@ -12,7 +12,7 @@ from data.loading import load_record
 from data.masks import encode_mask, load_masks
 from data.measurements import measure_masks
 from data.overlay import encode_picture, heat, overlay
-from data.reasons import reason
+from data.reasons import lacks_memory, reason
 from data.writing import atomic_file
 from db.records import ImageRecord
 from pipeline.measuring import measure_views
@@ -40,9 +40,18 @@ class Wanted:
 def evaluate_films(
     predictor: Predictor, records: Sequence[ImageRecord], wanted: Wanted
 ) -> Iterator[tuple[ImageRecord, FilmResult | str]]:
-    """Yield each film with its result, or with the reason why it could not be read."""
+    """Yield each film with its result, or with the reason why it could not be read or is too large for the memory."""
     for record, loaded in zip(records, map_in_order(_load, records, READERS), strict=True):
-        yield record, loaded if isinstance(loaded, str) else evaluate_film(predictor, record, *loaded, wanted)
+        if isinstance(loaded, str):
+            yield record, loaded
+            continue
+        try:
+            outcome = evaluate_film(predictor, record, *loaded, wanted)
+        except (MemoryError, RuntimeError) as error:
+            if not lacks_memory(error):
+                raise
+            outcome = reason(error, record.path)
+        yield record, outcome
 
 
 def evaluate_film(

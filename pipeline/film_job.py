@@ -19,6 +19,7 @@ from pipeline.film_view import view_film
 from pipeline.predictor import Predictor
 from pipeline.scoring import with_lungs
 
+SEEN = "the network has learnt from this film or was chosen by it: its masks are better than those of new films"
 FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # every further film would fail alike
 
 
@@ -87,6 +88,7 @@ class FilmJob:
         with atomic_file(self.out / "overlays" / f"{name}.jpg", durable=False) as target:
             target.write(encode_picture(overlay(view.image, view.masks), "JPEG"))
         row_mm, column_mm = film.spacing_mm or (None, None)
+        remarks = (*film.remarks, *view.remarks, *([SEEN] if film.sha256 in self.predictor.learnt_from else []))
         shares = (
             Measurement(f"{key}_share", np.count_nonzero(mask) / mask.size, "share") for key, mask in view.masks.items()
         )
@@ -94,7 +96,7 @@ class FilmJob:
             "file": file, "name": name, "input_sha256": film.sha256, "network": self.network,
             "height": film.image.shape[0], "width": film.image.shape[1],
             "row_spacing_mm": row_mm, "column_spacing_mm": column_mm,
-            "review": "; ".join(view.review), "remarks": "; ".join((*film.remarks, *view.remarks)),
+            "review": "; ".join(view.review), "remarks": "; ".join(remarks),
             "predicted_dice": view.predicted_dice, "strangeness": view.strangeness,
         }  # fmt: skip
         return FilmDone(values, (*shares, *view.measurements))

@@ -35,6 +35,7 @@ class Predictor:
         check_structures(path, self.checkpoint)
         check_fits(path, self.checkpoint)
         self.structures = tuple(self.checkpoint.structures)
+        self.learnt_from = frozenset(self.checkpoint.learnt_from)
         self.thresholds = self.checkpoint.thresholds()
         self.preprocessing = preprocessing_of(path, self.checkpoint)
         self.device = choose_device(device)

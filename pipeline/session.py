@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 import torch
@@ -22,7 +22,7 @@ from pipeline.curriculum import Stage, plan_stages
 from pipeline.train_settings import TrainConfig, asked_for
 from pipeline.training_checks import already_known, check_counts, check_unchanged, contents_hash, warn
 from report.run_folder import write_config, write_metrics, write_split
-from unet.checkpoint import load_checkpoint, save_checkpoint
+from unet.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from unet.device import choose_device, choose_precision
 from unet.distributed import check_shares, first_then_others, from_first, is_first, size
 from unet.model import UNetConfig, count_parameters
@@ -44,6 +44,7 @@ class Session:
     trainer: Trainer
     connection: sqlite3.Connection
     run_id: int
+    learnt_from: list[str]
     history: list[dict] = field(default_factory=list)
 
 
@@ -66,7 +67,8 @@ def open_session(config: TrainConfig) -> Session:
     dataset = first_then_others(
         lambda: FilmDataset([*records, *guests], preprocessing, cache_folder(config.db), len(guests))
     )
-    for fault in (*dataset.faults(), *already_known(config.init, records)):
+    start = given_weights(config)
+    for fault in (*dataset.faults(), *already_known(config.init, start, records)):
         warn(fault)
     train_rows = [row for row, record in enumerate(records) if record.split == "train"]
     device = choose_device(config.device)
@@ -75,17 +77,18 @@ def open_session(config: TrainConfig) -> Session:
     stages = first_then_others(lambda: plan_stages(config, dataset, train_rows))
     for stage in stages:
         check_shares(stage.count, config.batch_size)
-    trainer = build_trainer(config, stages, device)
+    trainer = build_trainer(config, stages, device, start)
+    films = every_film(records, guests, stages)
     session = Session(
         config, split_set, dataset, train_rows, [row for row, record in enumerate(records) if record.split == "val"],
-        stages, trainer, connection, run_id=0,
+        stages, trainer, connection, run_id=0, learnt_from=learnt_from(films, start),
     )  # fmt: skip
     facts = {
         "split_set": split_set,
         "films": {split: counts[split] for split in ("train", "val", "test")},
         "patients": len({record.patient_id for record in records}),
         "guests": len(dataset.guest_rows()),
-        "contents": from_first(lambda: contents_hash(every_film(records, guests, stages))),
+        "contents": from_first(lambda: contents_hash(films)),
         "stages": [{"films": s.films, "count": s.count, "epochs": s.epochs, "size": s.size} for s in stages],
         "parameters": count_parameters(trainer.model),
         "device": str(device),
@@ -96,18 +99,24 @@ def open_session(config: TrainConfig) -> Session:
     }
     first_then_others(lambda: begin_or_resume(session, facts) if is_first() else follow(session))
     if is_first():
-        write_split(config.out, every_film(records, guests, stages))
-    if stages[-1].guests:
+        write_split(config.out, films)
+    introduce(facts, stages[-1].guests, time.monotonic() - started)
+    return session
+
+
+def introduce(facts: Mapping, guests: int, seconds: float) -> None:
+    """Print what is about to be trained. guests: how many join each epoch; seconds: how long it took until here."""
+    if guests:
         print(
             f"{facts['guests']} more films, drawn with the heart's shadow inside, teach what holds for the clear field too: "
-            f"{stages[-1].guests} of them join each epoch (--guest-share)"
+            f"{guests} of them join each epoch (--guest-share)"
         )
+    films = facts["films"]
     print(
-        f"{counts['train']} films to train on, {counts['val']} to choose by, {counts['test']} kept for testing "
-        f"({facts['patients']} patients, {split_set}); {facts['parameters']:,} weights; {device}, {reason}; "
-        f"ready after {format_seconds(time.monotonic() - started)}"
+        f"{films['train']} films to train on, {films['val']} to choose by, {films['test']} kept for testing "
+        f"({facts['patients']} patients, {facts['split_set']}); {facts['parameters']:,} weights; {facts['device']}, "
+        f"{facts['precision']}; ready after {format_seconds(seconds)}"
     )
-    return session
 
 
 def select_films(
@@ -156,8 +165,24 @@ def every_film(
     return [*chosen, *(replace(record, split="train") for record in drawn if record.content_sha256 not in known)]
 
 
-def build_trainer(config: TrainConfig, stages: Sequence[Stage], device: torch.device) -> Trainer:
-    """Build the network and optimiser for the stages of a training."""
+def given_weights(config: TrainConfig) -> Checkpoint | None:
+    """Return what --init names, or last.pt, which holds it too when its file may be gone; None without --init."""
+    if config.init is None:
+        return None
+    last = config.out / "last.pt"
+    return load_checkpoint(last if last.exists() else config.init)
+
+
+def learnt_from(films: Iterable[ImageRecord], start: Checkpoint | None) -> list[str]:
+    """Return the SHA-256, sorted, of the films that a network learns from or is chosen by, and of those that `start` had."""
+    own = {film.content_sha256 for film in films if film.split != "test"}
+    return sorted(own.union(start.learnt_from if start else ()))
+
+
+def build_trainer(
+    config: TrainConfig, stages: Sequence[Stage], device: torch.device, start: Checkpoint | None
+) -> Trainer:
+    """Build the network and optimiser for the stages of a training. start: the weights to begin with; None: random ones."""
     settings = Hyperparameters(
         seed=config.seed,
         optimizer=config.optimizer,
@@ -169,10 +194,8 @@ def build_trainer(config: TrainConfig, stages: Sequence[Stage], device: torch.de
         average_decay=config.average_decay,
         dice_weight=config.dice_weight,
     )
-    if config.init is None:
+    if start is None:
         return Trainer(UNetConfig(base=config.base), settings, device, config.precision)
-    last = config.out / "last.pt"  # it holds the given weights, whose file may be gone by now
-    start = load_checkpoint(last if last.exists() else config.init)
     prepared = asdict(Preprocessing(config.size, config.intensity))
     if start.preprocessing != prepared:
         warn(
@@ -231,6 +254,7 @@ def save(session: Session, name: str, resumable: bool) -> None:
         preprocessing=asdict(session.dataset.preprocessing),
         training={**settings_as_dict(session.config), "split_set": session.split_set},
         progress={"epoch": session.trainer.epoch, "history": session.history},
+        learnt_from=session.learnt_from,
     )
     with atomic_file(session.config.out / name) as file:
         save_checkpoint(file, checkpoint)

@@ -27,6 +27,7 @@ FROM_RANDOM = {"optimizer": "muon", "learning_rate": 2e-3}
 FROM_TRAINED = {"optimizer": "adamw", "learning_rate": 3e-4, "small_share": 0.0}
 LEAST_SIZE = 64  # pixels; below, the deepest layer of a small square is one pixel, which a batch norm cannot take
 OVERFIT_STEPS, OVERFIT_DICE = 150, 0.95
+NOT_BY_HEART = ("epochs", "phantom_epochs", "guest_share", "small_share", "calm_share", "train_films", "blend")
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,9 @@ def complete(config: TrainConfig) -> TrainConfig:
     if config.init is not None:
         config = replace(config, base=base_of_weights(config))
     if config.overfit_batch:
+        idle = [name for name in NOT_BY_HEART if getattr(config, name) != getattr(TrainConfig, name)]
+        if idle:
+            raise ValueError(f"--{idle[0].replace('_', '-')} changes nothing with --overfit-batch; leave it out")
         config = replace(config, epochs=OVERFIT_STEPS, guest_share=0.0, blend=1.0)
     usual = PRESETS[config.preset] | (FROM_RANDOM if config.init is None else FROM_TRAINED)
     missing = {name: value for name, value in usual.items() if getattr(config, name) is None}

@@ -11,6 +11,7 @@ from db.records import ImageRecord
 from pipeline.train_settings import TrainConfig
 from pipeline.trained_on import patients_trained_on
 from report.run_folder import read_facts
+from unet.checkpoint import Checkpoint
 from unet.distributed import is_first
 
 
@@ -44,15 +45,20 @@ def check_counts(records: list, counts: Counter, config: TrainConfig) -> None:
         warn("no film fell into the test split: there will be nothing to report on")
 
 
-def already_known(init: Path | None, records: Sequence[ImageRecord]) -> list[str]:
-    """Say how many films that are kept for testing are of patients whom the given weights have seen; often none."""
-    if init is None:
+def already_known(init: Path | None, start: Checkpoint | None, records: Sequence[ImageRecord]) -> list[str]:
+    """Say how many films that are kept for testing are of patients whom the given weights have seen; often none.
+
+    Where the split.csv of their training has gone, only films of the same bytes are known.
+    """
+    if start is None:
         return []
     try:
         patients = patients_trained_on(init, as_far_as_known=True)
-    except FileNotFoundError:  # weights on their own, or of a training whose folder has gone: nobody can say
-        return []
-    known = sum(record.split == "test" and record.patient_id in patients for record in records)
+    except FileNotFoundError:
+        patients = set()
+    films = set(start.learnt_from)
+    kept = [record for record in records if record.split == "test"]
+    known = sum(record.patient_id in patients or record.content_sha256 in films for record in kept)
     if not known:
         return []
     return [

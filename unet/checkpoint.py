@@ -38,7 +38,8 @@ class Checkpoint:
     as plain dicts. structures: names of the channels. progress: counters and history. resume: what only a
     continued training needs (raw weights, optimiser); empty in best.pt. temperature, threshold: how logits become probabilities
     and masks. quality: see `unet.quality`. validation: what these three were fitted on, and how well they did there.
-    typical: see `unet.typical`.
+    typical: see `unet.typical`. learnt_from: SHA-256 of every film that it learnt from or was chosen by, also in the trainings
+    before it whose weights it started from.
     """
 
     model: UNetConfig
@@ -53,6 +54,7 @@ class Checkpoint:
     quality: dict[str, Any] = field(default_factory=dict)
     validation: dict[str, Any] = field(default_factory=dict)
     typical: dict[str, Any] = field(default_factory=dict)
+    learnt_from: list[str] = field(default_factory=list)
 
     def build(self) -> UNet:
         """Return the network with its weights, in evaluation mode."""
@@ -119,9 +121,11 @@ def _check_parts(checkpoint: Checkpoint) -> None:
     odd = sorted(name for name in wanted.keys() | got.keys() if wanted.get(name) != got.get(name))
     if odd:
         raise TypeError(f"{odd[0]}: {got.get(odd[0])} in the file, {wanted.get(odd[0])} in the network")
-    for name, kind in (("structures", list), *((name, dict) for name in PLAIN)):
+    for name, kind in (("structures", list), ("learnt_from", list), *((name, dict) for name in PLAIN)):
         if not isinstance(getattr(checkpoint, name), kind):
             raise TypeError(f"{name} is a {type(getattr(checkpoint, name)).__name__}, wanted a {kind.__name__}")
+    if not all(isinstance(film, str) for film in checkpoint.learnt_from):
+        raise TypeError("learnt_from does not name films")
     if len(checkpoint.structures) != checkpoint.model.channels_out:
         raise TypeError(f"{len(checkpoint.structures)} structures, {checkpoint.model.channels_out} channels")
     for kind, most in (("temperature", float("inf")), ("threshold", 1.0)):

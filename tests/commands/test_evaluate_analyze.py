@@ -137,9 +137,11 @@ def test_films_that_were_trained_on_are_known_by_their_bytes_in_any_database(tra
         copy.execute(
             "UPDATE split SET split = CASE split WHEN 'test' THEN 'train' WHEN 'train' THEN 'test' ELSE split END"
         )
-    with pytest.raises(ValueError, match="has learnt from .* of these .* films, whatever this database calls them"):
-        evaluate.main(["--checkpoint", str(trained), "--db", str(other), "--out", str(tmp_path / "out")])
-    assert not (tmp_path / "out").exists()
+    (tmp_path / "alone").mkdir()  # best.pt without the folder that it was trained in
+    for place in (trained / "best.pt", shutil.copy(trained / "best.pt", tmp_path / "alone")):
+        with pytest.raises(ValueError, match="has learnt from .* of these .* films, whatever this database calls them"):
+            evaluate.main(["--checkpoint", str(place), "--db", str(other), "--out", str(tmp_path / "out")])
+        assert not (tmp_path / "out").exists()
 
 
 def test_other_films_get_another_folder(trained, phantom_db, tmp_path):

@@ -13,10 +13,11 @@ from torch.nn import functional as F
 
 import predict
 from data.found_films import find_films
-from data.loading import load_film
+from data.loading import hash_file, load_film
 from data.resize import from_square, letterbox_of
 from pipeline.film_job import FilmJob
 from pipeline.predictor import Predictor
+from unet.checkpoint import load_checkpoint, save_checkpoint
 from unet.postprocess import binarise, clean
 
 RNG = np.random.default_rng(0)
@@ -110,6 +111,16 @@ def test_why_a_film_failed_names_it_once(network, tmp_path, capsys):
         == 1
     )
     assert capsys.readouterr().out == f"failed: {tmp_path / 'films/black.png'}: {expected['black.png']}\n"
+
+
+def test_a_film_that_the_network_learnt_from_is_said_to_be_one(network, films, tmp_path):
+    checkpoint = load_checkpoint(network)
+    checkpoint.learnt_from = [hash_file(films / "sub/a.png")]
+    with open(tmp_path / "best.pt", "wb") as file:
+        save_checkpoint(file, checkpoint)
+    assert call(tmp_path / "best.pt", tmp_path / "out", films) == 0
+    said = {row["name"]: "has learnt from this film" in row["remarks"] for row in rows(tmp_path / "out")}
+    assert said == {"a-1": False, "a-2": True, "odd 'name';": False}
 
 
 def test_films_of_another_call_keep_their_pictures_whatever_its_settings(network, tmp_path):

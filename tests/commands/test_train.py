@@ -22,7 +22,6 @@ from db.connection import connect
 from db.selection import query_text, select_images
 from pipeline import curriculum, session
 from pipeline.train_settings import TrainConfig, complete, stored_config
-from pipeline.trained_on import bytes_trained_on
 from pipeline.training_checks import contents_hash
 from unet.checkpoint import load_checkpoint, save_checkpoint
 
@@ -155,9 +154,8 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(phantom_db, tmp_path, monke
 
 
 def test_a_sound_set_up_learns_one_batch_by_heart(phantom_db, tmp_path, capsys):
-    status = call(
-        phantom_db, tmp_path / "run", "--overfit-batch", "--base", "16", "--learning-rate", "0.01", "--size", "64"
-    )
+    flags = ("--base", "16", "--learning-rate", "0.01", "--size", "64", "--precision", "float32", "--seed", "9")
+    status = train.main(["--db", str(phantom_db), "--out", str(tmp_path / "run"), "--overfit-batch", *flags])
     out = capsys.readouterr().out
     assert status == 0 and "the set-up is sound" in out, out
 
@@ -187,6 +185,7 @@ def test_masks_without_a_pixel_are_warned_of(phantom_db, tmp_path, capsys, monke
         (["--train-films", "900"], r"--train-films 900: there are \d\d films to train on; ask for fewer"),
         (["--init", "none.pt", "--phantom-epochs", "6"], "--phantom-epochs 6 changes nothing with --init"),
         (["--blend", "0.5"], "--blend 0.5 changes nothing without --init"),
+        (["--overfit-batch"], "--epochs changes nothing with --overfit-batch"),
         (["--init", "."], "--init . is a folder; name the weights, e.g. best.pt"),
         (["--query", "no such.sql"], "no such file and no named query"),
         (["--folds", "1"], "--folds 1: wanted 2 or more"),
@@ -317,7 +316,8 @@ def test_phantom_films_that_came_first_are_listed_as_trained_on_and_count_as_no_
     hashes = [row["content_sha256"] for row in listed]
     assert listed[: len(own)] == own and len(hashes) == len(set(hashes))
     assert drawn and {(row["source"], row["split"]) for row in drawn} == {("phantom", "train")}
-    assert {row["content_sha256"] for row in drawn} <= bytes_trained_on(tmp_path / "with/best.pt")
+    learnt_from = load_checkpoint(tmp_path / "with/best.pt").learnt_from
+    assert learnt_from == sorted(row["content_sha256"] for row in listed if row["split"] != "test")
     assert {name: facts("with")[name] for name in ("films", "patients")} == {
         name: facts("without")[name] for name in ("films", "patients")
     }
@@ -341,7 +341,17 @@ def test_given_weights_that_have_learnt_from_films_kept_for_testing_are_warned_o
     call(phantom_db, tmp_path / "same", *flags)
     assert "has learnt from" not in capsys.readouterr().err
     call(phantom_db, tmp_path / "other", *flags, "--seed", "5")
-    assert re.search(r"has learnt from patients of \d+ films that are kept for testing", capsys.readouterr().err)
+    warned = re.search(r"has learnt from patients of \d+ films that are kept for testing", capsys.readouterr().err)
+    assert warned
+
+    (tmp_path / "alone").mkdir()  # without the split.csv beside them the weights still know their films
+    flags = ("--init", shutil.copy(finished / "best.pt", tmp_path / "alone"), "--epochs", "1", "--seed", "5")
+    call(phantom_db, tmp_path / "again", *flags)
+    assert warned[0] in capsys.readouterr().err
+    before, tuned = (set(load_checkpoint(folder / "best.pt").learnt_from) for folder in (finished, tmp_path / "again"))
+    with open(tmp_path / "again/split.csv") as file:
+        own = {row["content_sha256"] for row in csv.DictReader(file) if row["split"] != "test"}
+    assert tuned == before | own and not before <= own
 
 
 def test_fine_tuning_starts_from_the_given_weights(finished, phantom_db, tmp_path):

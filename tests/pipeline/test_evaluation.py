@@ -3,6 +3,8 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
+
 from pipeline import evaluation
 from pipeline.evaluation import READERS, Wanted, evaluate_films
 
@@ -15,3 +17,23 @@ def test_only_a_few_films_are_decoded_ahead_however_slow_the_network(monkeypatch
     for done, (_, result) in enumerate(evaluate_films(None, films, Wanted(Path()))):
         assert result == done and len(read) <= done + 1 + 2 * READERS
     assert len(read) == 50
+
+
+def test_a_film_too_large_for_the_memory_is_named_and_the_others_are_scored(monkeypatch):
+    monkeypatch.setattr(evaluation, "_load", lambda record: (record, {}))
+    errors = {1: MemoryError("Unable to allocate 9 GiB"), 2: RuntimeError("DefaultCPUAllocator: can't allocate memory")}
+
+    def evaluate_film(predictor, record, *rest):
+        if record.number in errors:
+            raise errors[record.number]
+        return record.number
+
+    monkeypatch.setattr(evaluation, "evaluate_film", evaluate_film)
+    films = [SimpleNamespace(number=number, path=Path("film.png")) for number in range(4)]
+    results = [outcome for _, outcome in evaluate_films(None, films, Wanted(Path()))]
+    assert results[0] == 0 and results[3] == 3
+    assert all("too large for this machine's memory" in results[number] for number in errors)
+
+    errors[3] = RuntimeError("shapes cannot be multiplied")  # a fault of the program is no fault of the film
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
+        list(evaluate_films(None, films, Wanted(Path())))

@@ -41,6 +41,7 @@ class Reader(Predictor):
 
     def __init__(self):
         self.structures, self.thresholds, self.views = tuple(GREY), THRESHOLDS, ((0.0, 1.0),)
+        self.learnt_from = frozenset()
         self.checkpoint = SimpleNamespace(temperature={}, quality={}, typical={})
 
     def logits(self, image):

@@ -93,6 +93,8 @@ def test_a_newer_field_is_an_error_not_a_guess(tmp_path, checkpoint):
         ({"structures": "abc"}, "structures is a str, wanted a list"),
         ({"training": None}, "training is a NoneType, wanted a dict"),
         ({"quality": [0.9]}, "quality is a list, wanted a dict"),
+        ({"learnt_from": "abc"}, "learnt_from is a str, wanted a list"),
+        ({"learnt_from": [["abc"]]}, "learnt_from does not name films"),
     ],
 )
 def test_a_file_that_names_a_network_it_does_not_hold_is_refused_without_building_it(
