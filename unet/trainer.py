@@ -1,6 +1,6 @@
 """The training loop: one optimiser step, one epoch, one validation. It is given batches and never asks where they come from.
 
-Everything random is drawn from (seed, epoch) or (seed, step), so a training that is resumed from its counters goes on exactly as
+Everything random is drawn from (seed, epoch), so a training that is resumed from its counters goes on exactly as
 if it had not stopped.
 """
 
