@@ -44,7 +44,7 @@ RUNS = (
     PlannedRun("main: LoRA on MedGemma 4B PT, 3 seeds", 3, on_80gb(MAIN)),
     PlannedRun("main: LoRA on Gemma 3 4B PT, 3 seeds", 3, on_80gb(MAIN)),
     PlannedRun("main: blind twins of both, 3 seeds", 6, on_80gb(MAIN)),
-    PlannedRun("stage B: prior film and report added, 3 seeds", 3, STAGE_B),
+    PlannedRun("stage B: prior film and findings added, 3 seeds", 3, STAGE_B),
     PlannedRun("stage B: blind twins, 3 seeds", 3, STAGE_B),
     PlannedRun("section 10: number taught, blind twin, shuffled control, 3 seeds", 9, on_80gb(PILOT)),
 )
