@@ -1,4 +1,4 @@
-"""How well two ways of measuring the same films agree: bias and limits, ICC, and agreement on either side of a limit.
+"""How well two ways of measuring the same films agree: bias and limits, ICC, and agreement on which films exceed a limit.
 
 Every function treats films as independent; where patients have several films, its intervals are too narrow.
 """
@@ -17,9 +17,9 @@ Z = 1.959963984540054  # standard normal, 97.5 % below
 
 
 class BlandAltman(NamedTuple):
-    """Differences a - b: n pairs, bias and limits of agreement with intervals, and three sizes of the disagreement.
+    """Differences a - b of n pairs: bias and limits of agreement with intervals, and three measures of disagreement.
 
-    sd: of the differences. mae: mean of their sizes. cv: standard deviation of one measurement within a film / mean of all.
+    sd: of the differences. mae: their mean absolute value. cv: within-film standard deviation of one measurement / mean of all.
     """
 
     n: int
@@ -72,8 +72,8 @@ def bland_altman(a: Sequence[float], b: Sequence[float]) -> BlandAltman:
 def icc_2_1(a: Sequence[float], b: Sequence[float]) -> Interval:
     """Return the intraclass correlation ICC(2,1): two-way random effects, absolute agreement, a single measurement.
 
-    Shrout & Fleiss 1979; interval of McGraw & Wong 1996. NaN where all values are equal; its bounds alone where the films'
-    means are. Raises ValueError for fewer than three pairs or a NaN.
+    Shrout & Fleiss 1979; interval of McGraw & Wong 1996. NaN where all values are equal; only the bounds are NaN where the
+    films' means are equal. Raises ValueError for fewer than three pairs or a NaN.
     """
     table = np.stack(_pairs(a, b, 3), axis=1)
     n, k = table.shape
@@ -106,7 +106,7 @@ def agree_above(a: Sequence[float], b: Sequence[float], limit: float) -> TwoByTw
     kappa = cohen_kappa(both, only_a, only_b, neither)
     return TwoByTwo(
         both, only_a, only_b, neither,
-        kappa=Interval(kappa.value, max(kappa.low, -1.0), min(kappa.high, 1.0)),  # the normal interval knows no end
+        kappa=Interval(kappa.value, max(kappa.low, -1.0), min(kappa.high, 1.0)),  # normal intervals are unbounded
         sensitivity=wilson(both, both + only_b),
         specificity=wilson(neither, neither + only_a),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""How values differ between groups and go along with covariates. Everything here is association in one sample, not cause."""
+"""How values differ between groups and vary with covariates. Everything here is association in one sample, not causation."""
 
 import math
 from collections.abc import Sequence
@@ -10,11 +10,9 @@ from unet.agreement import UPPER, Z
 from unet.distributions import chi2_tail, t_quantile, t_two_sided
 from unet.summary import DRAWS, UNDEFINED, Interval
 
-MOST_SHUFFLED = 5000  # values; with more, Welch's t has its own distribution to far below what 2,000 draws could show
-FEWEST_EXPECTED = (
-    5  # in a cell of a table; with fewer, chi-squared's tail is not that of its distribution (Cochran 1954)
-)
-NOTHING = 1e-12  # of the largest value: a spread below this is rounding
+MOST_SHUFFLED = 5000  # values; with more, Student's tail is closer to that of Welch's t than 2,000 draws could show
+FEWEST_EXPECTED = 5  # per cell of a table; with fewer, the statistic is not chi-squared distributed (Cochran 1954)
+NOTHING = 1e-12  # relative to the largest value: a smaller spread is rounding error
 
 
 class GroupDifference(NamedTuple):
@@ -28,7 +26,7 @@ class GroupDifference(NamedTuple):
 
 
 class DependentColumns(ValueError):
-    """A linear model's columns follow from each other, or are more than its values, or the values do not vary."""
+    """A linear model's columns are linearly dependent or too many for its values, or the values do not vary."""
 
 
 class Coefficient(NamedTuple):
@@ -71,11 +69,11 @@ def hedges_g(a: Sequence[float], b: Sequence[float]) -> Interval:
 
 
 def permutation_p(a: Sequence[float], b: Sequence[float], seed: int = 0) -> float:
-    """Return the share of random regroupings whose Welch's t is at least as far from 0 as observed, the observed one counted in.
+    """Return the two-sided p of a permutation test on Welch's t, the observed grouping counted in.
 
-    The difference is divided by its standard error (Janssen 1997), because that of means alone calls groups different that differ
-    in spread and size only. 2,000 draws, never 0 (Phipson & Smyth 2010). Above MOST_SHUFFLED values Welch's t and Student's tail.
-    Raises ValueError for fewer than two values in a group or a NaN.
+    The difference of means is divided by its standard error (Janssen 1997); undivided, it would also call groups different that
+    differ only in spread and size. 2,000 draws, never 0 (Phipson & Smyth 2010). Above MOST_SHUFFLED values p is Student's tail of
+    Welch's t. Raises ValueError for fewer than two values in a group or a NaN.
     """
     first, second = (_column(values, 2) for values in (a, b))
     pooled = np.concatenate([first, second])
@@ -108,11 +106,11 @@ def benjamini_hochberg(p: Sequence[float]) -> np.ndarray:
 
 
 def linear_model(y: Sequence[float], columns: dict[str, Sequence[float]], clusters: Sequence[str]) -> list[Coefficient]:
-    """Fit y = intercept + sum of coefficients x columns by least squares, with intervals that do not trust equal variances.
+    """Fit y = intercept + sum of coefficients x columns by least squares, with intervals that do not assume equal variances.
 
-    clusters: one patient per value; errors may go together within a patient (Liang & Zeger 1986, usual small-sample factor),
-    Student's t with patients - 1 degrees of freedom. Raises DependentColumns for too few values or columns that follow from
-    each other, ValueError for a NaN or a single patient.
+    clusters: the patient of each value; errors may be correlated within a patient (Liang & Zeger 1986, usual small-sample
+    factor), Student's t with patients - 1 degrees of freedom. Raises DependentColumns for too few values or linearly dependent
+    columns, ValueError for a NaN or a single patient.
     """
     values = _column(y, 1)
     design = np.column_stack([np.ones(len(values)), *(np.asarray(column, np.float64) for column in columns.values())])
@@ -138,8 +136,8 @@ def linear_model(y: Sequence[float], columns: dict[str, Sequence[float]], cluste
 def independence_p(table: Sequence[Sequence[int]], seed: int = 0) -> tuple[float, float]:
     """Return (Cramer's V, p) of a table of counts by Pearson's chi-squared, uncorrected; (NaN, 1) for one row or column.
 
-    Where a cell is expected to hold fewer than FEWEST_EXPECTED, p is the share of 2,000 tables with the same sums, dealt out
-    at random, whose chi-squared is at least as large, the observed one counted in.
+    Where a cell's expected count is below FEWEST_EXPECTED, p is the share of 2,000 random tables with the same margins whose
+    chi-squared is at least as large, the observed one counted in.
     """
     counts = np.asarray(table, np.int64)
     counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
@@ -160,7 +158,7 @@ def independence_p(table: Sequence[Sequence[int]], seed: int = 0) -> tuple[float
 def smd(a: Sequence[float], b: Sequence[float]) -> float:
     """Return the standardised mean difference |mean a - mean b| / sqrt((var a + var b) / 2).
 
-    NaN for too few values; infinite where each group has one value and they differ.
+    NaN for fewer than two values in a group; infinite where both groups are constant and differ.
     """
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if min(len(first), len(second)) < 2:
@@ -175,8 +173,8 @@ def smd(a: Sequence[float], b: Sequence[float]) -> float:
 def smd_shares(a: Sequence[int], b: Sequence[int]) -> float:
     """Return the standardised difference of two groups' counts over the same levels (Yang & Dalton 2012); NaN for an empty group.
 
-    For two levels this is |p - q| / sqrt((p(1 - p) + q(1 - q)) / 2). Infinite where the groups differ in what varies within
-    neither: one source is all CR, the other all DX.
+    For two levels this is |p - q| / sqrt((p(1 - p) + q(1 - q)) / 2). Infinite where the groups differ in something that varies
+    within neither, as where one source is all CR and the other all DX.
     """
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if first.sum() == 0 or second.sum() == 0:
@@ -185,7 +183,7 @@ def smd_shares(a: Sequence[int], b: Sequence[int]) -> float:
     p, q = p[1:], q[1:]  # the shares add up to 1, so one level follows from the others
     covariance = (np.diag(p) - np.outer(p, p) + np.diag(q) - np.outer(q, q)) / 2
     apart, inverse = p - q, np.linalg.pinv(covariance)
-    if np.abs(covariance @ inverse @ apart - apart).max(initial=0.0) > 1e-9:  # what the inverse does not see
+    if np.abs(covariance @ inverse @ apart - apart).max(initial=0.0) > 1e-9:  # a part that the inverse ignores
         return math.inf
     return math.sqrt(max(0.0, float(apart @ inverse @ apart)))
 
@@ -202,12 +200,12 @@ def _squared_t(sums, squares, size: int, others: int, total: float):
     """Welch's t, squared, from sum and sum of squares of the first group; all values add up to 0, their squares to `total`."""
     first = np.maximum(squares - sums**2 / size, 0) / (size - 1) / size
     second = np.maximum(total - squares - sums**2 / others, 0) / (others - 1) / others
-    least = NOTHING * total / (size + others) ** 2  # groups without any spread are far apart, not infinitely
+    least = NOTHING * total / (size + others) ** 2  # keeps t finite for groups without any spread
     return (sums / size + sums / others) ** 2 / np.maximum(first + second, least)
 
 
 def _dealt(rows: np.ndarray, columns: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """A table with these sums, as shuffling the rows' names among the single counts would give it."""
+    """Return a random table with these margins, distributed as if the row labels of all counts were shuffled."""
     left, table = columns.copy(), []
     for total in rows[:-1]:
         table.append(generator.multivariate_hypergeometric(left, total))

@@ -1,7 +1,7 @@
-"""Whether a probability means what it says: reliability, proper scores and temperature, from sums that films add to.
+"""Whether a probability means what it says: reliability, proper scores and temperature, from sums over films.
 
-Nothing here keeps pixels: each film gives a small record of sums, records are added, measures read the total, so a set of any
-size needs the memory of one film. Formulas and sources: docs/metrics.md.
+Nothing here keeps pixels: each film gives a small record of sums, records are added and measures are computed from the total, so
+a set of any size needs the memory of one film. Formulas and sources: docs/metrics.md.
 """
 
 import math
@@ -13,8 +13,8 @@ import numpy as np
 from unet.surface import border
 
 BINS = 15
-NEAR = 64  # a pixel of a square film is near the border when it is within 1/64 of the side of it: 4 px of 256
-COLDEST, HOTTEST = 0.05, 20.0  # temperatures tried; a network that errs nowhere would ask for 0
+NEAR = 64  # a pixel is near the border if it is within 1/64 of the square film's side: 4 px of 256
+COLDEST, HOTTEST = 0.05, 20.0  # temperatures tried; for a network without errors the best one would be 0
 LOGIT_LIMIT, LOGIT_BINS = 32.0, 4096  # bins of 1/64; beyond +-32 a probability is 0 or 1 in float32
 NEWTON_STEPS = 50
 
@@ -22,7 +22,7 @@ Sums = TypeVar("Sums", bound=tuple)
 
 
 class Reliability(NamedTuple):
-    """Sums over pixels of one structure: pixels, probability and truth per bin of probability (BINS,); squared error, loss."""
+    """Sums over one structure's pixels: number, probability and truth per probability bin (BINS,); squared error and loss."""
 
     pixels: np.ndarray
     probability: np.ndarray
@@ -32,7 +32,7 @@ class Reliability(NamedTuple):
 
 
 class LogitSums(NamedTuple):
-    """What T is fitted on: pixels or weights and sum of logits per bin of logit (LOGIT_BINS,), sum of logits inside."""
+    """What T is fitted on: pixels (or weights) and sum of logits per logit bin (LOGIT_BINS,), sum of logits in the truth."""
 
     pixels: np.ndarray
     logit: np.ndarray
@@ -54,7 +54,7 @@ def reliability(
 
     logits: (H, W), the network's output before the sigmoid, so that the log loss is exact where a probability rounds to 0 or
     1; mask_true: bool (H, W); where: bool (H, W), the pixels that count (see `near_border`), None for all. Probability =
-    sigmoid(logit / temperature), of the structure being there; bin k of 15 holds k/15 <= p < (k+1)/15, the last one 1 too.
+    sigmoid(logit / temperature), that of the structure; bin k of 15 holds k/15 <= p < (k+1)/15, the last one 1 too.
     """
     z, inside = _chosen(logits, mask_true, where)
     z = z / temperature
@@ -72,7 +72,7 @@ def reliability(
 def near_border(mask_true: np.ndarray, distance_px: float) -> np.ndarray:
     """Return the pixels within a distance of the true border, on both sides: bool (H, W), for one bool mask (H, W).
 
-    Distances go between pixel centres, in pixels; the border is that of `unet.surface.border`. None where the mask is empty.
+    Distances go between pixel centres, in pixels; the border is that of `unet.surface.border`. No pixel for an empty mask.
     """
     height, width = mask_true.shape
     edge, reach = border(mask_true), int(distance_px)
@@ -121,7 +121,7 @@ def logit_sums(logits: np.ndarray, mask_true: np.ndarray, where: np.ndarray | No
 
 
 def mean_sums(sums: LogitSums) -> LogitSums:
-    """Divide sums by their number of pixels, so that what is added to them counts alike; without a pixel they stay 0."""
+    """Divide sums by their number of pixels, so that each counts alike once they are added; without a pixel they stay 0."""
     pixels = max(1.0, float(sums.pixels.sum()))
     return LogitSums(sums.pixels / pixels, sums.logit / pixels, sums.logit_inside / pixels)
 
@@ -129,10 +129,10 @@ def mean_sums(sums: LogitSums) -> LogitSums:
 def fit_temperature(sums: LogitSums) -> float:
     """Return the temperature T > 0 whose sigmoid(logit / T) has the least negative log likelihood (Guo et al. 2017).
 
-    In 1 / T the loss is convex, so its slope has one zero, which Newton's steps find; a step that would leave the bracket
-    goes to its middle instead. Each bin stands for its pixels at their mean logit, which moves the loss by less than 1e-5
-    nats at T = 1. Where no temperature in [COLDEST, HOTTEST] is best, as for a network that errs nowhere, the nearer end is
-    given.
+    In 1 / T the loss is convex, so its slope has one zero, which Newton's method finds; a step that would leave the bracket
+    goes to the bracket's middle instead. All pixels of a bin count with their mean logit, which changes the loss by less than
+    1e-5 nats at T = 1. Where the best temperature is outside [COLDEST, HOTTEST], as for a network without errors, the nearer
+    end is returned.
     """
     filled = sums.pixels > 0
     pixels, z = sums.pixels[filled], sums.logit[filled] / sums.pixels[filled]

@@ -1,4 +1,4 @@
-"""A checkpoint is weights, how to rebuild the network, how films must be prepared, and where the training was.
+"""A checkpoint is weights, how to rebuild the network, how films must be prepared, and how far the training had got.
 
 It holds tensors, numbers, texts, lists and dicts only, so it loads with `weights_only=True`: a file from elsewhere cannot
 run code.
@@ -15,7 +15,7 @@ from torch import Tensor
 from unet.model import UNet, UNetConfig
 
 FORMAT = "lung-segmentation checkpoint 1"
-DEFAULT_THRESHOLD = 0.5  # of a structure that no validation film shows drawn
+DEFAULT_THRESHOLD = 0.5  # of a structure that is drawn on no validation film
 PLAIN = (
     "preprocessing",
     "training",
@@ -38,8 +38,8 @@ class Checkpoint:
     as plain dicts. structures: names of the channels. progress: counters and history. resume: what only a
     continued training needs (raw weights, optimiser); empty in best.pt. temperature, threshold: how logits become probabilities
     and masks. quality: see `unet.quality`. validation: what these three were fitted on, and how well they did there.
-    typical: see `unet.typical`. learnt_from: SHA-256 of every film that it learnt from or was chosen by, also in the trainings
-    before it whose weights it started from.
+    typical: see `unet.typical`. learnt_from: SHA-256 of every film that it was trained on or chosen by, those of the earlier
+    trainings whose weights it started from included.
     """
 
     model: UNetConfig
@@ -111,7 +111,7 @@ def _read(path: Path) -> Any:
 
 
 def _check_parts(checkpoint: Checkpoint) -> None:
-    """Hold the parts against each other before memory is taken for them: a file may name a network of any size."""
+    """Check that the parts fit together before memory is taken for them: a file may name a network of any size."""
     large = [name for name, value in asdict(checkpoint.model).items() if not 0 <= value <= MOST_IN_CONFIG]
     if large:
         raise TypeError(f"{large[0]} of the network is not within 0 and {MOST_IN_CONFIG}")

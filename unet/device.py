@@ -50,7 +50,9 @@ def choose_precision(name: str, device: torch.device) -> tuple[str, str]:
     if device.type != "cpu":
         return "float32", f"float32: bfloat16 is not tried on {device.type}"
     seconds = {"float32": [], "bfloat16": []}
-    for _ in range(TRIALS):  # in turn and the least of many, so that other work on the machine does not decide
+    for _ in range(
+        TRIALS
+    ):  # alternately, and the fastest of several, so that other work on the machine does not decide
         for number in seconds:
             seconds[number].append(_block_seconds(number))
     ratio = min(seconds["float32"]) / min(seconds["bfloat16"])
@@ -65,9 +67,9 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager:
 
 @contextmanager
 def film_threads(device: torch.device) -> Iterator[int]:
-    """Give the number of films to work on at once, and let the network itself use one processor core meanwhile.
+    """Yield the number of films to work on at once; meanwhile the network itself uses one processor core.
 
-    Several films, each on one core, keep all cores busy through decoding, network and writing; one film on all of them does not.
+    Several films, each on one core, keep all cores busy through decoding, network and writing; one film on all cores does not.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -78,7 +80,7 @@ def film_threads(device: torch.device) -> Iterator[int]:
 
 
 def prepare_model(model: nn.Module, device: torch.device) -> nn.Module:
-    """Move a model to the device, channels last: the order in which convolutions read memory best."""
+    """Move a model to the device, channels last: the memory order in which convolutions are fastest."""
     return model.to(device=device, memory_format=torch.channels_last)
 
 

@@ -1,8 +1,8 @@
 """One training or prediction shared by the processes that torchrun starts; in a single process everything here does nothing.
 
-Every process holds the whole network and takes each size-th film. What couples the films of a batch is made of all of them: the
-statistics of the batch norms, the weight of the loss, the gradient. So the weights are those of one process with the same batch,
-up to the rounding of sums. gloo carries tensors on processors, NCCL those on GPUs. Dropout is drawn by each process for itself.
+Every process holds the whole network and takes every size-th film. What couples the films of a batch is computed over all
+processes: batch norm statistics, weight of the loss, gradient. So the weights are those of one process with the same batch, up
+to the rounding of sums. gloo carries tensors on processors, NCCL those on GPUs. Each process draws its own dropout.
 """
 
 import atexit
@@ -22,15 +22,15 @@ PATIENCE = timedelta(days=1)  # the first process may decode films for hours; to
 
 
 def join() -> None:
-    """Join the other processes where torchrun has started several; only the first of them prints to stdout from now on."""
+    """Join the other processes where torchrun has started several; from then on only the first prints to stdout."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or dist.is_initialized():
         return
     backend = "gloo"
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
         backend = "cpu:gloo,cuda:nccl"
-    # torch loads this sooner or later, and its functions keep the group that they find as their default: loaded now they find
-    # none. Loaded later they would keep it past its end, and its threads, which then abort the interpreter as it closes
+    # torch imports this module at some point, and its functions bind the group of that moment as their default. Imported now,
+    # they bind none; imported later, they would keep the group past its end, and its threads would abort the interpreter at exit
     importlib.import_module("torch.distributed.nn.functional")
     dist.init_process_group(backend, timeout=PATIENCE)
     atexit.register(dist.destroy_process_group)
@@ -54,12 +54,12 @@ def progress_stream() -> TextIO:
 
 
 def shard() -> slice:
-    """Return which items of a list that all processes know are this one's: films[shard()]."""
+    """Return the slice of this process's items in a list that all processes have: films[shard()]."""
     return slice(dist.get_rank(), None, size()) if dist.is_initialized() else slice(None)
 
 
 def check_shares(films: int, batch_size: int) -> None:
-    """Raise ValueError where a batch of an epoch over the films would leave a process without one."""
+    """Raise ValueError where some batch of an epoch has fewer films than there are processes."""
     smallest = films % batch_size or min(films, batch_size)
     if smallest < size():
         raise ValueError(
@@ -77,7 +77,7 @@ def from_first(make: Callable[[], T]) -> T:
 
 
 def first_then_others(make: Callable[[], T]) -> T:
-    """Make the same in every process, in the first one before the others: what it writes they find."""
+    """Call `make` in every process, first in the first one, so that the others find what it has written."""
     if size() == 1:
         return make()
     made = make() if is_first() else None
@@ -86,7 +86,7 @@ def first_then_others(make: Callable[[], T]) -> T:
 
 
 def gather(items: Sequence[T]) -> list[T]:
-    """Return the items of all processes, in every one of them, when the last one has come this far."""
+    """Return the items of all processes in each of them, once the last process has got this far."""
     if size() == 1:
         return list(items)
     parts: list[Any] = [None] * size()
@@ -110,14 +110,14 @@ def interleave(rows: Sequence[Tensor], width: int) -> Tensor:
         return own
     whole = torch.zeros(int(sum_of(len(own))), width, dtype=own.dtype)
     whole[shard()] = own
-    dist.all_reduce(whole)  # every row is one process's, so the sum is exact
+    dist.all_reduce(whole)  # each row is 0 in all processes but one, so the sum is exact
     return whole
 
 
 def loss_share(known: Tensor) -> float:
-    """Return what this process's mean loss counts in the batch's mean: its share of the films with something drawn.
+    """Return the weight of this process's mean loss in the batch's mean: its share of the films with something drawn.
 
-    known: (B, C) of this process's films. The weighted losses of all processes sum up to the batch's loss, and so do the
+    known: (B, C) of this process's films. The weighted losses of all processes add up to the batch's loss; so do the
     gradients.
     """
     if size() == 1:
@@ -161,7 +161,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
         counted = torch.cat([own_mean * count, own_mean.new_tensor([count])])
         sums, whole = _Sum.apply(counted).split([self.num_features, 1])
         mean = sums / whole
-        # the variance within every process and that of their means (Chan et al. 1983): no difference of large numbers
+        # variance within each process plus that of the means (Chan et al. 1983): avoids subtracting large numbers
         var = _Sum.apply((own_var + (own_mean - mean) ** 2) * count) / whole
         self._follow(mean.detach(), var.detach() * whole.detach() / (whole.detach() - 1))
         scale = self.weight * (var + self.eps).rsqrt()
@@ -175,7 +175,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
 
 
 class _Sum(torch.autograd.Function):
-    """The sum of a tensor over the processes. Each of them uses the sum, so its gradient is the sum of theirs."""
+    """The sum of a tensor over the processes; all of them use the sum, so its gradient is summed over them too."""
 
     @staticmethod
     def forward(ctx: Any, own: Tensor) -> Tensor:
@@ -185,7 +185,7 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        """Sum the gradients that the processes have for their common sum."""
+        """Sum the processes' gradients with respect to their common sum."""
         whole = gradient.contiguous().clone()
         dist.all_reduce(whole)
         return whole

@@ -1,4 +1,4 @@
-"""Means of weights: over the steps of a training, smoother than any single one; and between a start and where it led."""
+"""Means of weights: over the steps of a training, smoother than any single step; and between its start and its result."""
 
 import copy
 from collections.abc import Mapping
@@ -35,9 +35,9 @@ class WeightAverage:
 def between(start: Mapping[str, Tensor], model: nn.Module, share: float) -> nn.Module:
     """Return a copy of the model whose weights lie between `start` (share 0) and its own (1).
 
-    A network that was trained on, on other films, forgets the old ones; a point on the straight line between the two keeps
-    most of both (Wortsman et al. 2022, WiSE-FT). start: a state of the same network, on any device; KeyError where it lacks a
-    weight. Counters, which are no floats, stay the model's.
+    A network fine-tuned on other films forgets the old ones; a point on the straight line between both sets of weights keeps
+    most of both skills (Wortsman et al. 2022, WiSE-FT). start: a state dict of the same network, on any device; KeyError where
+    it lacks a weight. Counters (not floating point) stay the model's.
     """
     mixed = copy.deepcopy(model)
     for name, own in mixed.state_dict().items():

@@ -9,10 +9,10 @@ OCCLUSION_BATCH = 16
 
 
 def seg_grad_cam(model: nn.Module, image: Tensor, channel: int, region: Tensor, layer: nn.Module) -> Tensor:
-    """Return how much each place of a layer speaks for a structure in a region: (N, N) in [0, 1], the largest value 1.
+    """Return how much each place of a layer supports a structure in a region: (N, N) in [0, 1], the largest value 1.
 
     image: (1, 1, N, N) prepared. channel: which logit. region: (N, N) bool, where its logits are summed. layer: a part of the
-    model with output (1, K, h, w). All 0 where nothing speaks for it, or the region is empty.
+    model with output (1, K, h, w). All 0 where nothing supports the structure or the region is empty.
     Source: Seg-Grad-CAM, Vinogradova et al. 2020 (AAAI student abstract): L = ReLU(sum_k a_k A_k), a_k the mean over places
     of the gradient of the summed logits in the k-th plane A_k.
     """
@@ -21,7 +21,7 @@ def seg_grad_cam(model: nn.Module, image: Tensor, channel: int, region: Tensor, 
     model.eval()
     try:
         with torch.enable_grad():
-            # the image asks for a gradient so that one reaches the layer also where all weights are frozen
+            # the image requires a gradient, so that the layer gets one even where all weights are frozen
             logits = model(image.clone().requires_grad_())
             gradient = torch.autograd.grad((logits[0, channel] * region).sum(), kept[0])[0]
     finally:
@@ -45,8 +45,8 @@ def occlusion(
 ) -> Tensor:
     """Return by how much the mean probability in a region falls when a square around each place is covered: (N, N).
 
-    Arguments as in `seg_grad_cam`. film: where the film lies in the square, bool (N, N), everywhere without it; the cover has its
-    mean grey, and what is padded around it stays as it is. A place's value is the mean over the squares that cover
+    Arguments as in `seg_grad_cam`. film: bool (N, N), where the film lies in the square, None for everywhere; squares are filled
+    with the film's mean grey, and the padding around it is not covered. A place's value is the mean over the squares that cover
     it; negative where covering raises the probability; 0 everywhere for an empty region. Source: Zeiler & Fergus 2014.
     """
     size = image.shape[-1]

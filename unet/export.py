@@ -72,8 +72,8 @@ def main(argv: list[str]) -> int:
 def film_module(predictor: Predictor) -> FilmModule:
     """Return the network of a predictor with its preparation of films; ValueError where that is not a fixed chain.
 
-    Its parameters, which are the predictor's, ask for no gradients from now on: whoever loads what is written from it can call
-    `.numpy()` on what comes out, as on any result.
+    Its parameters, shared with the predictor, require no gradients from now on, so that `.numpy()` can be called on the output of
+    the exported files.
     """
     preparation = predictor.preprocessing
     if preparation.intensity not in ("none", "percentile"):
@@ -94,10 +94,10 @@ def film_module(predictor: Predictor) -> FilmModule:
 
 
 def export(name: str, module: FilmModule, predictor: Predictor, path: Path) -> float:
-    """Write one format, read it back, and return by how much its probabilities differ from the library's at most.
+    """Write one format, read it back, and return the largest difference of its probabilities from the library's.
 
-    Raises ValueError where that is more than TOLERANCE, ModuleNotFoundError where a package is missing; nothing is left at `path`
-    then that was not there before.
+    Raises ValueError where that is more than TOLERANCE, ModuleNotFoundError where a package is missing; `path` is then left as
+    it was.
     """
     temporary = path.with_name(f".{path.stem}.tmp.{ENDINGS[name]}")
     try:
@@ -120,7 +120,7 @@ def export(name: str, module: FilmModule, predictor: Predictor, path: Path) -> f
 
 
 def largest_difference(loaded: Run, predictor: Predictor, film: np.ndarray) -> float:
-    """Return the largest difference in probability between what was exported and the library on a film."""
+    """Return the largest difference in probability between the exported network and the library on a film."""
     with torch.no_grad():
         return float(np.abs(loaded(torch.from_numpy(film)).numpy() - predictor.probabilities(film)).max())
 
@@ -164,7 +164,7 @@ def _write_script(module: FilmModule, path: Path) -> Run:
 
 
 def _write_onnx(module: FilmModule, path: Path) -> Run:
-    import onnxruntime  # an extra; asked for before the long work begins
+    import onnxruntime  # optional; imported before the long work begins
     import onnxscript  # noqa: F401  what torch writes ONNX with
 
     torch.onnx.export(_program(module), dynamo=True, verbose=False).save(str(path))

@@ -1,7 +1,7 @@
-"""A network with its preparation of films inside: a chain of tensor operations that torch.export, TorchScript and ONNX can hold.
+"""A network that includes the preparation of films, as tensor operations that torch.export, TorchScript and ONNX can represent.
 
-The black border, and with it the scale, differs from film to film, so cutting and resizing are written as products with matrices
-whose shape is known and whose entries are computed from the film: a row or column that is cut has weight 0.
+The black border, and with it the scale, differs from film to film, so cutting and resizing are products with matrices of known
+shape whose entries are computed from the film; a row or column that is cut has weight 0.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ class FilmModule(nn.Module):
     """The whole way from a film to its probabilities: film (H, W) float32 in [0, 1], 0 black -> (C, H, W) float32 in [0, 1].
 
     model: logits from (1, 1, size, size). size: side of its square. temperature: one for each structure. percentiles: (low, high)
-    that are stretched to 0..1, None: grey levels as they are. black: grey level below which a border counts as black, and
-    bright_share: share of a row or column that must be brighter for it to belong to the film; None: no border is cut. fill: logit
-    in the border that was cut.
+    that are stretched to 0..1, None: grey levels as they are. black: grey level up to which a pixel counts as black, None: no
+    border is cut. bright_share: a row or column with a larger share of brighter pixels belongs to the film. fill: logit in the
+    border that was cut.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class FilmModule(nn.Module):
         return torch.where(inside, up @ logits @ along.T, self.fill).sigmoid()
 
     def _content(self, film: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return first row, rows, first column, columns of what is not black border, float64; all of a film that is black."""
+        """Return first row, rows, first column, columns without the black border, float64; for an all-black film the whole."""
         if self.black is None:
             bright = torch.ones_like(film)
         else:
@@ -64,11 +64,11 @@ class FilmModule(nn.Module):
         return (*_extent(rows | whole), *_extent(columns | whole))
 
     def _standardise(self, small: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """Stretch the grey levels between the percentiles of what lies inside; outside stays 0."""
+        """Stretch the grey levels between the percentiles of the pixels inside the film; outside stays 0."""
         inside = rows[:, None] & columns[None, :]
         if self.percentiles is None:
             return torch.where(inside, small, 0.0)
-        ordered = torch.where(inside, small, torch.inf).flatten().sort().values  # what is outside comes last
+        ordered = torch.where(inside, small, torch.inf).flatten().sort().values  # pixels outside come last
         last = (rows.sum() * columns.sum() - 1).double()
         low, high = (ordered[(share / 100 * last).round().long()] for share in self.percentiles)
         stretched = ((small - low) / torch.where(high > low, high - low, 1.0)).clamp(0, 1)
@@ -80,7 +80,7 @@ def _positions(film: Tensor, count: int) -> Tensor:
 
 
 def _extent(inside: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the first true position of a line and the number from there to the last one."""
+    """Return the first true position of a line and the length from there to the last one."""
     positions = torch.arange(inside.shape[0], device=inside.device)
     first = torch.where(inside, positions, inside.shape[0]).min()
     last = torch.where(inside, positions, -1).max()
@@ -90,8 +90,8 @@ def _extent(inside: Tensor) -> tuple[Tensor, Tensor]:
 def _resampling(to: Tensor, to_size: Tensor, source: Tensor, source_size: Tensor) -> Tensor:
     """Return the (len(to), len(source)) weights of a resize from source_size to to_size pixels along one axis.
 
-    to, source: positions counted from the first pixel of each; those outside 0..size - 1 have weight 0. The triangle of torch's
-    antialiased interpolation: two new pixels wide when shrinking, bilinear when growing.
+    to, source: positions counted from the first pixel of each; those outside 0..size - 1 have weight 0. The filter is torch's
+    antialiased interpolation: a triangle two new pixels wide when shrinking, bilinear when enlarging.
     """
     step = source_size / to_size
     centre = (to[:, None] + 0.5) * step

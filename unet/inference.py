@@ -16,7 +16,7 @@ TEST_TIME_VIEWS = (IDENTITY, (-4.0, 1.0), (4.0, 1.0), (0.0, 0.93), (0.0, 1.07))
 @torch.inference_mode()
 def predict_logits(model: nn.Module, images: Tensor, precision: str = "float32") -> Tensor:
     """Return logits (B, C, H, W) in float32 for prepared images (B, 1, H, W) in [0, 1]. Puts the model in evaluation mode."""
-    if model.training:  # to say it again to every layer takes a millisecond
+    if model.training:  # setting it again in every layer takes a millisecond
         model.eval()
     device = next(model.parameters()).device
     images = images.to(device=device, memory_format=torch.channels_last)
@@ -40,7 +40,7 @@ def predict_views(
 
 
 def _turn(planes: Tensor, degrees: float, zoom: float) -> Tensor:
-    """Rotate counter-clockwise about the centre and enlarge by `zoom`; the border's value goes on outside."""
+    """Rotate counter-clockwise about the centre and enlarge by `zoom`; outside, the border's values are repeated."""
     angle = torch.deg2rad(torch.tensor(degrees))
     cos, sin = float(torch.cos(angle)) / zoom, float(torch.sin(angle)) / zoom
     height, width = planes.shape[-2:]

@@ -8,14 +8,14 @@ from unet.known import WITH_HEART
 
 EPSILON = 1.0  # pixels; keeps the Dice of two empty masks at 1 and its gradient finite
 LEFT_LUNG, HEART = 1, 2
-CERTAIN = 12.0  # logit where nothing is asked and the target is 1: next to no loss, and no gradient
+CERTAIN = 12.0  # logit of a pixel that the loss ignores, with target 1: next to no loss, and no gradient
 
 
 def soft_dice_loss(logits: Tensor, target: Tensor) -> Tensor:
     """Return 1 - soft Dice per film and structure: (B, C, H, W), target in [0, 1], to (B, C).
 
-    Dice = 1 - sum|p - t| / (sum p + sum t). For a hard target this is the usual 2 sum(pt) / (sum p + sum t); for a border
-    pixel that is covered to a half it is least at p = t, which the usual form is not (Wang et al. 2023, Dice semimetric losses).
+    Dice = 1 - sum|p - t| / (sum p + sum t). For a hard target this is the usual 2 sum(pt) / (sum p + sum t). For a half-covered
+    border pixel its loss is least at p = t, which that of the usual form is not (Wang et al. 2023, Dice semimetric losses).
     Two empty masks: 0.
     """
     probability = logits.sigmoid()
@@ -33,8 +33,8 @@ def dice_bce_loss(logits: Tensor, target: Tensor, known: Tensor, dice_weight: fl
     """Return the mean loss of a batch over the structures that are known.
 
     logits, target: (B, C, H, W). known: (B, C), as in `unet.known`; a structure that nobody drew on a film gives neither loss
-    nor gradient there; for WITH_HEART see `asked_of`. Every film weighs the same, however many structures it has. A film
-    with none, or an empty batch of known structures, counts as 0.
+    nor gradient there; for WITH_HEART see `asked_of`. Every film weighs the same, however many structures it has; one
+    without any has no weight, and a batch of only such films gives 0.
     """
     with_heart = (known == WITH_HEART).any(dim=1)
     if bool(with_heart.any()):
@@ -51,13 +51,13 @@ def dice_bce_loss(logits: Tensor, target: Tensor, known: Tensor, dice_weight: fl
 def asked_of(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Return logits and target to compare where the lungs are drawn with the heart's shadow inside.
 
-    Such masks say two things that are true of the clear field too. Outside them is no lung: there the lungs' logits stay as
-    they are. Inside, away from the midline, is lung or, on the left, heart: there the left lung's logit is the larger of
-    its own and the heart's, so that either explains the mask (as a marginal loss does, Shi et al. 2021). Nothing is asked about
-    their medial parts, where heart, mediastinum and lung cannot be told apart, nor about what the source does not judge (a
+    Such masks still tell two things about the clear lung fields. Outside the masks there is no lung: the lungs' logits stay as
+    they are. Inside, away from the midline, there is lung or, on the left, heart: the left lung's logit becomes the larger of
+    its own and the heart's, so that either explains the mask (as a marginal loss does, Shi et al. 2021). The loss ignores the
+    masks' medial parts, where heart, mediastinum and lung cannot be told apart, and what the source does not judge (a
     pacemaker, say): there the logit is CERTAIN and the target 1.
-    logits (B, C, H, W): right lung, left lung, heart, ... target (B, C, H, W): right and left lung as drawn, and in the
-    heart's plane what nothing is asked about, which both lungs hold where it is no medial part of one.
+    logits (B, C, H, W): right lung, left lung, heart, ... target (B, C, H, W): right and left lung as drawn; in the heart's
+    plane what the loss ignores, which is also set in both lungs unless it is a medial part of one.
     """
     asked, answer = logits.clone(), target.clone()
     lungs = slice(0, LEFT_LUNG + 1)

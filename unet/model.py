@@ -14,8 +14,8 @@ class UNetConfig:
     """The numbers that define the network."""
 
     channels_out: int = 3  # right lung, left lung, heart
-    base: int = 32  # channels of the first level; each level down has twice as many, but none more than
-    widest: int = 256
+    base: int = 32  # channels of the first level; each level down has twice as many
+    widest: int = 256  # most channels of any level
     depth: int = 4  # steps down: at 256 pixels the deepest convolutions then see the whole film
     stem: int = 2  # pixels of stem x stem blocks become channels: a quarter of the work at nearly the same sharpness
     dropout: float = 0.0  # share of channels dropped at the bottom, during training
@@ -42,7 +42,7 @@ class UNet(nn.Module):
         self.dropout = nn.Dropout2d(config.dropout)
         self.ups = nn.ModuleList(Up(b, a) for a, b in reversed(list(zip(widths[:-1], widths[1:], strict=True))))
         self.head = nn.Conv2d(widths[0], config.channels_out * config.stem**2, 1)
-        if not self.head.weight.is_meta:  # shapes without memory, which a checkpoint's weights are held against
+        if not self.head.weight.is_meta:  # on "meta" only shapes matter, to check a checkpoint's weights
             self.apply(_initialise)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -1,10 +1,10 @@
-"""Muon (Jordan et al. 2024): a convolution's weights move by an orthogonal matrix, all of its directions by the same length.
+"""Muon (Jordan et al. 2024): the step of a convolution's weights is an orthogonal matrix, equally long in all directions.
 
-A gradient is mostly a few directions, and little is learnt along the others. Here a layer is one matrix, output channels by
-everything that enters one of them, and its step is the orthogonal matrix next to its averaged gradient. What is no such matrix
-(norms, and the last layer, whose rows are the structures) stays with AdamW. The weights of a transposed convolution come as (in,
-out, height, width): that is the transposed matrix, and so is the orthogonal one next to it.
-torch.optim.Muon takes two-dimensional weights alone and multiplies in bfloat16, whatever the processor.
+A gradient is dominated by a few directions, and little is learnt along the others. Here a layer's weights form one matrix, output
+channels by inputs of one output channel, and its step is the orthogonal matrix nearest to its averaged gradient. All other
+parameters (such as norms, and the last layer, whose rows are the structures) stay with AdamW. A transposed convolution stores its
+weights as (in, out, height, width), the transposed matrix; the orthogonal matrix nearest to it is transposed likewise.
+torch.optim.Muon takes only two-dimensional weights and multiplies in bfloat16, whatever the processor.
 """
 
 from collections.abc import Iterable
@@ -12,9 +12,9 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-OPTIMIZERS = ("muon", "adamw")  # muon: of the convolutions, with AdamW for the other parameters; adamw: of all
+OPTIMIZERS = ("muon", "adamw")  # muon: for the convolutions, with AdamW for other parameters; adamw: for all
 MOMENTUM = 0.95
-TIMES = 20.0  # its steps are so many times AdamW's rate; chosen on validation films, 5 is a little worse
+TIMES = 20.0  # Muon's rate / AdamW's rate; chosen on validation films, 5 is a little worse
 ROUNDS = 5
 QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan's: raise small singular values fast, keep large ones near 1
 
@@ -41,12 +41,11 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(gradient: Tensor) -> Tensor:
-    """Return about the orthogonal matrix next to a gradient (out, in, height, width); with more rows than columns it is longer.
+    """Return roughly the orthogonal matrix nearest to a gradient (out, in, height, width); longer with more rows than columns.
 
-    The singular values s of G / |G| become s p(s^2), p a product of ROUNDS polynomials: between about 0.7 and 1.2, unless s is
-    below about 0.003. p is found on G G^T alone, the small square, so that G itself is multiplied only twice (after Newton and
-    Schulz).
-    A gradient of 0 stays 0.
+    The singular values s of G / |G| become s p(s^2), between about 0.7 and 1.2 unless s is below about 0.003; p is a product of
+    ROUNDS polynomials (after Newton and Schulz), computed from the small square G G^T alone, so that G itself is multiplied only
+    twice. A gradient of 0 stays 0.
     """
     out, into, height, width = gradient.shape
     matrix = gradient.permute(0, 2, 3, 1).reshape(out, -1)  # channels last: no copy
@@ -79,7 +78,7 @@ def matrices_and_others(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.P
 def build_optimizers(
     model: nn.Module, name: str, learning_rate: float, weight_decay: float, fused: bool
 ) -> list[torch.optim.Optimizer]:
-    """Return the optimisers that move a model's weights, every weight one of them.
+    """Return the optimisers of a model's weights; each weight belongs to exactly one.
 
     name: of OPTIMIZERS. learning_rate: of AdamW. fused: AdamW in one pass over the memory.
     """

@@ -9,7 +9,7 @@ class Pieces(NamedTuple):
     """The pieces of a mask of `shape`, numbered 1 .. n in the reading order of their first pixels.
 
     sizes: (n,) pixels. runs: (r,) the piece of each run of pixels along a row. changes: (2 r,) where the runs start and end in
-    the mask whose rows got an empty column on either side, read as one line.
+    the flattened mask, after an empty column was added on either side.
     """
 
     shape: tuple[int, int]
@@ -58,13 +58,13 @@ def border(mask: np.ndarray) -> np.ndarray:
 
 
 def label_pieces(mask: np.ndarray) -> Pieces:
-    """Number the pieces of a bool mask (H, W) that hang together through the four neighbours.
+    """Number the connected pieces (four neighbours) of a bool mask (H, W).
 
     The work grows with the number of runs, not of pixels: runs that overlap in neighbouring rows are joined through trees that
     are flattened by pointer jumping (Shiloach & Vishkin 1982).
     """
     height, width = mask.shape
-    # with an empty column on either side no run goes on in the next row, and one ascending number says row and column
+    # with an empty column on either side no run continues in the next row, and one ascending index gives row and column
     padded = np.zeros((height, width + 2), bool)
     padded[:, 1:-1] = mask
     flat = padded.ravel()
@@ -93,9 +93,7 @@ def _touching_runs(starts: np.ndarray, ends: np.ndarray, stride: int) -> tuple[n
 def _first_runs(runs: int, below: np.ndarray, above: np.ndarray) -> np.ndarray:
     """Return for each run the first run, in reading order, of the piece that it belongs to."""
     first = np.arange(runs)
-    first[below] = (
-        above  # a tree over each run that has none above it; what a run touches beside joins trees further down
-    )
+    first[below] = above  # one tree per run with none above it; the loop joins trees through a run's other contacts
     while True:
         further = first[first]
         while not np.array_equal(further, first):

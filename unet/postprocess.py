@@ -7,9 +7,9 @@ import numpy as np
 
 from unet.pieces import Pieces, label_pieces, window_of
 
-TAIL = 0.07  # of the heart's diameter: what is narrower than twice this is none of it; chosen on validation films
+TAIL = 0.07  # of the heart's diameter: parts narrower than twice this are tails; chosen on validation films
 LARGEST_TAIL = 0.15  # of the mask's area
-RIVAL = 0.5  # of the largest piece's size; what is smaller is a stray blob
+RIVAL = 0.5  # of the largest piece's size; a smaller piece is a stray blob
 
 
 def binarise(probabilities: Mapping[str, np.ndarray], thresholds: Mapping[str, float]) -> dict[str, np.ndarray]:
@@ -33,10 +33,10 @@ def binarise(probabilities: Mapping[str, np.ndarray], thresholds: Mapping[str, f
 def clean(masks: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return each structure as one piece without holes: structure to bool (H, W), in and out.
 
-    A lung or heart is one piece on a film; a second one is a stray blob, which would ruin every distance. The largest is
-    kept, but for a lung one at least RIVAL as large that lies wholly between it and the other lung: the dark air beside a
-    chest, under an arm, can be larger than the lung. An empty mask stays empty. The lungs come as two structures: a union of
-    both would lose one of them here.
+    A lung or heart is one piece on a film; a second one is a stray blob, which would ruin every distance. The largest piece is
+    kept, except that for a lung one at least RIVAL as large, lying wholly between it and the other lung, takes its place: the
+    dark air beside a chest, under an arm, can be larger than the lung. An empty mask stays empty. The lungs must come as two
+    structures: their union would lose one of them here.
     """
     if "lungs" in masks:
         raise ValueError("'lungs' is two pieces; clean right_lung and left_lung, then unite them")
@@ -45,7 +45,7 @@ def clean(masks: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _tidy(mask: np.ndarray, other: np.ndarray | None) -> np.ndarray:
-    """Do so inside the mask's bounding box alone: outside of it there is neither a piece nor a hole."""
+    """Tidy one mask, only within its bounding box: outside there is neither a piece nor a hole."""
     box = window_of(mask)
     if box is None:
         return mask.copy()
@@ -77,12 +77,12 @@ def _main_piece(pieces: Pieces, left: int, other: np.ndarray | None) -> int:
 
 
 def cut_tails(margins: np.ndarray) -> np.ndarray:
-    """Return a heart's margins over its threshold, (N, N), with the tails of its mask turned below: what a disc cannot reach.
+    """Return a heart's margins over its threshold, (N, N), made negative in its mask's tails, which a disc cannot reach.
 
-    A heart has no narrow tails, but a network draws some along a fat pad or the stomach's air, and the outermost column of one
-    is the heart's width. The mask's opening by a disc (Serra 1982) takes them off; the disc's radius is TAIL of the diameter of
-    a circle as large as the mask. In and out float; the mask is where the margin is 0 or more. A mask too small for a disc, an
-    empty one, and one that would lose more than LARGEST_TAIL of its area come back as they are.
+    A heart has no narrow tails, but a network draws some along a fat pad or the stomach's air, and their outermost column
+    would set the heart's width. The mask's opening by a disc (Serra 1982) removes them; the disc's radius is TAIL of the diameter
+    of a circle of the mask's area. In and out float; the mask is where the margin is 0 or more. Margins are returned unchanged
+    where the mask is empty, too small for a disc or would lose more than LARGEST_TAIL of its area.
     """
     mask = margins >= 0
     whole = fill_holes(mask)  # an unsure network leaves holes, into which no disc would fit
@@ -97,7 +97,7 @@ def cut_tails(margins: np.ndarray) -> np.ndarray:
 
 
 def opening(mask: np.ndarray, radius: int) -> np.ndarray:
-    """Return the union of all discs of a radius, in pixels, that lie in a bool mask (H, W) on its frame: bool (H, W)."""
+    """Return the opening of a bool mask (H, W): the union of all discs of a radius, in pixels, that lie within it."""
     box, opened = window_of(mask), np.zeros_like(mask)
     if box is not None:
         eroded = ~_spread(~np.pad(mask[box], radius), radius)
@@ -106,7 +106,7 @@ def opening(mask: np.ndarray, radius: int) -> np.ndarray:
 
 
 def _spread(mask: np.ndarray, radius: int) -> np.ndarray:
-    """The pixels that lie within a radius of one of the mask's, (H, W)."""
+    """Return the pixels within a radius of some pixel of the mask, (H, W)."""
     height, width = mask.shape
     before = np.pad(mask, ((radius, radius), (radius + 1, radius))).cumsum(axis=1, dtype=np.int32)
     reached = np.zeros_like(mask)
@@ -124,9 +124,9 @@ def component_count(mask: np.ndarray) -> int:
 
 
 def fill_holes(mask: np.ndarray) -> np.ndarray:
-    """Fill what the frame cannot reach: outside pixels that no path of four neighbours joins to the frame.
+    """Fill the pixels outside the mask that no path of four neighbours connects to the frame.
 
-    So a hole that leaks only across a corner counts as closed, and a bay that opens to the frame is no hole.
+    So a hole that leaks only across a corner counts as closed, and a bay that opens to the frame is not a hole.
     """
     outside = np.ones((mask.shape[0] + 2, mask.shape[1] + 2), bool)
     np.logical_not(mask, out=outside[1:-1, 1:-1])

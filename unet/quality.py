@@ -1,7 +1,7 @@
-"""Predicted quality: how well a mask probably agrees with what a reader would draw, said without the reader's mask.
+"""Predicted quality: how well a mask probably agrees with what a reader would draw, estimated without the reader's mask.
 
-A ridge regression (Hoerl & Kennard 1970) from the traits of a film to the Dice, fitted on validation films as they are and
-spoilt on purpose, since a good network fails on too few. The fit is a dict of plain numbers and goes into the checkpoint.
+A ridge regression (Hoerl & Kennard 1970) from the traits of a film to the Dice, fitted on validation films, unchanged and spoilt
+on purpose, since a good network fails on too few. The fit is a dict of plain numbers and goes into the checkpoint.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,12 @@ import numpy as np
 from unet.traits import SHAPES, TRAITS, FilmTraits
 
 GOOD_DICE = 0.9
-FALSE_ALARMS = 0.05  # share of good films that may be flagged; what that comes to elsewhere: docs/results.md
+FALSE_ALARMS = 0.05  # share of good films that may be flagged; the share at other hospitals: docs/results.md
 PENALTY = 1.0  # of the ridge, on standardised columns
 FOLDS = 5
-LEAST_PATIENTS = 5  # with fewer validation patients whose films have a structure nothing is fitted for it
+LEAST_PATIENTS = 5  # validation patients with a structure drawn; with fewer nothing is fitted for it
 SOFT = 0.01  # the target is log(1 + SOFT - dice): a step from 0.97 to 0.94 counts like one from 0.8 to 0.6
-ODDEST = 6.0  # standard deviations; beyond, and where a mask is missing, a shape is as odd as this
+ODDEST = 6.0  # standard deviations: larger deviations, and those of missing masks, count as this
 COLUMNS = (*TRAITS, "odd_shape")
 
 
@@ -38,8 +38,8 @@ def fit_quality(
     """Return what `predict_quality` needs, as a dict of plain numbers and lists.
 
     dice: per film, structure to true Dice, only of what is drawn. groups: the patient of each film, copies included, so that the
-    limit is set on predictions for patients that the fit has not seen. plain: how many films, the first ones, are as they are:
-    theirs are the usual shapes, and the line is moved so that it predicts their mean loss. A structure with fewer than
+    limit is set on predictions for patients that the fit has not seen. plain: the number of unspoilt films, which come first:
+    they define the usual shapes, and the intercept is shifted so that their mean loss is predicted. A structure with fewer than
     LEAST_PATIENTS patients is left out; the dict may have none.
     """
     groups = np.unique(np.asarray(groups), return_inverse=True)[1]
@@ -65,15 +65,15 @@ def fit_quality(
 
 
 def alarm_limit(plain: Sequence[float], copies: Sequence[float]) -> float:
-    """Return the predicted Dice below which a film is doubtful: midway between two limits that 5 % of good films fall below.
+    """Return the predicted Dice below which a film is doubtful: midway between the two 5 % quantiles for good films.
 
-    plain: predictions for good films as they are; at a hospital never seen many more fall below their limit. copies: for
-    these and their spoilt copies; below their limit hardly any film falls at all. GOOD_DICE where there are none.
+    plain: predictions for good unspoilt films; at an unseen hospital many more films fall below their quantile. copies: those and
+    the predictions for good spoilt copies; hardly any film falls below their quantile. GOOD_DICE where copies is empty.
     """
     if not len(copies):
         return GOOD_DICE
     of_all = np.quantile(copies, FALSE_ALARMS)
-    # of few films: not between the least two but the least one, below which one more film falls with probability 1 / (n + 1)
+    # for few films this is the least value, not one between the least two; a new film falls below it with probability 1 / (n + 1)
     of_plain = np.quantile(plain, FALSE_ALARMS, method="weibull") if len(plain) else of_all
     return float(of_plain + of_all) / 2
 
@@ -104,7 +104,7 @@ def _dice_of(loss: np.ndarray) -> np.ndarray:
 
 
 def _usual_shape(films: Sequence[FilmTraits], chosen: np.ndarray) -> dict:
-    """Return median and spread of each shape of the chosen films; a spread that is not known is taken as 1."""
+    """Return median and standard deviation of each shape of the chosen films; an unknown deviation is taken as 1."""
     shapes = np.array([traits.shape for traits in films])[chosen]
     known = [column[~np.isnan(column)] for column in shapes.T]
     middle = [float(np.median(column)) if len(column) else 0.0 for column in known]
@@ -137,7 +137,7 @@ def _ridge(x: np.ndarray, dice: np.ndarray) -> dict:
 
 def _predicted_loss(line: Mapping, x: np.ndarray) -> np.ndarray:
     z = (x - np.array(line["middle"])) / np.array(line["spread"])
-    # a trait far outside what was fitted must not throw the line anywhere
+    # a trait far outside the fitted range must not dominate
     y = line["intercept"] + np.clip(z, -ODDEST, ODDEST) @ np.array(line["weights"])
     return np.exp(np.minimum(y, 1.0))
 
@@ -150,7 +150,7 @@ def _unseen_losses(
     groups: np.ndarray,
     as_is: np.ndarray,
 ) -> np.ndarray:
-    """Predict each film with the structure from a fit without its patient: neither the line nor the usual shapes know it.
+    """Predict each film's loss from a fit without its patient, who contributes neither to the line nor to the usual shapes.
 
     drawn, groups, as_is: of all films; truth and the result: of the drawn ones.
     """
@@ -164,6 +164,6 @@ def _unseen_losses(
 
 
 def _folds(groups: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """Deal the patients with the structure over the folds, the others behind them."""
+    """Return each film's fold: the patients with the structure are dealt over the folds first, then the others."""
     order = np.unique(np.concatenate([groups[drawn], groups]), return_index=True)[1].argsort().argsort()
     return order[groups] % FOLDS

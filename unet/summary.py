@@ -23,7 +23,7 @@ UNDEFINED = Interval(math.nan, math.nan, math.nan)
 
 
 class Summary(NamedTuple):
-    """films: finite values; undefined: NaN or None, left out of the rest but counted. below: share of films under a limit.
+    """films: finite values; undefined: NaN or None, counted here only. below: share of films under a limit.
 
     Whether the small or the large end is the bad one depends on the metric: both are here.
     """
@@ -82,8 +82,8 @@ def gap(
 ) -> Interval:
     """Return the difference of two groups' means over films, a - b, with its interval.
 
-    All patients are resampled together, so one with films in both groups (a PA and an AP film, say) is drawn once for both; a
-    draw that leaves a group empty does not count. With fewer than two patients in a group the interval is not known (NaN).
+    All patients are resampled together, so one with films in both groups (a PA and an AP film, say) is drawn for both at once;
+    a draw that leaves a group empty does not count. With fewer than two patients in a group the interval is NaN.
     Raises ValueError for an empty group or a NaN value.
     """
     column_a, column_b = _defined(values_a, patients_a, "group a"), _defined(values_b, patients_b, "group b")
@@ -115,8 +115,8 @@ def compare_paired(
 ) -> PairedComparison:
     """Compare two runs film by film: values_a[i] and values_b[i] belong to one film.
 
-    p: share of sign flips, drawn by patient, whose mean difference is at least as large in size as the observed one, the
-    observed one counted in (Phipson & Smyth 2010), so never 0. Raises ValueError where a value is NaN.
+    p: share of random sign flips by patient whose mean difference is at least as large in absolute value as the observed one,
+    which is counted in (Phipson & Smyth 2010), so p is never 0. Raises ValueError where a value is NaN.
     """
     if len(values_a) != len(values_b):
         raise ValueError(f"run a has {len(values_a)} films, run b {len(values_b)}; compare the films that have both")

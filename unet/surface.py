@@ -94,9 +94,9 @@ def _check(mask_pred: np.ndarray, mask_true: np.ndarray, spacing: tuple[float, f
 def _nearest(from_border: np.ndarray, to_border: np.ndarray, spacing: tuple[float, float]) -> np.ndarray:
     """Return, for each pixel of one border in reading order, the distance to the nearest pixel of the other.
 
-    The nearest pixel within each column is known for every place from two sweeps along the rows, so that what is left is to
-    choose the column: first outwards from the pixel's own, where a search ends once the sideways distance alone is larger;
-    for the few pixels still open after NEAR columns, among all columns at once.
+    Two sweeps over the rows give, for every place, the distance to the nearest pixel in the same column; it remains to choose
+    the column. The search goes outwards from the pixel's own column until the sideways distance alone exceeds the best; the few
+    pixels still open after NEAR columns are compared with all columns at once.
     """
     up_down = _rows_to_nearest(to_border)
     rows, columns = np.nonzero(from_border)
@@ -104,7 +104,7 @@ def _nearest(from_border: np.ndarray, to_border: np.ndarray, spacing: tuple[floa
     for offset in range(1, NEAR + 1):
         pending = np.flatnonzero(best > (offset * spacing[1]) ** 2)
         for side in (columns[pending] - offset, columns[pending] + offset):
-            # beyond the frame the frame's own column stands in; it is nearer than `offset`, so never found too near
+            # beyond the frame the outermost column stands in: it is nearer than `offset`, so no distance is too small
             side = np.clip(side, 0, to_border.shape[1] - 1)
             found = (up_down[rows[pending], side] * spacing[0]) ** 2 + (offset * spacing[1]) ** 2
             best[pending] = np.minimum(best[pending], found)
@@ -129,10 +129,10 @@ def _nearest_of_all_columns(
 
 
 def _rows_to_nearest(border_pixels: np.ndarray) -> np.ndarray:
-    """Return for every place the rows to the nearest border pixel of its column: (H, W) int32, >= FAR / 2 if it has none.
+    """Return how many rows each place is from its column's nearest border pixel: (H, W) int32, >= FAR / 2 if there is none.
 
-    Row by row and not by `accumulate` along an axis, which for widths that are a power of two takes six times as long: its
-    steps down a column all fall into the same lines of the cache.
+    Row by row and not by `accumulate` along an axis, which takes six times as long for widths that are a power of two, because
+    its steps down a column all fall into the same lines of the cache.
     """
     row = np.arange(len(border_pixels), dtype=np.int32)[:, None]
     above = np.where(border_pixels, row, np.int32(-FAR))

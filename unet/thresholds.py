@@ -1,4 +1,4 @@
-"""Which threshold makes masks of probabilities: mean Dice over films at every one, from one histogram per film."""
+"""Choice of the threshold that turns probabilities into masks: mean Dice at each threshold, from one histogram per film."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -44,8 +44,8 @@ def dice_by_threshold(
 def choose_threshold(curves: Sequence[np.ndarray], thresholds: np.ndarray = THRESHOLDS) -> OperatingPoint:
     """Choose a threshold from the films' curves (films, T): of those as good as the best, the nearest to 0.5.
 
-    As good is a mean Dice within FLAT of the best one, or within one standard error of the difference over the films
-    (Breiman et al. 1984), with nothing worse between. A curve is flat around its top; its very highest point is an accident
+    As good means a mean Dice within FLAT of the best one, or within one standard error of the difference over the films
+    (Breiman et al. 1984), with none worse in between. A curve is flat around its top; its very highest point is an accident
     of the films at hand, and 0.5 needs no explanation. The mean is over films, so a large film counts no more than a small one.
     """
     if not len(curves):

@@ -1,4 +1,4 @@
-"""The training loop: one optimiser step, one epoch, one validation. It is given batches and never asks where they come from.
+"""The training loop: one optimiser step, one epoch, one validation. It takes batches, wherever they come from.
 
 Everything random is drawn from (seed, epoch), so a training that is resumed from its counters goes on exactly as
 if it had not stopped.
@@ -44,7 +44,7 @@ class Hyperparameters:
 class Validation:
     """Means over the validation films at the network's own size; None where no film has the structure drawn.
 
-    constant: numbers of the channels whose prediction was all inside or all outside on every film.
+    constant: indices of the channels whose prediction was all inside or all outside on every film.
     """
 
     loss: float
@@ -166,7 +166,7 @@ class Trainer:
         }
 
     def checkpoint(self, resumable: bool, **parts) -> Checkpoint:
-        """Return a checkpoint of the network to keep; resumable: of the averaged weights, with all that going on needs.
+        """Return a checkpoint of the network to keep; resumable: of the averaged weights, with all that a continuation needs.
 
         parts: its other fields.
         """
@@ -188,7 +188,7 @@ class Trainer:
             optimizer.load_state_dict(own)
         self.epoch, self.step = state["epoch"], state["step"]
         self.average.steps = state["average_steps"]
-        self.start = state.get("start", {})  # what --init names may have been overwritten meanwhile
+        self.start = state.get("start", {})  # the file named by --init may have changed meanwhile
 
     def _place(self, images: Tensor, masks: Tensor, known: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         images = images.to(device=self.device, memory_format=torch.channels_last)

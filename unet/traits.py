@@ -1,6 +1,6 @@
-"""What the probabilities and masks of a film look like, in a few numbers: what its quality is predicted from.
+"""A few numbers that describe the probabilities and masks of a film, from which its quality is predicted.
 
-All of it is read at the network's own size, from one pass of the network: no truth, no second look at the film.
+All are computed at the network's own size from one pass of the network, without the truth or a second look at the film.
 """
 
 from collections.abc import Mapping
@@ -16,10 +16,10 @@ SHAPES = (
     "height_ratio", "area_ratio", "top_difference", "bottom_difference", "gap", "aspect", "heart_width", "heart_across",
     "heart_down", "right_fill", "left_fill", "heart_area", "lungs_share",
 )  # fmt: skip
-"""Of the film as a whole, see `film_shape`; none depends on how large or where the chest lies, but the last."""
+"""Of the film as a whole, see `film_shape`; all but the last are independent of the chest's size and place."""
 JUDGED = ("right_lung", "left_lung", "heart")
 SIGNS = (*SHAPES, *(f"{name}_expected_loss" for name in JUDGED))
-"""By which a film is told from what is no chest film: its shape, and how sure the network is of each structure."""
+"""What tells a chest film from other pictures: its shape, and how sure the network is of each structure."""
 LEAST = 1e-3  # added before a logarithm: a loss of Dice below this is nothing
 
 
@@ -53,12 +53,12 @@ def structure_traits(probability: np.ndarray, raw: np.ndarray, tidy: np.ndarray)
 
     expected_loss: see there. blur: log of the entropy, in nats, per pixel of the border. strays: share of the mask that tidying
     changed. raggedness: log of border pixels squared over the area. doubt: log of the mean of 1 - p inside the mask. area: log
-    of the share of the square. missing: 1 where the mask is empty; the rest is then as of one pixel.
+    of the share of the square. missing: 1 where the mask is empty; it then counts as one pixel.
     """
     inside, edge = (max(1, int(np.count_nonzero(mask))) for mask in (tidy, border(tidy)))
     p = probability.astype(np.float64)
     shared = float(p[tidy].sum())
-    unsure = p[(p > 1e-4) & (p < 1 - 1e-4)]  # elsewhere the entropy is nothing
+    unsure = p[(p > 1e-4) & (p < 1 - 1e-4)]  # elsewhere the entropy is negligible
     entropy = -float((unsure * np.log(unsure) + (1 - unsure) * np.log1p(-unsure)).sum())
     changed = int(np.count_nonzero(raw ^ tidy))
     return np.array(
@@ -75,7 +75,7 @@ def structure_traits(probability: np.ndarray, raw: np.ndarray, tidy: np.ndarray)
 
 
 def expected_loss(probability: np.ndarray, mask: np.ndarray) -> float:
-    """Return the log of the loss of Dice that the probabilities themselves expect, 1 - 2 sum(p m) / (sum p + sum m).
+    """Return the log of the Dice loss expected from the probabilities alone, 1 - 2 sum(p m) / (sum p + sum m).
 
     probability: (N, N) in [0, 1]; mask: bool (N, N); an empty one counts as one pixel of probability 0.
     """
@@ -85,7 +85,7 @@ def expected_loss(probability: np.ndarray, mask: np.ndarray) -> float:
 
 
 def film_signs(probabilities: Mapping[str, np.ndarray], tidy: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return (SIGNS,) of a film's probabilities and tidy masks of the three JUDGED structures; NaN where its shape is."""
+    """Return (SIGNS,) of a film from probabilities and tidy masks of the three JUDGED structures; NaN where its shape is NaN."""
     return np.append(film_shape(tidy), [expected_loss(probabilities[name], tidy[name]) for name in JUDGED])
 
 
@@ -105,7 +105,7 @@ def film_shape(masks: Mapping[str, np.ndarray]) -> np.ndarray:
 
     height_ratio, area_ratio: log of right over left lung. top_difference, bottom_difference: of the lungs' boxes. gap: between
     them. aspect: log of common width over height. heart_width, heart_across, heart_down: its width, and where its middle lies.
-    ..._fill: area over the area of the box. heart_area: log over the lungs' area. lungs_share: of the square, its square root.
+    ..._fill: area / area of the box. heart_area: log of heart over lungs. lungs_share: square root of their share of the square.
     """
     right, left, heart = (_box(masks[name]) for name in ("right_lung", "left_lung", "heart"))
     if right is None or left is None:

@@ -1,4 +1,4 @@
-"""How far a film's masks are from those of the training: the sign of a film that is no chest film, or not as it should lie.
+"""How far a film's masks are from those of the training: far ones suggest no chest film, or one in the wrong orientation.
 
 The Mahalanobis distance (1936) of the film's signs, the few numbers of `unet.traits.film_signs`, from the training films' mean.
 It depends on no layer of the network. The fit is a dict of plain numbers and goes into the checkpoint.
@@ -12,18 +12,18 @@ import numpy as np
 from unet.traits import SIGNS
 
 LEAST_FILMS = 20  # with fewer training films nothing is fitted
-PARTS = 10  # of the training films; how far a film usually is, each part says by the fit to the others
-USUAL_SHARE = 0.97  # of the films are usual
+PARTS = 10  # of the training films; the distances of each part are measured by a fit to the others
+USUAL_SHARE = 0.97  # share of films that count as usual
 MARGIN = 2.2  # how many times as far as usual a film may be: films of other hospitals lie farther, docs/results.md
 SHRINKAGE = 0.3  # of the covariance towards a multiple of the identity: few films, many numbers
-ODDEST = 8.0  # standard deviations; beyond, and where a mask is missing, a number is as odd as this
+ODDEST = 8.0  # standard deviations: larger deviations, and those of missing masks, count as this
 
 
 def fit_typical(train: Sequence[np.ndarray], val: Sequence[np.ndarray]) -> dict:
     """Return what `strangeness` needs, or, where there are too few films, only how many there are.
 
-    train, val: signs (SIGNS,) of the films the network was trained and chosen on, NaN where a mask is missing. How far is usual
-    all of them say, a training film by a fit without its part: validation films alone are too few for a share this high.
+    train, val: signs (SIGNS,) of the films the network was trained and chosen on, NaN where a mask is missing. Both set the usual
+    distance, each training film by a fit without its part: validation films alone are too few for a quantile this high.
     """
     signs = np.array([own for own in train if not np.isnan(own).any()])
     if len(signs) < LEAST_FILMS:
@@ -37,7 +37,7 @@ def fit_typical(train: Sequence[np.ndarray], val: Sequence[np.ndarray]) -> dict:
 
 
 def _fit_distance(signs: np.ndarray) -> dict:
-    """Return the Mahalanobis distance from films with signs (F, SIGNS), its limit still 1."""
+    """Fit the Mahalanobis distance to films with signs (F, SIGNS), leaving its limit at 1."""
     middle, spread = np.median(signs, axis=0), np.maximum(signs.std(axis=0), 1e-3)
     z = np.clip((signs - middle) / spread, -ODDEST, ODDEST)
     covariance = np.cov(z.T)
@@ -55,7 +55,7 @@ def is_fitted(fit: Mapping) -> bool:
 
 
 def strangeness(fit: Mapping, signs: np.ndarray) -> float | None:
-    """Return how strange a film's signs (SIGNS,) are: 0 is the training's mean, above 1 the film is called strange.
+    """Return how strange a film's signs (SIGNS,) are: 0 at the training's mean, above 1 the film is called strange.
 
     None where nothing was fitted.
     """
