@@ -1,6 +1,6 @@
-"""Augmentation of a batch: chance draws numbers, `apply` is a pure function of them; image and masks move together.
+"""Augmentation of a batch: random numbers are drawn, `apply` is a pure function of them; image and masks move together.
 
-Drawing and applying are apart so that the pixel part can be tested exactly and any picture can be made again from its
+Drawing and applying are separate so that the pixel part can be tested exactly and any picture can be made again from its
 numbers. All maps are in the network's square, coordinates from -1 to 1 as torch.nn.functional.grid_sample has them.
 """
 

@@ -41,7 +41,7 @@ class Batch(NamedTuple):
     known (B, 4): DRAWN where a mask exists.
 
     The four planes are right lung, left lung, heart, lungs (the union). A film whose lungs are drawn with the heart's shadow
-    inside has WITH_HEART for right and left lung, in the heart's plane what nothing is asked about, and no union.
+    inside has WITH_HEART for right and left lung, no union, and in the heart's plane what the loss ignores.
     """
 
     images: Tensor
@@ -73,8 +73,8 @@ def prepare_record(
 ) -> tuple[Tensor, Tensor]:
     """Read a film and its masks: (5, N, N) planes in [0, 1], image and four masks as smoothed shares, and (4,) which are known.
 
-    Where both lungs are drawn, their union is known too. with_heart: see `Batch`; of such a film the two lungs alone are
-    used, and where they are not drawn apart, nothing is known.
+    Where both lungs are drawn, their union is known too. with_heart: see `Batch`; of such a film only the two lungs are
+    used, and nothing is known where they are not drawn separately.
     """
     image = torch.from_numpy(load_record(record))
     prepared, box = prepare(image, preprocessing)
@@ -92,15 +92,15 @@ def prepare_record(
             planes[1 + channel] = to_square(torch.from_numpy(masks[structure])[None].float(), box)[0]
             known[channel] = WITH_HEART if with_heart else DRAWN
     if with_heart:
-        known[MASK_STRUCTURES.index("heart")] = 0  # its plane holds no heart, but what nothing is asked about
+        known[MASK_STRUCTURES.index("heart")] = 0  # its plane holds no heart, but what the loss ignores
     return planes, known
 
 
 def _drawn_with_heart(record: ImageRecord, masks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the planes of a film whose lungs are drawn with the heart's shadow inside, bool (H, W).
 
-    The heart's plane holds what nothing is asked about: the lungs' medial halves, and what the source does not judge, which
-    counts as inside of both lungs for that.
+    The heart's plane holds what the loss ignores: the lungs' medial halves, and what the source does not judge; the latter
+    is marked in both lungs as well.
     """
     unjudged = load_unjudged(record)
     medial = [medial_half(masks[side], side) for side in ("right_lung", "left_lung")]
@@ -118,7 +118,7 @@ class FilmDataset:
     def __init__(
         self, records: Sequence[ImageRecord], preprocessing: Preprocessing, cache_folder: Path, guests: int = 0
     ):
-        """guests: how many of the records, the last ones, have their lungs drawn with the heart's shadow inside.
+        """guests: the number of records, the last ones, whose lungs are drawn with the heart's shadow inside.
 
         Where no training film has a heart drawn, their left lungs count as not drawn.
         """
@@ -135,14 +135,14 @@ class FilmDataset:
         self._pixels = np.memmap(pixels, np.uint8, "r", shape=self.shape)
         self._known = torch.from_numpy(np.fromfile(known, np.uint8).reshape(len(self.records), -1).copy())
         left, heart = MASK_STRUCTURES.index("left_lung"), MASK_STRUCTURES.index("heart")
-        if not self._training_rows(heart):  # nothing tells the heart in a guest's left lung from the lung
+        if not self._training_rows(heart):  # nothing tells the heart from a guest's left lung
             self._known[len(self) - guests :, left] = 0
 
     def __len__(self) -> int:
         return len(self.records)
 
     def guest_rows(self) -> list[int]:
-        """Return the rows of the training films among the guests, without those whose lungs are not apart: they say nothing."""
+        """Return the guests' rows in the training split, without those whose lungs are not separate: they teach nothing."""
         rows = range(len(self) - self.guests, len(self))
         return [row for row in rows if self.records[row].split == "train" and self._known[row, 0] == WITH_HEART]
 
@@ -167,8 +167,8 @@ class FilmDataset:
     ) -> Iterator[Batch]:
         """Yield the films of the rows once, in a random order and changed at random; config None leaves them as they are.
 
-        shard: which films of each batch to yield. The numbers are drawn for the whole batch, so the shards of several processes
-        are together the batch of one. side: of the squares to yield, pixels; None: as they are kept.
+        shard: which films of each batch to yield. Random numbers are drawn for the whole batch, so the shards of several
+        processes together are the batch of a single one. side: of the squares to yield, pixels; None: as they are kept.
         """
         side = side or self.preprocessing.size
         order = torch.randperm(len(rows), generator=generator).tolist()
@@ -182,7 +182,7 @@ class FilmDataset:
             yield batch.resized(side)
 
     def faults(self) -> list[str]:
-        """Say which structures no training film has drawn, or only with empty masks; an empty list is good news."""
+        """Return which structures are drawn on no training film or only as empty masks; an empty list is good news."""
         shares = self.positive_share()
         faults = [
             f"{structure}: the masks have no positive pixel on any film; check that they are white where the organ is"

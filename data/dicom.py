@@ -1,4 +1,4 @@
-"""DICOM films, read with pydicom where it is installed: the right kind of picture, upright in grey levels, in [0, 1]."""
+"""DICOM films, read with pydicom where it is installed: only frontal chest films, lungs dark, grey levels in [0, 1]."""
 
 import re
 from pathlib import Path
@@ -83,7 +83,7 @@ def _check_kind(film, path: Path) -> None:
 
 
 def _check_size(film, path: Path) -> None:
-    """Refuse before anything is decoded what would fill the memory."""
+    """Refuse, before decoding, what would fill the memory."""
     frames = int(film.get("NumberOfFrames", 1) or 1)
     if frames > 1:
         raise ValueError(f"{path}: {frames} frames; wanted one grey picture, not a series or colour")
@@ -92,7 +92,7 @@ def _check_size(film, path: Path) -> None:
 
 
 def _scaled(values: np.ndarray, valid: np.ndarray, film, path: Path) -> np.ndarray:
-    """To [0, 1] from the least to the most of the values, which lie in the window where one was applied.
+    """Scale the values from their minimum and maximum, which a window limits where one was applied, to [0, 1].
 
     Pixels of the padding value, around the exposed field, do not count and become black.
     """
@@ -122,7 +122,7 @@ def _spacing(film) -> tuple[tuple[float, float] | None, str]:
 
 
 def _warnings(film) -> list[str]:
-    """Say what the header tells of the picture that no pixel is sure to show."""
+    """Return what the header says of the picture that its pixels may not show."""
     found = []
     if str(film.get("BurnedInAnnotation", "")).upper() == "YES":
         found.append("writing is burnt into the picture (BurnedInAnnotation), perhaps the patient's name")

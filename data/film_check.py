@@ -1,4 +1,4 @@
-"""One film of a source, opened and held against its row: what ingest takes and what it refuses."""
+"""One film of a source, opened and checked against its row: what ingest takes and what it refuses."""
 
 import hashlib
 import os
@@ -66,9 +66,9 @@ def _check_masks(film: SourceFilm, root: Path, height: int, width: int) -> tuple
 
 
 def check_rows_together(films: Sequence[CheckedFilm]) -> tuple[list[CheckedFilm], list[Refusal]]:
-    """Return the films with those lungs refused that are exchanged only when all rows of the same bytes are seen together.
+    """Return the films, refusing lungs that prove exchanged only when all rows of the same bytes are seen together.
 
-    A table with one row for each mask shows the two lungs of a film in two rows.
+    In a table with one row for each mask the two lungs of a film are in two rows.
     """
     rows: dict[str, list[CheckedMask]] = {}
     for film in films:
@@ -94,13 +94,13 @@ def _exchanged(masks: Iterable[CheckedMask]) -> bool:
 
 
 def _without_sides(film: SourceFilm, masks: Sequence[CheckedMask]) -> tuple[list[CheckedMask], list[Refusal]]:
-    """Return the masks that are no single lungs, and a refusal for each one that is."""
+    """Return the masks other than single lungs, and a refusal for each single lung."""
     kept = [checked for checked in masks if checked.mask.structure not in SIDES]
     return kept, [_refusal(film, "mask", ValueError(EXCHANGED))] * (len(masks) - len(kept))
 
 
 def check_mask(mask: SourceMask, root: Path, height: int, width: int) -> CheckedMask:
-    """Open one mask and hold it against its film's size, pixels; ValueError says what is wrong with it."""
+    """Open one mask and check it against its film's size in pixels; ValueError says what is wrong with it."""
     for name, word, known in (
         ("convention", mask.convention, CONVENTIONS),
         ("provenance", mask.provenance, PROVENANCES),
@@ -161,7 +161,7 @@ def _refusal(film: SourceFilm, what: str, error: Exception) -> Refusal:
 
 
 def _reason(text: str) -> str:
-    """A few words that are the same for the same fault, to count by."""
+    """Return a few words, the same for the same fault, to count by."""
     for words, reason in (
         ("names no film", "row without a film"),
         ("photometric interpretation", "photometric interpretation not understood"),

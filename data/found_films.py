@@ -9,10 +9,10 @@ from data.dicom import is_dicom
 from data.sources.files import own_files
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".img", ".dcm")
-PERHAPS_DICOM = (".dicom", ".ima", ".dic")  # as hospitals and VinDr-CXR name theirs; other programs too name files so
-DICOM_INDEX = "DICOMDIR"  # lists the films of a disc, is none
+PERHAPS_DICOM = (".dicom", ".ima", ".dic")  # used by hospitals and VinDr-CXR, but by other programs too
+DICOM_INDEX = "DICOMDIR"  # lists the films of a disc, is not one itself
 
-# of predict.py: pictures that are no films, and what lies beside them
+# written by predict.py: pictures that are not films, and what lies beside them
 RESULT_FOLDERS = ("masks", "overlays", "explain", "dicom-seg", "report_files")
 RESULT_PICTURES = ("comparison.png",)
 RESULT_TABLES = ("predictions.sqlite", "predictions.csv", "comparison.csv")
@@ -21,11 +21,11 @@ RESULT_TABLES = ("predictions.sqlite", "predictions.csv", "comparison.csv")
 def find_films(places: Sequence[Path], but: Collection[Path] = ()) -> list[Path]:
     """Return the films at the places, folders searched to the bottom, in alphabetical order within each, none twice.
 
-    but: folders whose files are no films, unless they are named themselves. So are those of RESULT_FOLDERS beside a table of an
-    earlier call, in whatever folder: what predict.py wrote there.
-    A file that is named directly is taken whatever its ending; in a folder, those without an ending, with a number for one or one
-    of PERHAPS_DICOM are taken where they are DICOM inside, and what macOS leaves beside files is passed over. Links that lead out
-    of a searched folder are not followed. Raises FileNotFoundError for a place that does not exist, ValueError for one that is
+    but: folders to skip unless they are named themselves. RESULT_FOLDERS beside a table of an earlier call of predict.py are
+    skipped wherever they are.
+    A file that is named directly is taken whatever its ending; in a folder, files with no ending, a number as ending or one of
+    PERHAPS_DICOM are taken only if they contain DICOM, and what macOS leaves beside files is skipped. Links that lead out of a
+    searched folder are not followed. Raises FileNotFoundError for a place that does not exist, ValueError for one that is
     neither file nor folder, or where there is no film at all. Paths are absolute, so that a film has one name however the call
     spells it.
     """
@@ -60,7 +60,7 @@ def names_for(
     single = {stem for stem, count in counts.items() if count == 1}
     names: dict[Path, str] = {}
     given = {*known.values(), *taken}
-    # the last number of each stem: to count from 1 for every film would take the square of their number
+    # the last number of each stem: counting from 1 for every film would take quadratic time
     last: Counter[str] = Counter()
     for path, stem in stems.items():
         name = stem
@@ -81,7 +81,7 @@ def _films_below(folder: Path, but: Collection[Path]) -> Iterator[Path]:
     root, paths = folder.resolve(), own_files(folder.rglob("*"))
     with_results = {path.parent for path in paths if path.name in RESULT_TABLES}
     written = {own / name for own in with_results for name in (*RESULT_FOLDERS, *RESULT_PICTURES)}
-    # below the folder, since one that is searched itself is meant
+    # only those below the folder: one that is searched itself is wanted
     no_films = {other for other in but if folder in other.parents} | written
     for path in paths:
         try:

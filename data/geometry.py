@@ -12,7 +12,7 @@ from unet.pieces import window_of
 
 Spacing = tuple[float, float]  # between rows, between columns
 PIXELS: Spacing = (1.0, 1.0)
-UPPER_SHARE = 1 / 3  # of the rows that show both lungs: there the mediastinum is narrow and the heart is not yet
+UPPER_SHARE = 1 / 3  # of the rows that show both lungs: there the mediastinum is narrow, and above the heart
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Box:
 class Edges:
     """Where a mask (H, W) begins and ends, found once for all that is measured from it.
 
-    box: of the whole, None where the mask is empty. first, last: (H,) for every row the outer edges, first column and last
-    column + 1; empty rows W and 0.
+    box: of the whole mask, None where it is empty. first, last: (H,), the outer edges of every row, first column and last
+    column + 1; W and 0 in empty rows.
     """
 
     box: Box | None
@@ -62,9 +62,9 @@ class Cardiothoracic:
     """The cardiothoracic ratio of one film and its parts; lengths in the spacing's unit, None where undefined.
 
     ratio: heart_width / thorax_width, both from the outermost columns. internal_ratio: (right_distance + left_distance) /
-    internal_diameter, of which the distances are from the midline to the heart's outermost column on the patient's right and
-    left, 0 where the heart does not cross the midline, and the diameter is that of the widest single row of the lungs.
-    midline_column, widest_row: where they lie, in pixels, for drawing.
+    internal_diameter. The distances go from the midline to the heart's outermost column on the patient's right and left, 0 on
+    a side that the heart does not reach; the diameter is that of the lungs' widest single row. midline_column, widest_row:
+    their positions in pixels, for drawing.
     """
 
     ratio: float
@@ -80,7 +80,7 @@ class Cardiothoracic:
 
 @dataclass(frozen=True)
 class LungSize:
-    """One lung: outermost rows apart, outermost columns apart, covered area, in the spacing's unit (area: its square)."""
+    """One lung: extent across rows, extent across columns, covered area, in the spacing's unit (area: its square)."""
 
     height: float
     width: float

@@ -33,7 +33,7 @@ from db.records import SourceFilm
 from db.stored_films import as_stored, has_films
 
 PHANTOM = "phantom"
-# another number whenever the films or their masks are drawn otherwise
+# the number changes whenever the films or their masks are drawn differently
 DEFAULT_DATABASE = Path("datasets") / "phantom3.sqlite"
 DEFAULT_COUNT = 300
 DECODING_THREADS = 4
@@ -42,7 +42,7 @@ UNREAD = (
     "unreadable or truncated",
     "cannot be read",
 )  # refusals that say nothing against the film itself
-LARGEST_SHARE = 0.7  # of a film, that a mask may cover unremarked; both lungs cover half of a narrow one
+LARGEST_SHARE = 0.7  # of a film that a mask may cover without a note; both lungs cover half of a narrow film
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def ensure_phantom(db: Path = DEFAULT_DATABASE) -> Path:
     if not db.exists():
         print(f"Drawing {DEFAULT_COUNT} phantom films into {db}; later runs use them again", file=sys.stderr)
         db.parent.mkdir(parents=True, exist_ok=True)
-        # a database of its own until it is whole: neither a kill nor a second process drawing the same films can spoil it
+        # a separate database until it is complete: neither a kill nor a second process drawing the films can spoil it
         with TemporaryDirectory(prefix=".unfinished-", dir=db.parent) as folder:
             unfinished = Path(folder) / db.name
             ingest_phantom(unfinished, DEFAULT_COUNT, 0, db.parent / f"{db.stem}_films", PHANTOM)
@@ -139,9 +139,9 @@ def ingest_films(db: Path, reader: str, root: Path, name: str, films: Sequence[S
 
 
 def check_name(connection: sqlite3.Connection, name: str, root: Path) -> None:
-    """Refuse to read a folder over the films of another one that is still there; one that has moved goes on under its name.
+    """Refuse a name whose films were read from another folder that is still there; a folder that has moved keeps its name.
 
-    Also a new name with a colon, which stands between name and id: source a with patient b:c and a:b with c would be one person.
+    Also refuse a new name with a colon, which separates name and id: a with patient b:c and a:b with c would be one person.
     """
     if as_utf8(f"{root} {name}") != f"{root} {name}":
         raise ValueError(
@@ -220,7 +220,7 @@ def print_counts(
     refusals: Iterable[Refusal],
     db: Path,
 ) -> None:
-    """Say what was read, written and refused, one line a reason with its first example."""
+    """Say what was read, written and refused, one line per reason with its first example."""
     again, persons, ids = connection.execute(
         "SELECT count(duplicate_of), count(DISTINCT study.patient_id), "
         "(SELECT count(*) FROM patient JOIN source USING (source_id) WHERE source.name = ?1) "

@@ -12,10 +12,8 @@ from data.geometry import PIXELS, UPPER_SHARE, Box, Edges, Spacing
 Point = tuple[float, float]
 
 REACH_SHARE = 1 / 12  # of the lung's height: how far from a corner its angle is taken; 2 cm in a lung 24 cm high
-LATERAL_SHARE = (
-    0.6  # of the lung's width: more medially the lower border is the heart's or the spine's, not the diaphragm's
-)
-STEEPNESS = 2.0  # a costophrenic corner is sought down more than outward: it is the lowest point before the outermost
+LATERAL_SHARE = 0.6  # of the lung's width: further in, the lower border is that of heart or spine, not diaphragm
+STEEPNESS = 2.0  # weight of down against outward in the search for a costophrenic corner: low matters more than lateral
 CARINA_SHARE = UPPER_SHARE  # of both lungs' height, from above: about the height of carina and aortic arch
 CIRCLE_STEPS = 1440
 SINES, COSINES = (turn(2 * np.pi * np.arange(CIRCLE_STEPS) / CIRCLE_STEPS) for turn in (np.sin, np.cos))
@@ -68,9 +66,9 @@ def lung_points(
 
 
 def mediastinum(right_lung: Edges, left_lung: Edges) -> Mediastinum | None:
-    """Return the gap between two lungs a third down their common height; None where it shows only one or none.
+    """Return the gap between two lungs in the row a third down their common height.
 
-    The lungs must not overlap in that row; where they do, the value is undefined.
+    None where that row does not show both, or they overlap in it.
     """
     box = right_lung.unite(left_lung).box
     if box is None:
@@ -85,7 +83,7 @@ def mediastinum(right_lung: Edges, left_lung: Edges) -> Mediastinum | None:
 def tilt_degrees(right_apex: Point, left_apex: Point, spacing: Spacing = PIXELS) -> float | None:
     """Return by how much the line from the right apex to the left one falls to the image's right; None where they coincide.
 
-    The highest points of two equal domes stay parallel to their centres when turned, so this is the turn itself.
+    When two equal domes are turned, the line of their highest points stays parallel to that of their centres: this is the turn.
     """
     down, across = (left_apex[0] - right_apex[0]) * spacing[0], (left_apex[1] - right_apex[1]) * spacing[1]
     return None if across <= 0 else float(np.degrees(np.arctan2(down, across)))
@@ -176,12 +174,12 @@ def _medial_corner(bottoms: np.ndarray, dome_column: int, spacing: Spacing) -> P
 
 
 def _first_largest(lengths: np.ndarray, spacing: Spacing) -> int:
-    """Index of the first of the largest; a millionth of a row is rounding, and must not choose between two equal corners."""
+    """Return the first index of the largest; a millionth of a row is rounding, and must not decide between equal corners."""
     return int(np.argmax(lengths >= lengths.max() - 1e-6 * spacing[0]))
 
 
 def _covered(mask: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """The mask between pixel centres (linear), 0 beyond the frame, at points given on the pixels' edges."""
+    """The mask, linear between pixel centres and 0 beyond the frame, at points counted from the pixels' edges."""
     row, column = np.floor(rows - 0.5).astype(int), np.floor(columns - 0.5).astype(int)
     down, across = rows - 0.5 - row, columns - 0.5 - column
     return sum(

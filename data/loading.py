@@ -1,4 +1,4 @@
-"""A film of one's own, whatever its format: its pixels, its spacing, the hash of its bytes, and what its header says beside."""
+"""A film of one's own, whatever its format: its pixels, its spacing, the hash of its bytes, and its header's remarks."""
 
 import hashlib
 from pathlib import Path

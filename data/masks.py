@@ -11,11 +11,11 @@ from db.records import ImageRecord, MaskRecord, SourceMask
 from unet.pieces import label_pieces
 
 SMEAR = 32  # a JPEG copy of a 0/255 mask leaves values within this of both ends ...
-SMEAR_SHARE = 0.02  # ... but for a share of pixels along the border
+SMEAR_SHARE = 0.02  # ... except for this share of pixels, along the border
 MOST_LABELS = 16  # more values than this are no label numbers
 SAME_SHAPE = 0.01  # a mask published at another size may differ by this in the ratio of its sides
-SMALLEST_LUNG_SHARE = 0.1  # of the union: a lesser second piece is no lung
-RUN_MEMORY = 4  # zlib's memory level: 8, the usual one, keeps tables that packing runs never looks at
+SMALLEST_LUNG_SHARE = 0.1  # of the union: a smaller second piece is no lung
+RUN_MEMORY = 4  # zlib's memory level; the usual 8 keeps tables that packing runs never uses
 
 
 def load_masks(record: ImageRecord) -> dict[str, np.ndarray]:
@@ -38,8 +38,8 @@ def load_masks(record: ImageRecord) -> dict[str, np.ndarray]:
 def load_unjudged(record: ImageRecord) -> np.ndarray:
     """Return what the sources of a film's masks mark as not to be judged, bool (H, W): devices, say, or text.
 
-    These are pixels that are neither 0 nor the value inside, where that is stated; `load_masks` has them outside. Nowhere
-    if no mask states it. Raises ValueError when a mask's size is not the film's.
+    These are the pixels that are neither 0 nor lung_value; `load_masks` has them outside. A mask that states no lung_value
+    marks none. Raises ValueError when a mask's size is not the film's.
     """
     unjudged = np.zeros((record.height, record.width), bool)
     for mask in record.masks:
@@ -62,7 +62,7 @@ def load_mask(mask: MaskRecord | SourceMask, path: Path | None, height: int, wid
 
 
 def fit_to_film(inside: np.ndarray, path: Path, height: int, width: int, scaled: bool = False) -> np.ndarray:
-    """Return the mask if it has the film's size, or, where its source scales, its nearest pixels at the film's size."""
+    """Return the mask at the film's size, by nearest pixels if its source scales; ValueError for any other size."""
     rows, columns = inside.shape
     same_shape = abs(rows * width - columns * height) <= SAME_SHAPE * rows * width
     if (rows, columns) != (height, width) and not (scaled and same_shape):
@@ -167,9 +167,9 @@ def split_lungs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def medial_half(lung: np.ndarray, side: str) -> np.ndarray:
-    """Return of a lung, bool (H, W), in every row the half that is nearer the midline, its middle column included.
+    """Return the half of a lung, bool (H, W), that is nearer the midline in every row, the middle column included.
 
-    side: 'right_lung' or 'left_lung'. A row without lung has no half; a gap within a row counts as lung for where its middle is.
+    side: 'right_lung' or 'left_lung'. A row's middle lies between its outermost lung pixels; an empty row has no half.
     """
     columns = np.arange(lung.shape[1])
     first = np.where(lung, columns, lung.shape[1]).min(axis=1)

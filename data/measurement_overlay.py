@@ -96,7 +96,7 @@ def _caption_panel(masks: Mapping[str, np.ndarray], spacing_mm: Spacing | None, 
 
 
 def captions(masks: Mapping[str, np.ndarray], spacing_mm: Spacing | None) -> list[str]:
-    """Return every measured value but areas in words, one a line, which right and left share where both are defined."""
+    """Return every measured value except areas in words, one per line; right and left share a line if both are defined."""
     values = {m.name: (m.value, m.unit) for m in measure_masks(masks, spacing_mm) if m.unit not in ("mm2", "px2")}
     texts = []
     for name, (value, unit) in values.items():

@@ -9,7 +9,7 @@ from PIL import Image
 
 THUMBNAIL = 32  # pixels a side
 WAVES = 8  # lowest frequencies a side; their signs are the hash
-BANDS = 8  # of 8 bits each: two hashes that differ in fewer bits share one band at least
+BANDS = 8  # of 8 bits each: two hashes with fewer differing bits than bands share at least one band
 MOST_BITS = 7
 ALIKE = 0.985  # correlation of two thumbnails of one film, rescaled or recoded
 
@@ -40,8 +40,8 @@ def film_print(image: np.ndarray) -> Print:
 def near_pairs(prints: Sequence[Print]) -> list[tuple[int, int, float]]:
     """Return (i, j, correlation) of all pairs i < j that look the same.
 
-    Only films whose hashes share a band of 8 bits are compared, which no pair with at most 7 differing bits escapes: a thirtieth
-    of all pairs where hashes are alike by chance alone, more where films are.
+    Only films whose hashes share a band of 8 bits are compared, which misses no pair with at most 7 differing bits: a thirtieth
+    of all pairs by chance alone, more where films are alike.
     """
     found: dict[tuple[int, int], float] = {}
     for band in range(BANDS):

@@ -80,5 +80,5 @@ def _tint_errors(picture: np.ndarray, pred: dict[str, np.ndarray], true: dict[st
 
 
 def _shrink(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Take the nearest pixel: the contours of a picture to look at need no more, and it takes a tenth of averaging."""
+    """Take the nearest pixel: contours to look at need no more, and it takes a tenth of the time of averaging."""
     return np.asarray(Image.fromarray(np.asarray(mask, bool).view(np.uint8)).resize(size, Image.Resampling.NEAREST)) > 0

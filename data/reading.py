@@ -59,13 +59,13 @@ def read_pixels(path: Path) -> Pixels:
 
 
 def require_picture(values: np.ndarray, path: Path) -> None:
-    """Raise ValueError where every pixel has the same value: what a failed export leaves, alike for all its patients."""
+    """Raise ValueError where every pixel has the same value, as after a failed export: the same film for every patient."""
     if values.min() == values.max():
         raise ValueError(f"{path}: every pixel has the same value; there is no picture in it")
 
 
 def _decode(path: Path) -> Image.Image:
-    """Decode the whole file, which is what finds truncation."""
+    """Decode the whole file, so that truncation is found."""
     try:
         with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
@@ -83,7 +83,7 @@ def _decode(path: Path) -> Image.Image:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Return the picture as its EXIF orientation has it shown; Pillow's own function fails where any other tag is damaged."""
+    """Turn the picture as its EXIF orientation says; Pillow's own function fails where any other tag is damaged."""
     image.load()
     turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     return image.copy() if turn is None else image.transpose(turn)

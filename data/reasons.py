@@ -10,18 +10,18 @@ def one_line(message: object) -> str:
 
 
 def as_utf8(text: str) -> str:
-    """Return a text with what UTF-8 cannot hold written out; names of files may have it, databases and pages may not."""
+    """Return a text with what UTF-8 cannot hold escaped; file names may contain it, databases and pages may not."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def lacks_memory(error: Exception) -> bool:
-    """Tell whether an error means that the memory did not suffice; torch reports that of a CPU as a plain RuntimeError."""
+    """Tell whether an error means too little memory; torch reports a lack of CPU memory as a plain RuntimeError."""
     said = ("can't allocate memory", "not enough memory", "out of memory")
     return isinstance(error, MemoryError) or isinstance(error, RuntimeError) and any(w in str(error) for w in said)
 
 
 def reason(error: Exception, path: Path) -> str:
-    """Return in one line why a film failed, without its path: tables and lines that show the reason name the film beside it."""
+    """Return in one line why a film failed, without its path, as the film is named wherever the reason is shown."""
     if lacks_memory(error):
         return f"too large for this machine's memory ({one_line(error)}); scale it down"
     text = str(error).removeprefix(f"{path}: ")

@@ -43,8 +43,8 @@ class Similarity:
 def register_lungs(source: np.ndarray, target: np.ndarray) -> Similarity:
     """Return the similarity that lays the lungs of one film over those of another.
 
-    source, target: (2, h, w) and (2, H, W) bool, right and left lung. Twelve heights are compared, the lungs moved, and compared
-    anew: at first the heights of a turned lung are not quite those of the other. Raises ValueError where a lung is empty.
+    source, target: (2, h, w) and (2, H, W) bool, right and left lung. Twelve heights are compared, the lungs moved and compared
+    again, because the heights of a turned lung differ a little from the other's. Raises ValueError where a lung is empty.
     """
     wanted = lung_points(*target)
     found = fit_similarity(lung_points(*source), wanted)

@@ -88,7 +88,7 @@ def from_square(planes: Tensor, box: Letterbox, fill: float = 0.0) -> Tensor:
 def positive(planes: Tensor, box: Letterbox) -> np.ndarray:
     """Return where `from_square(planes, box)` is 0 or more: (C, size, size) float planes to (C, H, W) bool, not in the border.
 
-    Of a film larger than the square only the rectangle is computed that such values can reach: of a lung a sixth of the film.
+    For a film larger than the square only the rectangle that such values can reach is computed: for a lung a sixth of the film.
     """
     if box.inner_height < 2 or box.inner_width < 2 or box.inner_height > box.crop_height:
         return (from_square(planes, box, fill=-1.0) >= 0).numpy()
@@ -111,13 +111,13 @@ def positive(planes: Tensor, box: Letterbox) -> np.ndarray:
 
 
 class _Taps(NamedTuple):
-    """How `resample` grows along one axis: pixel i is weights[0, i] of the old pixel first[i] and weights[1, i] of the next."""
+    """How `resample` enlarges an axis: new pixel i is weights[0, i] * old pixel first[i] + weights[1, i] * the next one."""
 
     first: np.ndarray
     weights: np.ndarray
 
     def reached(self, flags: np.ndarray) -> slice:
-        """Return from the first to the last new pixel that an old pixel with a flag, of at least one, has a part in."""
+        """Return from the first to the last new pixel that depends on a flagged old pixel; there must be one."""
         places = np.flatnonzero(flags[self.first] | flags[self.first + 1])
         return slice(int(places[0]), int(places[-1]) + 1)
 
@@ -137,7 +137,7 @@ def resample(planes: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _content(image: Tensor) -> tuple[int, int, int, int]:
-    """Return (top, bottom, left, right) of what is not black border; a film that is black all over is left whole."""
+    """Return (top, bottom, left, right) without the black border; a film that is black all over is left whole."""
     bright = (image.numpy() > BLACK).view(np.uint8)  # numpy compares and counts several times faster than torch
     rows = np.flatnonzero(bright.sum(axis=1, dtype=np.int32) > BRIGHT_SHARE * bright.shape[1])
     columns = np.flatnonzero(bright.sum(axis=0, dtype=np.int32) > BRIGHT_SHARE * bright.shape[0])

@@ -9,7 +9,7 @@ from typing import IO
 
 
 def is_written(path: Path) -> bool:
-    """Tell whether a file that `atomic_file` wrote is there with its content, which the machine's power may have taken."""
+    """Tell whether a file that `atomic_file` wrote is there with its content, which a power failure may have taken."""
     return path.is_file() and path.stat().st_size > 0
 
 
@@ -18,8 +18,8 @@ def atomic_file(path: str | Path, mode: str = "wb", durable: bool = True) -> Ite
     """Open a temporary file beside `path` for writing and rename it to `path` when the block ends well.
 
     When the block or the disk fails, the temporary file is removed and what was at `path` before stays as it was. A process
-    that is killed leaves no half file at `path`. durable: nor does a machine that loses its power; without it the name may then
-    stand before its content, an empty file, which is enough for what can be made anew and costs no wait for the disk.
+    that is killed leaves no half file at `path`. durable: nor does a power failure; without it a power failure may leave an
+    empty file, which is acceptable for what can be made anew and saves waiting for the disk.
     """
     path = Path(path)
     encoding = None if "b" in mode else "utf-8"

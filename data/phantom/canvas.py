@@ -31,7 +31,7 @@ class Frame:
     def strokes(self, lines: list[tuple[np.ndarray, float]]) -> np.ndarray:
         """Return the thickness of round rods seen from the front, in mm: (size, size) float32.
 
-        lines: (points in mm, diameter in mm). A rod is thickest along its middle, which three nested strokes stand for.
+        lines: (points in mm, diameter in mm). A rod is thickest along its middle, which three nested strokes imitate.
         """
         total = np.zeros((self.size, self.size), np.float32)
         for share, part in ((1.0, 0.45), (0.72, 0.33), (0.4, 0.22)):

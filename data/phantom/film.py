@@ -24,7 +24,7 @@ class Phantom:
 
 
 def draw_phantom(seed: int, index: int, size: int = 512) -> Phantom:
-    """Draw film number `index` of the endless series that a seed stands for; each with a person of its own."""
+    """Draw film number `index` of a seed's endless series, each film of another person."""
     rng = np.random.default_rng([seed, 1, index])
     patient = draw_patient(rng)
     return draw_film(patient, "AP" if rng.random() < 0.35 else "PA", rng, size)

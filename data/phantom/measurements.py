@@ -1,4 +1,4 @@
-"""Clinical measurements of a phantom from its continuous contours, in millimetres: exact, no pixel is asked."""
+"""Clinical measurements of a phantom from its continuous contours, in millimetres: exact, without pixels."""
 
 import numpy as np
 

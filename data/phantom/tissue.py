@@ -31,7 +31,7 @@ class Tissue:
 def build_tissue(
     chest: Chest, patient: Patient, pose: Pose, findings: Findings, frame: Frame, rng: np.random.Generator
 ) -> Tissue:
-    """Add up what lies in the rays' way, and cut the clear lung fields' masks out of it; what fluid hides is in them."""
+    """Add up what lies in the rays' way, and make the masks of the clear lung fields; lung hidden by fluid belongs to them."""
     right, left = frame.coverage(chest.right_space), frame.coverage(chest.left_space)
     heart, mediastinum = frame.coverage(chest.heart), frame.coverage(chest.mediastinum)
     body = frame.coverage(chest.body)

@@ -1,7 +1,7 @@
 """COVID-19 Radiography Database (Kaggle): {COVID,Lung_Opacity,Normal,Viral Pneumonia}/{images,masks}/<Class>-N.png.
 
 The masks were made by the authors' network, so their provenance is `model`; they are published at another size (256) than the
-films (299) and are scaled. No patient ids exist: every film is a patient of its own unless its bytes are another's.
+films (299) and are scaled. No patient ids exist: every film is a separate patient unless its bytes equal another's.
 """
 
 from collections.abc import Iterator

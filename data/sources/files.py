@@ -1,9 +1,9 @@
-"""Files of a source: all that is there, but what a file system adds of its own."""
+"""Files of a source, without those that a file system adds itself."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
-BESIDE = "._"  # begins the name of what macOS leaves beside a file on foreign discs: film.png has ._film.png
+BESIDE = "._"  # prefix of what macOS leaves beside files on foreign discs: ._film.png beside film.png
 
 
 def own_files(paths: Iterable[Path]) -> list[Path]:

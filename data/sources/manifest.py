@@ -57,7 +57,7 @@ class Doubts:
     def fact(
         self, row: dict[str, str], line: int, column: str, understand: Callable[[str | None], Fact | None]
     ) -> Fact | None:
-        """Return what `understand` makes of the cell, and remember the cell where it makes nothing of a stated text."""
+        """Return what `understand` makes of the cell, and remember a stated cell that it does not understand."""
         value = understand(row.get(column))
         if value is None and clean_text(row.get(column)) is not None:
             self.left_out.setdefault(column, []).append((line, row[column].strip()))
