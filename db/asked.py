@@ -1,4 +1,4 @@
-"""What a user asks a selection for by name: refused where the database or the query does not have it."""
+"""What a user asks a selection for by name, refused where the database or the query does not have it."""
 
 import re
 import sqlite3
@@ -8,10 +8,9 @@ from db.records import PROVENANCES
 
 
 def check_asked(connection: sqlite3.Connection, sql: str, asked: Mapping[str, Sequence[str]]) -> None:
-    """Refuse what was asked for by name and cannot be had: a source that the database lacks, a parameter that the query ignores.
+    """Raise ValueError for a source that the database lacks, a parameter that the query ignores, or an unknown provenance.
 
-    A provenance that no mask can have is refused too.
-    asked: of the query's named parameters those that the user has set, each with its values.
+    asked: those of the query's named parameters that the user has set, each with its values.
     """
     code = re.sub(r"--.*", "", sql)
     for name in asked:

@@ -15,7 +15,7 @@ from db.records import SourceFilm, SourceMask
 class CheckedMask:
     """A mask that ingest has opened: its row, the grey values seen and the share of the film inside.
 
-    middle_column: mean column of what is inside, None where nothing is.
+    middle_column: mean column of the pixels inside, None where there are none.
     """
 
     mask: SourceMask
@@ -55,12 +55,12 @@ def write_source(
     refusals: Iterable[Refusal] = (),
     rows_read: int = 0,
 ) -> None:
-    """Write a source so that the database afterwards says of it exactly what is given, all or nothing.
+    """Write a source in one transaction, so that the database afterwards says of it exactly what is given.
 
-    A film keeps its image_id, and as long as its bytes are the same its scores, when the source is read again; films that are
+    When a source is read again, a film keeps its image_id and, as long as its bytes are the same, its scores; films that are
     gone are removed. The same bytes listed again, under whatever file, source or patient, become a `duplicate_of` row,
-    and the patients are merged; what such a row states and the film's own row does not stands with the film as long as the row
-    is listed.
+    and the patients are merged. The film is lent what such a row states and its own row does not, as long as that row is
+    listed.
     """
     with transaction(connection):
         take_back(connection)
@@ -105,7 +105,7 @@ def _write_source_row(connection: sqlite3.Connection, name: str, root: str, read
 
 
 def _forget_facts(connection: sqlite3.Connection, source_id: int) -> None:
-    """Forget what the source said of patients and studies before: it may say it no longer."""
+    """Forget what the source said of patients and studies before; it may no longer say so."""
     connection.execute("UPDATE patient SET patient_sex = NULL WHERE source_id = ?", (source_id,))
     connection.execute(
         "UPDATE study SET patient_age_years = NULL, study_date = NULL, offset_days = NULL "
@@ -115,7 +115,7 @@ def _forget_facts(connection: sqlite3.Connection, source_id: int) -> None:
 
 
 def _forget_results(connection: sqlite3.Connection, image_id: int) -> None:
-    """Forget what runs found on a film whose bytes are others now under the same name."""
+    """Forget what runs found on a film whose bytes have changed under the same name."""
     connection.execute("DELETE FROM score WHERE image_id = ?", (image_id,))
     connection.execute("DELETE FROM predicted_quality WHERE image_id = ?", (image_id,))
     connection.execute("DELETE FROM measurement WHERE image_id = ? AND run_id IS NOT NULL", (image_id,))
@@ -125,7 +125,7 @@ def _forget_results(connection: sqlite3.Connection, image_id: int) -> None:
 def _study_key(name: str, film: SourceFilm) -> str:
     """One study per image where the source names none; the patient is part of the key because ids may restart per patient.
 
-    Colons of the patient's id are marked: patient 7 with study 8:9 and patient 7:8 with study 9 are two.
+    Colons in the patient's id are escaped: patient 7 with study 8:9 is not patient 7:8 with study 9.
     """
     patient = film.patient_id.replace("\\", r"\\").replace(":", r"\:")  # most ids have neither, and keep their keys
     return f"{name}:{patient}:{film.study_id if film.study_id is not None else film.file}"
@@ -152,7 +152,7 @@ def _write_patient_and_study(connection: sqlite3.Connection, name: str, source_i
 def _same_content(
     connection: sqlite3.Connection, checked: CheckedFilm, own: sqlite3.Row | None, source_id: int, written: set[int]
 ) -> int | None:
-    """Return the image_id of the row that already stands for these bytes: of this ingest, or of another source."""
+    """Return the image_id of the row, of this ingest or another source, that already stands for these bytes."""
     rows = connection.execute(
         "SELECT image_id, source_id FROM image WHERE content_sha256 = ? AND duplicate_of IS NULL ORDER BY image_id",
         (checked.content_sha256,),
@@ -167,7 +167,7 @@ def _same_content(
 
 
 def _free_copies(connection: sqlite3.Connection, source_id: int, gone: set[int]) -> None:
-    """Let the copies of films that are gone or have changed stand for themselves: they are films of other sources still."""
+    """Let the copies of films that are gone or have changed stand for themselves: other sources still list them."""
     copies = connection.execute(
         "SELECT copy.image_id, copy.content_sha256, original.image_id AS original_id, "
         "original.content_sha256 <> copy.content_sha256 AS changed "
@@ -200,7 +200,7 @@ def _write_image(
     original: int | None,
     image_id: int | None,
 ) -> int:
-    """Write one film, over the row image_id or, None, as a new one; return its image_id."""
+    """Write one film over the row image_id, or as a new row for None; return its image_id."""
     film = checked.film
     row_spacing, column_spacing = film.pixel_spacing_mm or (None, None)
     values = (

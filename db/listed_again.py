@@ -1,4 +1,4 @@
-"""Films listed again: what other rows of the same bytes say stands with the film where the film's own row says nothing."""
+"""Films listed again: where a film's own row states nothing, it is lent what other rows of the same bytes state."""
 
 import sqlite3
 
@@ -10,7 +10,7 @@ FACTS = (
     ("photometric_interpretation",),
     ("row_spacing_mm", "column_spacing_mm", "spacing_origin"),
 )
-"""Columns of `image` that are lent, those together that make one fact."""
+"""Columns of `image` that are lent, grouped by fact."""
 
 _COPIES = (
     "FROM image AS copy JOIN source USING (source_id) JOIN {table} USING (image_id) WHERE copy.duplicate_of IS NOT NULL"
@@ -31,7 +31,7 @@ _LEND_DETAILS = (
 
 
 def take_back(connection: sqlite3.Connection) -> None:
-    """Leave every film what its own row says, before rows are written anew. Call in a transaction, and `lend` at its end."""
+    """Reduce every film to what its own row says, before rows are rewritten. Call in a transaction, with `lend` at its end."""
     for table in ("mask", "finding", "measurement"):
         connection.execute(f"DELETE FROM {table} WHERE listed_by IS NOT NULL")
     for columns in FACTS:
@@ -43,10 +43,10 @@ def take_back(connection: sqlite3.Connection) -> None:
 
 
 def lend(connection: sqlite3.Connection) -> None:
-    """Give every film what its own row lacks and rows of the same bytes state.
+    """Lend every film what its own row lacks and rows of the same bytes state.
 
-    A mask where the film has none of that structure, convention and provenance, findings where it has none at all, a fact where
-    all rows that state it agree. Of several masks the first by name of source and file, whatever was ingested first.
+    Lent are a mask where the film has none of that structure, convention and provenance, findings where it has none at all, and
+    a fact where all rows that state it agree. Of several masks it is the first by source and file name, not by ingest.
     """
     for columns in FACTS:
         _lend_fact(connection, columns)
@@ -72,7 +72,7 @@ def _lend_fact(connection: sqlite3.Connection, columns: tuple[str, ...]) -> None
 
 
 def masks_not_used(connection: sqlite3.Connection, name: str) -> tuple[int, str | None]:
-    """Return how many masks of a source's films listed again their film has otherwise, and the first such row's film."""
+    """Return how many masks of a source's films listed again are not used, and the first file with such a mask."""
     rows = connection.execute(
         "SELECT count(*), min(copy.file) FROM mask JOIN image AS copy USING (image_id) JOIN source USING (source_id) "
         "WHERE source.name = ? AND copy.duplicate_of IS NOT NULL AND NOT EXISTS ("

@@ -22,7 +22,7 @@ MIGRATIONS: tuple[str, ...] = (SCHEMA, PREDICTIONS, EVALUATION, PERSONS, LISTED_
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the database to the newest schema; each pending change runs in one transaction with its version number.
 
-    Raises ValueError when the database is another program's, or newer than this one, which then could only damage it.
+    Raises ValueError when the database is another program's, or newer than this program, which could only damage it.
     """
     refuse_foreign(connection)
     version = schema_version(connection)
@@ -44,7 +44,7 @@ def refuse_foreign(connection: sqlite3.Connection) -> None:
     if schema_version(connection) != 0:
         return
     tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master ORDER BY name")]
-    # where the version is another now, a process beside this one has made the tables, and the version with them
+    # if the version has changed meanwhile, another process has just made the tables together with the version
     if tables and schema_version(connection) == 0:
         first = ", ".join(tables[:3]) + " ..." * (len(tables) > 3)
         raise ValueError(

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 
 STRONGEST = ("train", "val", "test")
-"""Where a person was seen in several splits, the first of these holds: whom a network has learnt from is never tested on."""
+"""Where a person was in several splits, the first of these holds, so that nobody is tested on whom a network has learnt from."""
 
 _LINKS = """
 WITH link (one, other) AS (
@@ -31,7 +31,7 @@ def write_links(connection: sqlite3.Connection, source_id: int, links: Iterable[
 
 
 def settle_persons(connection: sqlite3.Connection) -> None:
-    """Let one id stand for each person, as the links of now have it, and move the studies and splits to that id.
+    """Let one id stand for each person, as the present links say, and move the studies and splits to that id.
 
     Ids are joined by what sources say and by films of the same bytes, directly or through others; pairs with an id the
     database does not have are ignored (a note may name a film that is not there). The first id in alphabetical order stands
@@ -57,12 +57,12 @@ def settle_persons(connection: sqlite3.Connection) -> None:
 
 
 def _persons(links: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return for every id that is linked the id that stands for the person."""
+    """Return for every linked id the id that stands for the person."""
     person: dict[str, str] = {}
 
     def find(name: str) -> str:
         while person.setdefault(name, name) != name:
-            person[name] = person[person[name]]  # shorter for the next who asks
+            person[name] = person[person[name]]  # shortens later look-ups
             name = person[name]
         return name
 
@@ -75,7 +75,7 @@ def _persons(links: Iterable[tuple[str, str]]) -> dict[str, str]:
 def _carry_splits(
     connection: sqlite3.Connection, changed: set[str], before: Mapping[str, str], now: Mapping[str, str]
 ) -> None:
-    """Let every id keep the splits it was seen in: of those who are joined the strongest holds."""
+    """Let every id keep the splits it was in; where ids are joined, the strongest split holds."""
     came_from: dict[str, set[str]] = {}
     for name in changed:
         person = now.get(name, name)
@@ -84,7 +84,7 @@ def _carry_splits(
         person: dict(
             sorted(
                 (row for old in olds for row in _splits_of(connection, old)),
-                key=lambda row: -STRONGEST.index(row[1]),  # of one name the last stays
+                key=lambda row: -STRONGEST.index(row[1]),  # the last of a name stays
             )
         )
         for person, olds in came_from.items()

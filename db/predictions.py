@@ -1,4 +1,4 @@
-"""Predictions as rows: what was done to which film by which network, so that a call goes on where one before it stopped."""
+"""Predictions as rows: which network did what to which film, so that a call goes on where an earlier one stopped."""
 
 import json
 import sqlite3
@@ -22,7 +22,7 @@ class Done(NamedTuple):
 
 
 def open_prediction_run(connection: sqlite3.Connection, folder: Path, network: str, config: dict) -> int:
-    """Return the run_id of the predictions in a folder; a run of another network there gives way to a new one."""
+    """Return the run_id of a folder's predictions; where the latest are by another network, start a new run."""
     stored = find_run(connection, "predict", folder)
     if stored is not None and json.loads(stored["config"]).get("network") == network:
         resume_run(connection, stored["run_id"])
@@ -51,9 +51,9 @@ def write_prediction(
     values: dict[str, object],
     measurements: Iterable[tuple[str, float, str, float | None]],
 ) -> None:
-    """Write one film, its measurements (name, value, unit, spread) with it; what the run held of that file is replaced.
+    """Write one film with its measurements (name, value, unit, spread); what the run held of that file is replaced.
 
-    values: COLUMNS. Where the database knows a film of the same bytes, its measurements stand in `measurement` too.
+    values: COLUMNS. Where the database has a film of the same bytes, the measurements are written to `measurement` too.
     """
     found = connection.execute(
         "SELECT image_id FROM image WHERE content_sha256 = ? AND duplicate_of IS NULL", (values["input_sha256"],)
@@ -80,7 +80,7 @@ def write_prediction(
 
 
 def forget_prediction(connection: sqlite3.Connection, run_id: int, file: str) -> None:
-    """Remove what a run holds of a film, its measurements with it."""
+    """Remove what a run holds of a film, including its measurements."""
     with transaction(connection):
         connection.execute(
             "DELETE FROM measurement WHERE run_id = :run_id AND image_id = "
@@ -91,7 +91,7 @@ def forget_prediction(connection: sqlite3.Connection, run_id: int, file: str) ->
 
 
 def measurement_columns(connection: sqlite3.Connection, run_id: int) -> list[str]:
-    """Return the names of everything measured in a run, in the order of first appearance, `<name>_spread` behind where known."""
+    """Return the names of all that a run measured, in order of first appearance, each followed by `<name>_spread` if known."""
     rows = connection.execute(
         "SELECT m.name, max(m.spread) AS spread FROM prediction_measurement m JOIN prediction USING (prediction_id) "
         "WHERE run_id = ? GROUP BY m.name ORDER BY min(m.rowid)",

@@ -24,7 +24,7 @@ class SourceMask:
     file: path relative to the source's root, '/'-separated. rle: '1-based start, length' pairs over the row-major image.
     lung_value: the only grey value that means "inside" where the source uses several (V7: 255 lung, 127 ignore), else None.
     scaled: the source publishes the mask at another size than the film; it is scaled to the film's. rle_size: (height, width)
-    that the source says the run-length code counts over, or None; ingest holds it against the film.
+    of the image that the source says the run-length code refers to, or None; ingest checks it against the film.
     """
 
     structure: str

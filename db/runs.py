@@ -65,5 +65,5 @@ def find_run(
 
 
 def utc_now() -> str:
-    """Return the date and time, UTC, to the second, as ISO 8601 writes it."""
+    """Return the present date and time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -31,7 +31,7 @@ def write_measurements(
 ) -> None:
     """Write (image_id, name, value, unit, spread) of a run's masks; a value written before is replaced.
 
-    rows: may be measured as they are asked for; the database is locked only after the last.
+    rows: may be an iterator that measures as it goes; the database is locked only after the last row.
     """
     measured = [(run_id, *row) for row in rows]
     with transaction(connection):

@@ -12,8 +12,8 @@ from db.records import ImageRecord, MaskRecord
 QUERIES = Path(__file__).parent / "queries"
 NEEDED_COLUMNS = ("image_id", "mask_id")
 TRUST = ("manual", "landmark", "phantom", "model")
-"""Where a film has a structure drawn twice, the mask of the first of these provenances is the one used."""
-MOST_ROWS = 5_000_000  # in one list; more is a join that was not meant, and would fill the memory
+"""Where a structure is drawn twice on a film, the mask of the first of these provenances is used."""
+MOST_ROWS = 5_000_000  # in one list; more is an unintended join, and would fill the memory
 _CHUNK = 500  # films read at a time, and ids in one IN (...) list, below SQLite's limit of variables
 
 _IMAGE_SQL = """
@@ -46,9 +46,9 @@ def query_text(path_or_name: str | Path) -> str:
 def select_images(
     connection: sqlite3.Connection, sql: str, parameters: dict[str, str], split_set: str | None = None
 ) -> list[ImageRecord]:
-    """Run a selection and return its films as a list; for those who need all of them at once. See `Selection`.
+    """Run a selection and return its films as a list, for callers that need all of them at once. See `Selection`.
 
-    Raises ValueError also when there are more films than a memory should hold.
+    Raises ValueError also when there are more films than memory should hold.
     """
     films = Selection(connection, sql, parameters, split_set)
     if len(films) > MOST_ROWS:
@@ -60,14 +60,14 @@ def select_images(
 
 
 class Selection:
-    """The films of one query, in its order, each with the masks the query chose: counted at once, read when walked.
+    """The films of one query, in its order, each with the masks the query chose: counted at once, read when iterated over.
 
-    sql: one SELECT with the columns image_id and mask_id (mask_id NULL: the film without a mask), a film's rows anywhere in
-    it. parameters: values of the named parameters the query may use. split_set: whose split to attach; None leaves `split`
-    None. The numbers chosen lie in a file that SQLite makes and removes itself, so any number of films is walked, as often
-    as wanted, in the memory of one chunk.
-    Raises ValueError when the query lacks a column, writes, fails, returns what is no film or no mask of its film, or selects
-    masks of several conventions; while it is walked only when the database has been changed since.
+    sql: one SELECT with the columns image_id and mask_id (mask_id NULL: the film without a mask); a film's rows need not be
+    adjacent. parameters: values of the named parameters the query may use. split_set: whose split to attach; None leaves
+    `split` None. The chosen ids are in a temporary file of SQLite's own, so any number of films can be iterated over, any
+    number of times, in the memory of one chunk.
+    Raises ValueError when the query lacks a column, writes, fails, returns an id that is no film or no mask of its film, or
+    selects masks of several conventions; during iteration only when the database has been changed since.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Selection:
             yield {image_id: sorted(set(json.loads(mask_ids))) for image_id, mask_ids in rows}
 
     def _refuse_what_is_not_there(self) -> None:
-        """Nobody should walk for hours to learn that the last film is none."""
+        """Check all ids now, so that nobody iterates for hours before the last one proves wrong."""
         conventions: set[str] = set()
         for films in self._chunks():
             _, masks = _look_up(self._connection, films, _IMAGE_KEY_SQL, _MASK_KEY_SQL)
@@ -109,7 +109,7 @@ def run_query(connection: sqlite3.Connection, sql: str, parameters: dict[str, ob
     """Run one SELECT and return its rows.
 
     SQLite is told to refuse everything but reading while the statement is compiled, so a user's own query can change
-    nothing. Raises ValueError with SQLite's words.
+    nothing. Raises ValueError with SQLite's message.
     """
     return list(_read_rows(connection, sql, parameters, (), MOST_ROWS))
 
@@ -119,7 +119,7 @@ def _read_rows(
 ) -> Iterator[sqlite3.Row]:
     """Yield the rows of one SELECT.
 
-    ValueError with SQLite's words, naming needed columns that lack, and instead of row number `most` + 1.
+    ValueError with SQLite's message, for missing needed columns (by name), and instead of row number `most` + 1.
     """
     try:
         cursor = _execute_reading_only(connection, sql, parameters)
@@ -150,9 +150,9 @@ def _allow_reading_only(action: int, *_names: str | None) -> int:
 
 
 def _note_pairs(connection: sqlite3.Connection, sql: str, parameters: dict[str, str]) -> sqlite3.Connection:
-    """Return a nameless database whose table `film` has the query's films once each, in its order, with their mask_ids."""
+    """Return a temporary database whose table `film` has each of the query's films once, in its order, with its mask_ids."""
     films_and_masks = "SELECT (SELECT count(*) FROM image) + (SELECT count(*) FROM mask)"
-    most = max(MOST_ROWS, connection.execute(films_and_masks).fetchone()[0])  # more is a join that was not meant
+    most = max(MOST_ROWS, connection.execute(films_and_masks).fetchone()[0])  # more is an unintended join
     rows = _read_rows(connection, sql, parameters, NEEDED_COLUMNS, most)
     chosen = sqlite3.connect("", isolation_level=None)
     chosen.execute("CREATE TABLE pair (image_id INTEGER NOT NULL, mask_id INTEGER) STRICT")
@@ -195,7 +195,7 @@ def _look_up(
 
 
 def _trusted_masks(rows: Sequence[sqlite3.Row]) -> tuple[MaskRecord, ...]:
-    """One mask for each structure of a film: that of the most trusted provenance."""
+    """Return one mask for each structure of a film: that of the most trusted provenance."""
     chosen: dict[str, MaskRecord] = {}
     for row in sorted(rows, key=lambda row: TRUST.index(row["provenance"])):
         chosen.setdefault(row["structure"], _mask_record(row))

@@ -1,4 +1,4 @@
-"""Who trains, who chooses, who is reported on: drawn by patient from a hash, stored once, afterwards only read."""
+"""Who is trained on, chosen by and reported on: drawn by patient from a hash, stored once, afterwards only read."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ TEST_SHARE = 0.20
 def draw(
     connection: sqlite3.Connection, seed: int, fold: int = 0, folds: int = 0, leave_out: Iterable[str] = ()
 ) -> str:
-    """Draw, or where it was drawn before read, the split a training asks for; return the split set's name.
+    """Draw the split a training asks for, or read it where it was drawn before; return the split set's name.
 
     leave_out: sources to test on; else fold (1-based) of folds; else one split.
     """
@@ -62,7 +62,7 @@ def draw_fold(connection: sqlite3.Connection, seed: int, fold: int, folds: int) 
 def draw_leave_out(connection: sqlite3.Connection, seed: int, sources: Iterable[str]) -> str:
     """Store a split whose test set is all patients of the named sources; a tenth of the others validates.
 
-    A person who has ids in several sources is tested where any of them is named, under whichever id the person goes.
+    A person with ids in several sources is in the test set if any of these sources is named.
     """
     left_out = sorted(set(sources))
     known = {row["name"] for row in connection.execute("SELECT name FROM source")}
@@ -81,7 +81,7 @@ def draw_leave_out(connection: sqlite3.Connection, seed: int, sources: Iterable[
 
 
 def hash_fraction(text: str) -> float:
-    """Map a text to [0, 1), evenly and for ever the same."""
+    """Map a text to [0, 1), evenly and always to the same number."""
     digest = hashlib.sha256(text.encode("utf-8")).digest()
     return int.from_bytes(digest[:6], "big") / 2**48  # 48 bits fit a double exactly, so the result stays below 1
 
@@ -89,9 +89,9 @@ def hash_fraction(text: str) -> float:
 def _store(
     connection: sqlite3.Connection, split_set: str, split_of: Callable[[str, int], str], left_out: Sequence[str] = ()
 ) -> str:
-    """Write what is missing in one statement: SQLite asks `split_of` row by row, so millions of patients need no memory.
+    """Write what is missing in one statement: SQLite calls `split_of` row by row, so millions of patients need no memory.
 
-    split_of: from the patient_id, and whether one of the person's ids is of a source that is left out (1 or 0), to the split.
+    split_of: maps the patient_id, and whether any of the person's ids is of a source that is left out (1 or 0), to the split.
     """
     connection.create_function("split_of", 2, split_of, deterministic=True)
     with transaction(connection):

@@ -1,4 +1,4 @@
-"""Films as an earlier ingest read them: what stays of those that cannot be read today."""
+"""Films as an earlier ingest read them: what is kept of films that cannot be read today."""
 
 import sqlite3
 from dataclasses import replace
@@ -16,7 +16,7 @@ def has_films(connection: sqlite3.Connection, name: str) -> bool:
 def as_stored(connection: sqlite3.Connection, name: str, film: SourceFilm) -> CheckedFilm | None:
     """Return a film with the facts of its row and the pixels and masks that were read before; None where it never was.
 
-    Of the masks that the row lists those are kept that were taken before.
+    Of the masks that the row lists, those that were taken before are kept.
     """
     image = connection.execute(
         "SELECT image.rows, image.columns, bits_stored, content_sha256 FROM image JOIN source USING (source_id) "
