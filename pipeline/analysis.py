@@ -40,7 +40,7 @@ COHORT = "db/queries/cohort_images.sql"
 
 @dataclass
 class Analysis:
-    """A report under way: the database, what is asked of it, and the rows to look at that were found on the way."""
+    """A report under way: the database, what is asked of it, and the rows to look at found so far."""
 
     connection: sqlite3.Connection
     parameters: Mapping[str, str]
@@ -54,7 +54,7 @@ class Analysis:
         return [dict(row) for row in run_query(self.connection, query_text(query), {**self.parameters, **more})]
 
     def cohort(self, evaluation: int | None) -> list[dict]:
-        """Return the rows of cohort_images.sql; where no draw is asked for, with the splits that an evaluation's networks had."""
+        """Return the rows of cohort_images.sql; if no draw is asked for, with the splits that an evaluation's networks used."""
         rows = self.rows_of("cohort_images")
         if self.parameters["split_set"] or evaluation is None:
             return rows
@@ -68,7 +68,7 @@ class Analysis:
             self.page.add(Picture(name, data, caption, columns=chart.columns, rows=chart.rows, source=source))
 
     def add_cohort(self, rows: list[dict]) -> None:
-        """Say who is in the data, how the films were taken, what is missing, and what cannot be."""
+        """Describe who is in the data, how the films were taken, what is missing, and which values are impossible."""
         self._add_flow(rows)
         add, draw = self.page.add, self.draw
         add(Heading("Patients and films"), table_one(rows, self.by))
@@ -140,9 +140,9 @@ class Analysis:
         self.odd.append(dict(zip(keys, (image_id, source, None, file, fact, value, why), strict=True)))
 
     def add_measurements(self, runs: Sequence[int]) -> None:
-        """Describe the clinical measurements, and how they go along with sex, age, view and findings.
+        """Describe the clinical measurements, and how they vary with sex, age, view and findings.
 
-        runs: those whose measurements are shown beside the sources' own values; none: the newest that measured.
+        runs: those whose measurements are shown beside the sources' own values; if empty, the newest run with any.
         """
         names = self.rows_of("measurement_names")
         shown = {None, *(runs or [max((row["run_id"] for row in names if row["run_id"] is not None), default=None)])}
@@ -176,7 +176,7 @@ class Analysis:
                     self.page.add(model)
 
     def add_evaluation(self, rows: list[dict], run_id: int) -> None:
-        """Describe an evaluation by group, and hold its measurements against the references.
+        """Describe an evaluation by group, and compare its measurements with the references.
 
         rows: of cohort_images.sql; films that are not among them are left out.
         """

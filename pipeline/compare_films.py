@@ -54,7 +54,7 @@ class Change(NamedTuple):
 
     @property
     def range(self) -> tuple[float, float] | None:
-        """The change by 1.96 times both films' spreads together, up and down; None where one is unknown.
+        """The change -+ 1.96 times both films' spreads, combined in quadrature; None where one is unknown.
 
         It says how firm the network is, and is no 95 % interval: most errors of the ratio are larger (docs/results.md).
         """
@@ -87,7 +87,7 @@ class FilmComparison(NamedTuple):
 
 
 def compare_films(before: Path, after: Path, predictor: Predictor, photometric: str) -> FilmComparison:
-    """Compare two films of one patient. predictor: one with test-time views, from which the uncertainty comes.
+    """Compare two films of one patient. predictor: with test-time views, which give the uncertainty.
 
     Raises ValueError where a film cannot be read or shows no two lungs.
     """
@@ -134,7 +134,7 @@ def changes(before: FilmSide, after: FilmSide) -> list[Change]:
     """Return what can be compared: areas and cardiothoracic ratios.
 
     Areas are in mm^2 where both films state their spacing; else each is given relative to both lungs of its own film, since
-    pixels of two films are not alike.
+    pixels of two films differ in size.
     """
     with_spacing = before.film.spacing_mm is not None and after.film.spacing_mm is not None
     first, second = (quantities(side, with_spacing) for side in (before, after))

@@ -1,4 +1,4 @@
-"""Two evaluations held against each other, film by film."""
+"""Two evaluations compared with each other, film by film."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ class Other(NamedTuple):
 
 
 def read_other(folder: Path, out: Path, records: Iterable[ImageRecord]) -> Other:
-    """Read another evaluation's scores.csv, before anything is written to out or any of the records is scored.
+    """Read another evaluation's scores.csv. Call it before anything is written to out or any of the records is scored.
 
     Raises FileNotFoundError where the folder has no scores.csv, ValueError where it is `out` itself, or where no film with a mask
     is in both.

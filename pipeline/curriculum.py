@@ -1,9 +1,9 @@
 """The stages of a training: which films, how often, and at which size.
 
 Small squares first: a step at 5/8 of the side costs about half, and what is learnt there (where lungs are, what grey levels
-mean) need not be learnt again; the border is drawn at the full size. Phantom films come before the first real one: their
-shapes and exposures vary more than those of one hospital. The last epochs are calm: on films nearly as they are, the network
-learns where each source draws the border, which strong augmentation hides from it.
+mean) need not be learnt again; the exact border is learnt at the full size. Phantom films come before the first real one: their
+shapes and exposures vary more than those of one hospital. The last epochs are calm: on nearly unchanged films the network
+learns where each source draws the border, which strong augmentation hides.
 """
 
 import math
@@ -25,10 +25,10 @@ CALM = 0.3  # strength of the augmentation in the last epochs
 
 @dataclass(frozen=True)
 class Stage:
-    """Epochs that are alike.
+    """Consecutive epochs with the same settings.
 
     films: 'phantom' or 'selected'. size: side of the square in training and validation, pixels. strength: of the augmentation.
-    guest_rows: of films drawn with the heart's shadow inside, of which `guests`, others in every epoch, join it.
+    guest_rows: of films drawn with the heart's shadow inside; `guests` of them, drawn anew, join each epoch.
     """
 
     films: str
@@ -84,7 +84,7 @@ def plan_stages(config: TrainConfig, dataset: FilmDataset, rows: Sequence[int]) 
 def chosen_films(config: TrainConfig, rows: Sequence[int]) -> Sequence[int]:
     """Return the rows of one epoch without guests: all, one batch to learn by heart, or --train-films of them, drawn by the seed.
 
-    The few are repeated, so that an epoch has about as many steps as with all: what differs is what is seen, not how long.
+    The few are repeated, so that an epoch has about as many steps as with all: only the films differ, not the length.
     """
     if config.overfit_batch:
         return rows[: config.batch_size]
@@ -95,7 +95,7 @@ def chosen_films(config: TrainConfig, rows: Sequence[int]) -> Sequence[int]:
 
 
 def needs_phantom(config: TrainConfig, records: Sequence[ImageRecord]) -> bool:
-    """Tell whether phantom films would teach anything: not where the films are phantoms, or the weights have been trained."""
+    """Tell whether phantom films would teach anything: not if the films are phantoms, or the weights are already trained."""
     drawn = all(mask.provenance == "phantom" for record in records for mask in record.masks)
     return not drawn and config.init is None and not config.overfit_batch
 
@@ -103,8 +103,8 @@ def needs_phantom(config: TrainConfig, records: Sequence[ImageRecord]) -> bool:
 def phantom_films(config: TrainConfig, preprocessing: Preprocessing, held_out: Container[str]) -> FilmDataset | None:
     """Return the embedded films, drawing them first where they are not there yet; None for a convention they do not have.
 
-    held_out: hashes of the films to choose by and to report on. A database may hold the embedded films too: patients with a
-    film among these are left out.
+    held_out: hashes of the films to choose by and to report on. The user's database may hold embedded films too: phantom
+    patients with a film among these hashes are left out.
     """
     database = ensure_phantom()
     parameters = {"convention": config.convention, "provenance": "phantom", "source": "all"}
@@ -128,7 +128,7 @@ def stage_at(stages: Sequence[Stage], epoch: int) -> Stage:
 
 
 def best_epoch(history: Sequence[dict]) -> dict | None:
-    """Return the row of the best epoch so far: only those of the latest size compete; of equal scores the first."""
+    """Return the row of the best epoch so far, the first of equal ones; only epochs of the latest size compete."""
     if not history:
         return None
     rivals = [row for row in history if row["size"] == history[-1]["size"]]

@@ -1,4 +1,4 @@
-"""What masks show that no chest film does, in words."""
+"""What is implausible about masks of a chest film, in words."""
 
 from collections.abc import Mapping
 

@@ -28,8 +28,8 @@ READERS = 2  # threads that decode films while the network works on another; eac
 class Wanted:
     """What to make beside the scores.
 
-    mask_folder: for <structure>/<name>.png. mask_names: by image_id; a film without one gets no masks. maps: draw where it is
-    not sure.
+    mask_folder: for <structure>/<name>.png. mask_names: by image_id; no masks are written for a film without one. maps: draw
+    where the network is unsure.
     """
 
     mask_folder: Path
@@ -80,7 +80,7 @@ def evaluate_film(
 
 
 def mask_names(records: Iterable[ImageRecord]) -> dict[int, str]:
-    """Return the name of each film's masks by image_id: its stem, with a number behind it where several films have the same."""
+    """Return the name of each film's masks by image_id: its stem, followed by a number where several films share it."""
     places = {record.image_id: Path(record.source) / record.file for record in records}
     names = names_for(places.values())
     return {image_id: names[place] for image_id, place in places.items()}

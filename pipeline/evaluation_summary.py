@@ -1,4 +1,4 @@
-"""What an evaluation comes to over all its films: the numbers of summary.json."""
+"""Summary of an evaluation over all its films: the numbers of summary.json."""
 
 import math
 from collections import Counter
@@ -58,7 +58,7 @@ def summarise_quality(results: Sequence[FilmResult]) -> dict[str, dict]:
     """Return per structure how many films are doubtful and, where there is truth, how well the prediction held.
 
     caught: share of the films below Dice 0.9 that are called doubtful. false_alarms: share of the others that are.
-    caught_at_5_percent: the share that would be caught if the limit were set here, where exactly 5 % of the others fall below.
+    caught_at_5_percent: the share caught with a limit chosen on these films, such that 5 % of the others fall below it.
     """
     summary = {}
     for structure in MASK_STRUCTURES:
@@ -93,7 +93,7 @@ def summarise_ratio(results: Sequence[FilmResult]) -> dict | None:
 
 
 def plain(value):
-    """Return JSON-ready values in which what is not a number, or infinite, is None: JSON has no word for it."""
+    """Return JSON-ready values, with None for NaN and infinity, which JSON does not have."""
     if isinstance(value, Mapping):
         return {str(key): plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""One film of one's own from file to files: read, predict, judge, write masks and overlay."""
+"""One film of one's own from input file to results: read, predict, judge, write masks and overlay."""
 
 import errno
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ class FilmDone(NamedTuple):
 
 
 class FilmKept(NamedTuple):
-    """A film whose results of an earlier call still hold."""
+    """A film whose results from an earlier call are still valid."""
 
     done: Done
 
@@ -49,7 +49,7 @@ Outcome = FilmDone | FilmKept | FilmFailed
 class FilmJob:
     """What is the same for all films of a call; `run` may be called from several threads at once.
 
-    photometric: how grey levels of non-DICOM files are stored. fix_orientation: turn films that lie turned. done: by file, what
+    photometric: how grey levels of non-DICOM files are stored. fix_orientation: turn rotated films upright. done: by file, what
     an earlier call of the same network left. names: by file, the names that calls of any network gave to results in this folder.
     """
 
@@ -62,9 +62,9 @@ class FilmJob:
     names: dict[str, str] = field(default_factory=dict)
 
     def run(self, path: Path, file: str, name: str) -> Outcome:
-        """Do one film and say what came of it. file: how the film is called in tables; name: of its results.
+        """Process one film and return its outcome. file: the film's name in tables; name: that of its results.
 
-        Whatever is wrong with the film becomes a FilmFailed; OSError is raised where the disk takes nothing more.
+        Whatever is wrong with the film becomes a FilmFailed; OSError is raised where the disk is full or read-only.
         """
         try:
             before = self.done.get(file)

@@ -1,4 +1,4 @@
-"""What the network makes of one film: placed as it should lie, its masks, measurements, and how far to trust them."""
+"""What the network makes of one film: its orientation, its masks, measurements, and how far to trust them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -20,10 +20,10 @@ UNLIKE = "unlike the chest films the network knows"
 
 
 class FilmView(NamedTuple):
-    """image, masks: the film as it was looked at, (H, W). stored: the same masks on the film as it is stored.
+    """image, masks: (H, W), the film as the network saw it. stored: the same masks on the film as it is stored.
 
     review: what makes the masks doubtful, in words; remarks: what else was seen or done. predicted_dice: of the lungs;
-    strangeness: above 1 the film is not like the training's; None where the checkpoint cannot say.
+    strangeness: above 1 the film is unlike the training's; either is None where the checkpoint cannot say.
     """
 
     image: np.ndarray
@@ -39,7 +39,7 @@ class FilmView(NamedTuple):
 def view_film(
     predictor: Predictor, image: np.ndarray, spacing_mm: tuple[float, float] | None, fix_orientation: bool
 ) -> FilmView:
-    """Predict one film (H, W) in [0, 1]. Inverted grey levels are corrected; a turn only with `fix_orientation`."""
+    """Predict one film (H, W) in [0, 1]. Inverted grey levels are corrected, a rotation only with `fix_orientation`."""
     logits, box = predictor.logits(image)
     traits = predictor.traits(logits)
     found, applied, fit = AS_STORED, AS_STORED, predictor.checkpoint.typical
@@ -75,7 +75,7 @@ def view_film(
 
 
 def look_again(predictor: Predictor, image: np.ndarray, signs: np.ndarray) -> Placement:
-    """Return how a stored film (H, W) in [0, 1] lies, given its signs; the checkpoint must hold the training's shapes."""
+    """Return the placement of a stored film (H, W) in [0, 1], given its signs; the checkpoint must hold the training's shapes."""
     typical = predictor.checkpoint.typical
     reflected = strangeness(typical, mirrored_signs(signs))
     return find_placement(strangeness(typical, signs), reflected, lambda tried: judge(predictor, image, tried))
@@ -88,7 +88,7 @@ def judge(predictor: Predictor, image: np.ndarray, tried: Sequence[Placement]) -
 
 
 def _lies(found: Placement, applied: Placement) -> list[str]:
-    """Say how the film lies where nothing was done about it."""
+    """Say what is wrong with the film's orientation and was not corrected."""
     words = ["perhaps mirrored: the heart lies on the wrong side"] if found.mirrored else []
     if found.quarter_turns != applied.quarter_turns:
         words.append(f"lies turned by {turn_in_words(found)}; --fix-orientation turns it back")

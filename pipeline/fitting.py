@@ -1,6 +1,6 @@
-"""What the films say once the weights are chosen: temperature, threshold, predicted quality, usual films; kept in best.pt.
+"""What is fitted once the weights are chosen: temperature, threshold, predicted quality, usual films; kept in best.pt.
 
-All of it is read at the network's own size, in seconds; nothing of it changes a weight.
+All of it is fitted at the network's own size, in seconds; no weight changes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,9 +27,9 @@ from unet.thresholds import choose_threshold, dice_by_threshold
 from unet.traits import film_signs, film_traits
 from unet.typical import fit_typical
 
-MOST_FILMS = 200  # of a split, taken evenly: more make the numbers hardly better
+MOST_FILMS = 200  # of a split, evenly spaced: more hardly improve the fits
 SPOILT_FILMS = 64  # how many of them are also spoilt
-SPOILING = (1.0, 1.6, 2.4)  # how strongly, in units of what training does; one copy of each film for each
+SPOILING = (1.0, 1.6, 2.4)  # strength relative to training's augmentation; one copy of each film for each
 BATCH = 8
 
 Film = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
@@ -39,7 +39,7 @@ Film = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
 def fit_on_validation(
     path: Path, dataset: FilmDataset, rows: Sequence[int], device: torch.device, precision: str
 ) -> None:
-    """Fit all three on the films at `rows` and write them into the checkpoint at `path`; what was fitted before is left."""
+    """Fit temperature, threshold and quality on the films at `rows` and write them to the checkpoint at `path`, once."""
     checkpoint = load_checkpoint(path)
     if checkpoint.validation:
         return
@@ -77,7 +77,7 @@ def fit_on_training(
     device: torch.device,
     precision: str,
 ) -> None:
-    """Fit what films usually look like to this network and write it into the checkpoint at `path`, once."""
+    """Fit what films usually look like to this network and write it to the checkpoint at `path`, once."""
     checkpoint = load_checkpoint(path)
     if checkpoint.typical:
         return
@@ -111,7 +111,7 @@ def probabilities_of(logits: Mapping[str, np.ndarray], temperature: Mapping[str,
 def fit_temperatures(films: Iterable[Film]) -> dict[str, float]:
     """Return the temperature of each of the network's structures; pixels near the border and the others count alike.
 
-    The others are thirty times as many and all but decided: fitted on all pixels, T makes those near the border worse.
+    The others are thirty times as many and nearly certain: fitted on all pixels, T would make those near the border worse.
     """
     near_sums: dict[str, list] = {}
     far_sums: dict[str, list] = {}
@@ -136,7 +136,7 @@ def choose_thresholds(films: Iterable[Film], temperature: Mapping[str, float]) -
 
 
 def _of_channels(values: Mapping[str, float]) -> dict[str, float]:
-    """Keep what is for the network's own structures; a lung that is nowhere drawn alone takes the value of the union."""
+    """Keep the values of the network's own structures; a lung that is nowhere drawn alone takes that of the union."""
     sides = {name: values["lungs"] for name in ("right_lung", "left_lung") if "lungs" in values}
     return {name: value for name, value in {**sides, **values}.items() if name in STRUCTURES}
 
@@ -151,5 +151,5 @@ def _spoil(batches: Iterable[Batch], strength: float) -> Iterator[Batch]:
 
 
 def evenly(rows: Sequence[int], most: int) -> list[int]:
-    """Return all rows, or of more than `most` so many, spread over them."""
+    """Return all rows, or, of more than `most`, that many evenly spaced ones."""
     return [rows[place * len(rows) // most] for place in range(most)] if len(rows) > most else list(rows)

@@ -1,6 +1,6 @@
 """Finished masks in the formats other programs read: run-length codes, COCO annotations, DICOM segmentations.
 
-All are made from the mask files, so a call that goes on where another stopped writes the same as one that never did.
+All are made from the mask files, so a call that goes on where another stopped writes the same as an uninterrupted one.
 """
 
 import json
@@ -84,7 +84,7 @@ FORMATS: dict[str, Callable[[Path, Rows], list[str]]] = {
 
 
 def with_masks(out: Path, rows: Rows, notes: list[str]) -> Iterator[dict]:
-    """Yield the rows whose mask files are there, and note the others: a row of an earlier call may have lost its own."""
+    """Yield the rows whose mask files exist, and note the others: those of an earlier call may have been removed."""
     for row in rows:
         if all(is_written(_mask_path(out, row, name)) for name in STRUCTURES):
             yield row

@@ -15,9 +15,9 @@ QUERY = "scores_by_group"
 def score_groups(connection: sqlite3.Connection, run_id: int) -> list[dict]:
     """Return the rows of db/queries/scores_by_group.sql, each with its interval and its gap to the other groups together.
 
-    gap: mean of the group minus mean of the films of the same grouping that are not in it and whose level is stated; NaN for
-    'not stated', where there is no other, and its interval where either side is one patient. few: fewer than 10 patients here
-    or in the others. dices: the values, for a figure.
+    gap: mean of the group minus mean of the films of the same grouping that are not in it and whose level is stated. It is NaN
+    for 'not stated' and where there is no other film; only its interval is NaN where either side is one patient. few: fewer than
+    10 patients here or in the others. dices: the values, for a figure.
     """
     rows = [dict(row) for row in run_query(connection, query_text(QUERY), {"run_id": run_id})]
     for row in rows:

@@ -23,13 +23,13 @@ from report.film_result import FilmResult
 
 DRAWN = 6
 REFERENCE = "measure"
-"""The command under which an evaluation's reference masks are measured: a run of its own, whose parent is the evaluation."""
+"""Command of the run that measures an evaluation's reference masks; its parent is the evaluation."""
 
 
 def measure_views(
     predictor: Predictor, logits: Tensor, box: Letterbox, masks_pred: dict[str, np.ndarray], spacing_mm: Spacing | None
 ) -> tuple[Measurement, ...]:
-    """Measure the predicted masks of a film; with test-time views each value's spread is that over the views' own masks.
+    """Measure the predicted masks of a film; with test-time views each value's spread is that over the views' masks.
 
     logits: (V, C, N, N) and box as `predictor.logits` gave them.
     """

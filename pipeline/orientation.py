@@ -1,15 +1,15 @@
-"""How a film lies: as a chest film should, inverted in grey levels, turned, mirrored, or like no chest film at all."""
+"""Orientation of a film: as a chest film should be, inverted in grey levels, turned, mirrored, or like no chest film at all."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-A_LITTLE = 0.35  # strangeness from which the mirror image is tried: a mirrored chest is not very strange
-PERHAPS = 1.3  # only where the masks as found, mirrored, are at most so many times as strange, which costs no pass
-CLEARLY = 0.75  # strangeness from which all placements are tried
-LESS_STRANGE = 0.8  # another placement must be at most this part as strange as the film as it is stored,
-LESS_STRANGE_MIRRORED = 0.9  # or this part, since only the heart's side and the lungs' sizes tell a mirror image
+A_LITTLE = 0.35  # strangeness above which the mirror image is tried: a mirrored chest is not very strange
+PERHAPS = 1.3  # but only if the masks found, mirrored without a new pass, are at most this many times as strange
+CLEARLY = 0.75  # strangeness above which all placements are tried
+LESS_STRANGE = 0.8  # another placement must be at most this fraction as strange as the film as it is stored;
+LESS_STRANGE_MIRRORED = 0.9  # for a mirror image, which only the heart's side and the lungs' sizes tell, this fraction
 
 
 class Placement(NamedTuple):
@@ -31,8 +31,8 @@ Judge = Callable[[Sequence[Placement]], Sequence[float]]
 def find_placement(stored: float, reflected: float, judge: Judge) -> Placement:
     """Return the placement in which the film is like a chest film, or AS_STORED where none is clearly more so.
 
-    stored: strangeness of the film as it is stored; reflected: of the same masks mirrored. A film that is not strange at all, or
-    a little but would be much more so mirrored, is not looked at again: most chest films cost nothing.
+    stored: strangeness of the film as it is stored; reflected: of the same masks mirrored. A film that is not strange, or a
+    little but much more so if mirrored, needs no further pass: most chest films cost nothing.
     """
     if stored <= A_LITTLE or stored <= CLEARLY and reflected > PERHAPS * stored:
         return AS_STORED
@@ -53,11 +53,11 @@ def place(image: np.ndarray, placement: Placement) -> np.ndarray:
 
 
 def unplace(mask: np.ndarray, placement: Placement) -> np.ndarray:
-    """Return a mask of the placed film on the film as it is stored: the inverse of `place`, but for grey levels."""
+    """Return a mask of the placed film on the film as it is stored: the inverse of `place`, except for grey levels."""
     mask = np.rot90(mask, -placement.quarter_turns)
     return (mask[:, ::-1] if placement.mirrored else mask).copy()
 
 
 def turn_in_words(placement: Placement) -> str:
-    """Say how the stored film lies: what was turned counter-clockwise to be upright lies turned clockwise."""
+    """Say how the stored film is turned: if turning it counter-clockwise makes it upright, it is stored turned clockwise."""
     return {1: "90 degrees clockwise", 2: "180 degrees", 3: "90 degrees counter-clockwise"}[placement.quarter_turns]

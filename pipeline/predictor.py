@@ -45,7 +45,7 @@ class Predictor:
 
     @property
     def recognises_strange_films(self) -> bool:
-        """Whether the checkpoint says what its films look like, so that a film unlike them is told from them."""
+        """Whether the checkpoint says what its films look like, so that films unlike them can be recognised."""
         return is_fitted(self.checkpoint.typical)
 
     def logits(self, image: np.ndarray) -> tuple[torch.Tensor, Letterbox]:
@@ -59,7 +59,7 @@ class Predictor:
         return logits / torch.tensor(temperature)[:, None, None]
 
     def margins(self, logits: torch.Tensor) -> torch.Tensor:
-        """Return how far calibrated logits (..., C, H, W) lie above each threshold; a mask is where this is not below 0."""
+        """Return how far calibrated logits (..., C, H, W) lie above each threshold; a mask is where this is 0 or more."""
         least = torch.tensor([self.thresholds[name] for name in self.structures]).logit()
         return self.calibrated(logits) - least[:, None, None]
 
@@ -71,8 +71,8 @@ class Predictor:
     def film_masks(self, logits: torch.Tensor, box: Letterbox) -> dict[str, np.ndarray]:
         """Return the masks at the film's own size, from what `logits` gave: structure to bool (H, W), tidy.
 
-        They are what `unet.postprocess.binarise` makes of `probabilities`, but logits are held against the threshold's logit,
-        and only where a structure can be, and the heart has no tails.
+        They are what `unet.postprocess.binarise` makes of `probabilities`, but the heart has no tails, and logits are compared
+        with the threshold's logit, only where a structure can be.
         """
         margins = self.margins(logits.mean(dim=0))
         heart = margins[self.structures.index("heart")]
@@ -93,12 +93,12 @@ class Predictor:
         return predict_quality(self.checkpoint.quality, self.traits(logits))
 
     def traits(self, logits: torch.Tensor) -> FilmTraits:
-        """Return what probabilities and masks look like at the network's own size, from what `logits` gave."""
+        """Return the traits of probabilities and masks at the network's own size, from what `logits` gave."""
         probabilities, raw = self._small(logits)
         return film_traits(probabilities, raw, clean(raw))
 
     def signs(self, logits: torch.Tensor) -> np.ndarray:
-        """Return the part of `traits` by which strange films are told (SIGNS,), from what `logits` gave."""
+        """Return the part of `traits` by which strange films are recognised (SIGNS,), from what `logits` gave."""
         probabilities, raw = self._small(logits)
         return film_signs(probabilities, clean(raw))
 
@@ -139,12 +139,12 @@ def check_structures(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def check_fits(path: Path, checkpoint: Checkpoint) -> None:
-    """Raise ValueError where what was fitted after a training is of another release, or lacks a part."""
+    """Raise ValueError where what was fitted after a training comes from another release or lacks a part."""
     check_fit(path, checkpoint.quality)
     check_typical(path, checkpoint.typical)
     own = {name: np.zeros(len(TRAITS)) for name in MASK_STRUCTURES}
     anything = FilmTraits(own, np.zeros(len(SHAPES)))
-    try:  # what is found on no film in particular does not matter, only that something is
+    try:  # the values for a made-up film do not matter, only that there are some
         predict_quality(checkpoint.quality, anything)
         strangeness(checkpoint.typical, anything.signs)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -155,7 +155,7 @@ def check_fits(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def preprocessing_of(path: Path, checkpoint: Checkpoint) -> Preprocessing:
-    """Return how a checkpoint's films are prepared; ValueError where it says nothing that can be done."""
+    """Return how a checkpoint's films are prepared; ValueError where it states nothing valid."""
     try:
         preprocessing = Preprocessing(**checkpoint.preprocessing)
         if type(preprocessing.size) is not int or not 1 <= preprocessing.size <= MOST_SIZE:

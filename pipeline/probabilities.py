@@ -1,6 +1,6 @@
-"""What a film's probabilities are worth, as sums that films add to: reliability near and far from the border, Dice by threshold.
+"""How good a film's probabilities are, as sums to add over films: reliability near and far from the border, Dice by threshold.
 
-All of it at the network's own size, where the network speaks; docs/metrics.md has the formulas.
+All of it is computed at the network's own size; docs/metrics.md has the formulas.
 """
 
 from collections.abc import Mapping, Sequence
@@ -66,7 +66,7 @@ def summarise_calibration(films: Sequence[Mapping[str, FilmProbabilities]]) -> d
 def summarise_thresholds(
     films: Sequence[Mapping[str, FilmProbabilities]], predictors: Sequence[Predictor]
 ) -> dict[str, dict]:
-    """Return per structure the mean Dice at every threshold, and what the validation films chose, of each network."""
+    """Return per structure the mean Dice at every threshold, and each network's choice on its validation films."""
     summary = {}
     for structure in MASK_STRUCTURES:
         own = [film[structure].dice for film in films if structure in film]

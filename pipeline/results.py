@@ -134,7 +134,7 @@ def print_results(
 
 
 def learnt_from(known: int) -> str:
-    """Say that so many of the films, more than none, are not unseen ones."""
+    """Say that so many of the films, at least one, are not unseen."""
     return f"{counted(known, 'film was', 'films were')} learnt from or chosen by: no mean is one of unseen films."
 
 

@@ -122,7 +122,7 @@ def introduce(facts: Mapping, guests: int, seconds: float) -> None:
 def select_films(
     connection: sqlite3.Connection, config: TrainConfig, parameters: dict[str, str], split_set: str
 ) -> list[ImageRecord]:
-    """Return what the training's query finds; ValueError where something was asked for that the database or query lacks."""
+    """Return what the training's query finds; ValueError where the database or query lacks something that was asked for."""
     query = query_text(config.query)
     check_asked(connection, query, asked_for(config))
     return select_images(connection, query, parameters, split_set)
@@ -137,8 +137,8 @@ def find_guests(
 ) -> list[ImageRecord]:
     """Return the films whose lungs are drawn with the heart's shadow inside, for a clear-field training that wants them.
 
-    They are what the same query finds for that convention, without the films it has chosen already (records); of all splits, so
-    that every split shares one cache. A query that does not ask for `:convention` finds none.
+    They are what the same query finds for that convention, without the films already chosen (records). Films of all splits are
+    returned, so that every split set shares one cache. A query that does not use `:convention` finds none.
     """
     clear = all(mask.convention == "clear_field" for record in records for mask in record.masks)
     if not (config.guest_share and clear):
@@ -155,9 +155,9 @@ def find_guests(
 def every_film(
     records: Sequence[ImageRecord], guests: Sequence[ImageRecord], stages: Sequence[Stage]
 ) -> list[ImageRecord]:
-    """Return every film that a training has to do with, once: the selection, then as train the guests and the phantom films.
+    """Return every film of a training once: the selection, then, with split 'train', the guests and the phantom films.
 
-    A phantom film's number is that of the embedded database; only its bytes tell it in another one.
+    A phantom film's image_id is that of the embedded database; in another database only its bytes identify it.
     """
     drawn = [stage.dataset.records[row] for stage in stages if stage.films == "phantom" for row in stage.rows]
     chosen = [*records, *(record for record in guests if record.split == "train")]
@@ -166,7 +166,7 @@ def every_film(
 
 
 def given_weights(config: TrainConfig) -> Checkpoint | None:
-    """Return what --init names, or last.pt, which holds it too when its file may be gone; None without --init."""
+    """Return the checkpoint of --init, or last.pt, which keeps its weights even if that file is gone; None without --init."""
     if config.init is None:
         return None
     last = config.out / "last.pt"
@@ -174,7 +174,7 @@ def given_weights(config: TrainConfig) -> Checkpoint | None:
 
 
 def learnt_from(films: Iterable[ImageRecord], start: Checkpoint | None) -> list[str]:
-    """Return the SHA-256, sorted, of the films that a network learns from or is chosen by, and of those that `start` had."""
+    """Return the sorted SHA-256 of the films that a network learns from or is chosen by, and of those of `start`."""
     own = {film.content_sha256 for film in films if film.split != "test"}
     return sorted(own.union(start.learnt_from if start else ()))
 
@@ -207,7 +207,7 @@ def build_trainer(
 
 
 def begin_or_resume(session: Session, facts: dict) -> None:
-    """Write the settings and the run's row, or, where last.pt lies in the folder, take up what it holds."""
+    """Write the settings and the run's row, or, where the folder has a last.pt, continue from it."""
     config, trainer = session.config, session.trainer
     last = config.out / "last.pt"
     if not last.exists():
@@ -223,7 +223,7 @@ def begin_or_resume(session: Session, facts: dict) -> None:
         stored["run_id"] if stored else start_run(session.connection, "train", config.out, settings_as_dict(config))
     )
     resume_run(session.connection, session.run_id)
-    for row in session.history:  # a kill between last.pt and the log has lost the last one
+    for row in session.history:  # a kill between last.pt and the log loses the last row
         log_epoch(session.connection, session.run_id, row["epoch"], row)
     if session.history:
         write_metrics(config.out, session.history)
@@ -231,7 +231,7 @@ def begin_or_resume(session: Session, facts: dict) -> None:
 
 
 def follow(session: Session) -> None:
-    """Take up, in a process that writes nothing, what the first one has just written or found."""
+    """Load last.pt, if there is one, without writing anything: in other processes what the first has just written or found."""
     last = session.config.out / "last.pt"
     if last.exists():
         checkpoint = load_checkpoint(last)
@@ -240,13 +240,13 @@ def follow(session: Session) -> None:
 
 
 def finish(session: Session, status: str = "finished") -> None:
-    """Write how the run ended; of several processes the first does."""
+    """Write how the run ended; of several processes only the first writes."""
     if is_first():
         finish_run(session.connection, session.run_id, status)
 
 
 def save(session: Session, name: str, resumable: bool) -> None:
-    """Write a checkpoint atomically: a full disk or a kill leaves the one before. Of several processes the first writes."""
+    """Write a checkpoint atomically: a full disk or a kill leaves the previous one. Of several processes the first writes."""
     if not is_first():
         return
     checkpoint = session.trainer.checkpoint(

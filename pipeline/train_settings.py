@@ -1,4 +1,4 @@
-"""The settings of `train.py`: one frozen dataclass, its presets, and what fills the gaps."""
+"""The settings of `train.py`: one frozen dataclass, its presets, and what fills in settings left open."""
 
 import json
 from dataclasses import dataclass, fields, replace
@@ -23,7 +23,7 @@ PRESETS = {
     },
 }  # fmt: skip
 FROM_RANDOM = {"optimizer": "muon", "learning_rate": 2e-3}
-# small steps: what the weights know is not thrown away
+# small steps, so that what the weights have learnt is kept
 FROM_TRAINED = {"optimizer": "adamw", "learning_rate": 3e-4, "small_share": 0.0}
 LEAST_SIZE = 64  # pixels; below, the deepest layer of a small square is one pixel, which a batch norm cannot take
 OVERFIT_STEPS, OVERFIT_DICE = 150, 0.95
@@ -84,7 +84,7 @@ class TrainConfig:
 
 
 def complete(config: TrainConfig) -> TrainConfig:
-    """Fill in what the preset, the embedded films and today's date decide, and refuse what cannot be meant."""
+    """Fill in what the preset, the embedded films and today's date decide, and refuse what makes no sense."""
     out = config.out or Path("runs") / f"train-{datetime.now():%Y%m%d-%H%M%S}"
     if (out / "last.pt").exists() or any(out.glob("fold*/last.pt")):
         raise ValueError(
@@ -144,7 +144,7 @@ def base_of_weights(config: TrainConfig) -> int:
 
 
 def asked_for(config: TrainConfig) -> dict[str, tuple[str, ...]]:
-    """Return the parameters of the query that were set, and not left as they are."""
+    """Return the parameters of the query that differ from their defaults."""
     values = {"convention": (config.convention,), "provenance": config.provenance, "source": config.source}
     usual = {
         "convention": (TrainConfig.convention,),
@@ -155,7 +155,7 @@ def asked_for(config: TrainConfig) -> dict[str, tuple[str, ...]]:
 
 
 def resumed_config(config: TrainConfig) -> TrainConfig:
-    """Return the settings of the training that --resume names; ValueError where others are given beside it."""
+    """Return the settings of the training that --resume names; ValueError where other settings are given too."""
     given = [f.name for f in fields(config) if f.name != "resume" and getattr(config, f.name) != f.default]
     if given:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
@@ -171,6 +171,6 @@ def stored_config(folder: Path) -> TrainConfig:
             f"--resume {folder}: no config.json there; name the folder of a training that was begun"
         )
     stored = json.loads(path.read_text(encoding="utf-8"))["settings"]
-    # a training begun by an older release goes on as it was begun
+    # a training begun by an older release continues with the behaviour of that release
     before_there_was = {"blend": 1.0, "optimizer": "adamw"}
     return replace(settings_from_dict(TrainConfig, {**before_there_was, **stored}), out=folder)

@@ -1,4 +1,4 @@
-"""Whom a network has seen: the patients that its training, and those before it, learnt from."""
+"""Whom a network has seen: the patients of its training and of the trainings before it."""
 
 import csv
 from pathlib import Path
@@ -9,12 +9,12 @@ from unet.checkpoint import load_checkpoint
 def patients_trained_on(path: Path, as_far_as_known: bool = False) -> set[str]:
     """Return the patients whom a best.pt learnt from or was chosen by, also in the trainings before it (--init).
 
-    They are what split.csv beside each of them lists: a checkpoint holds hashes of its films, but names no patient.
-    FileNotFoundError where there is none; as_far_as_known: only where there is none beside the first.
+    They come from the split.csv beside each best.pt: a checkpoint holds hashes of its films, but names no patient.
+    FileNotFoundError where a split.csv is missing; with as_far_as_known only where the first one is.
     """
     patients: set[str] = set()
     seen: set[Path] = set()
-    while path.resolve() not in seen:  # a folder may have been trained anew, starting from what had started from it
+    while path.resolve() not in seen:  # a retrained folder may start from weights that started from it
         split = path.parent / "split.csv"
         if not split.is_file():
             if seen and as_far_as_known:

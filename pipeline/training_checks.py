@@ -1,4 +1,4 @@
-"""What is refused or warned of before the first step of a training."""
+"""What is refused or warned about before the first step of a training."""
 
 import hashlib
 import sys
@@ -46,9 +46,9 @@ def check_counts(records: list, counts: Counter, config: TrainConfig) -> None:
 
 
 def already_known(init: Path | None, start: Checkpoint | None, records: Sequence[ImageRecord]) -> list[str]:
-    """Say how many films that are kept for testing are of patients whom the given weights have seen; often none.
+    """Return a warning if films kept for testing are of patients whom the given weights have seen; often none.
 
-    Where the split.csv of their training has gone, only films of the same bytes are known.
+    Where the split.csv of their training is missing, only films of the same bytes are recognised.
     """
     if start is None:
         return []
@@ -68,9 +68,9 @@ def already_known(init: Path | None, start: Checkpoint | None, records: Sequence
 
 
 def contents_hash(records: Iterable[ImageRecord]) -> str:
-    """Return a hash of which bytes are in which split, and of the masks that are learnt from or chosen by, in whatever order.
+    """Return a hash of which bytes are in which split, and of the masks that are learnt from or chosen by, in any order.
 
-    It stays when films are read in anew, under other numbers or from another folder.
+    It stays the same when films are ingested again, under other ids or from another folder.
     """
     lines = []
     for record in records:
@@ -81,8 +81,8 @@ def contents_hash(records: Iterable[ImageRecord]) -> str:
 
 
 def check_unchanged(folder: Path, facts: dict) -> None:
-    """Refuse to go on with other films than a training was begun with: other films, another schedule, scores of other films."""
-    before = read_facts(folder)  # of an older release without what is not in it
+    """Refuse to continue a training with other films, splits, masks or stages than it was begun with."""
+    before = read_facts(folder)  # an older release wrote fewer facts
     for name in ("split_set", "films", "guests", "stages"):
         if name in before and before[name] != facts[name]:
             raise ValueError(
