@@ -18,7 +18,7 @@ def run(main: Callable[[list[str]], int]) -> None:
         status = main(argv)
     except KeyboardInterrupt:
         status = INTERRUPTED
-    except BrokenPipeError:  # the reader of our output went away, as `| head` does; nothing is wrong
+    except BrokenPipeError:  # the reader of the output has closed it, as `| head` does; no error
         sys.stderr.close()
         status = DONE
     except (ValueError, OSError, sqlite3.Error, ModuleNotFoundError) as error:

@@ -1,4 +1,4 @@
-"""Work done by several threads at once, handed back in order, with no more of it under way than needed."""
+"""Work done by several threads at once, returned in order, with no more of it under way than needed."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -11,9 +11,9 @@ Result = TypeVar("Result")
 
 
 def map_in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """Yield work(item) for every item, in their order; at most two items a thread are taken before they are needed.
+    """Yield work(item) for every item, in order; at most two items per thread are taken ahead.
 
-    What `work` raises is raised here, after the items that are under way have ended; those that wait are dropped.
+    What `work` raises is raised here, after the items under way have finished; waiting items are dropped.
     """
     waiting: deque[Future[Result]] = deque()
     items = iter(items)

@@ -1,4 +1,4 @@
-"""One line that tells how far a long job is and how long it will take; plain lines where there is no terminal."""
+"""One line that shows the progress of a long job and the time left; plain lines where there is no terminal."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ PLAIN_LINE_SECONDS = 15.0
 class Progress:
     """A progress line for `total` steps, `done` of which were done before this process began.
 
-    `update` may be called as often as one likes; `close` ends the line. On a terminal the line is redrawn in place. Elsewhere
+    `update` may be called at any rate; `close` ends the line. On a terminal the line is redrawn in place. Elsewhere
     (a log file, CI) a plain line is printed every 15 s at most.
     """
 
@@ -26,7 +26,7 @@ class Progress:
         self.text = ""
 
     def update(self, steps: int = 1, text: str | None = None) -> None:
-        """Count `steps` more as done; text: what to show behind the bar, kept until the next one."""
+        """Count `steps` more as done; text: what to show after the count, kept until the next one."""
         self.done += steps
         self.text = self.text if text is None else text
         now = time.monotonic()
@@ -34,7 +34,7 @@ class Progress:
             self._draw(now)
 
     def close(self) -> None:
-        """On a terminal, clear the line, so that what follows stands at its start."""
+        """On a terminal, clear the line, so that what follows begins at its start."""
         if self.on_terminal:
             self.stream.write("\r\x1b[K")
             self.stream.flush()

@@ -15,7 +15,7 @@ Config = TypeVar("Config")
 def setting(default: Any, help: str, choices: tuple = (), positional: bool = False) -> Any:
     """Declare one field of a settings dataclass with its default, help text (with unit) and allowed values.
 
-    A positional field takes the words that are no flags; its type is then tuple[Path, ...] or tuple[str, ...].
+    A positional field takes the arguments that are not flags; its type is then tuple[Path, ...] or tuple[str, ...].
     """
     metadata = {"help": help, "choices": choices, "positional": positional}
     return dataclasses.field(default=default, metadata=metadata)
@@ -99,7 +99,7 @@ def _default_text(default: Any) -> str:
 
 
 def _element_type(hint: Any) -> type:
-    """The type of one value: of X | None it is X, of tuple[X, ...] it is X."""
+    """Return the type of one value: X for X | None and for tuple[X, ...]."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return next(part for part in typing.get_args(hint) if part is not type(None))
     if typing.get_origin(hint) is tuple:
