@@ -51,7 +51,7 @@ def agreement_table(pairs: Rows, against: str, words: str) -> Table | None:
 
 
 def enlarged_sentence(pairs: Rows, against: str, words: str) -> str | None:
-    """Say how the two agree on which hearts are enlarged, and where the error of the ratio comes from; None without pairs."""
+    """Say how the two agree on which hearts are enlarged, and what causes the ratio's error; None for too few pairs."""
     own = paired(pairs, "cardiothoracic_ratio", against)
     if len(own) < FEWEST:
         return None
@@ -72,10 +72,10 @@ def enlarged_sentence(pairs: Rows, against: str, words: str) -> str | None:
 
 
 def heart_share(pairs: Rows, against: str) -> tuple[float, float, float] | None:
-    """Return mean relative error of heart width and of thorax width, and the heart's share in the variance of the ratio's error.
+    """Return mean relative errors of heart width and thorax width, and the heart's share in the variance of the ratio's error.
 
-    log(ratio) errs by e = log(heart error) - log(thorax error); the share is cov(heart, e) / var(e), so both shares add up to 1.
-    None where fewer than three films have both widths or nothing varies.
+    log(ratio) errs by e = log(heart error) - log(thorax error); the share is cov(heart, e) / var(e), so both parts' shares add
+    up to 1. None where fewer than three films have both widths or nothing varies.
     """
     errors = {}
     for part in ("heart_width", "thorax_width"):
@@ -131,7 +131,7 @@ def interval(value: Interval) -> str:
 
 
 def spread_sentence(pairs: Sequence[dict]) -> str | None:
-    """Say how large the spread over repeated predictions is beside the actual error; None where nothing was repeated."""
+    """Compare the spread over repeated predictions with the actual error; None for too few films with a spread."""
     own = [row for row in paired(pairs, "cardiothoracic_ratio", "reference") if row["spread"] is not None]
     if len(own) < FEWEST:
         return None

@@ -1,4 +1,4 @@
-"""Who is in the data: tables of the cohort from the rows of db/queries, ready for a report. Small groups are not given rates."""
+"""Who is in the data: tables of the cohort from the rows of db/queries, ready for a report. Small groups get no percentages."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from unet.association import smd, smd_shares
 
 MOST_FINDINGS = 25
 FEWEST_PATIENTS = 3
-SMALLEST_GROUP = 10  # patients; of fewer no share is shown, it would say more about persons than about groups
+SMALLEST_GROUP = 10  # patients; for fewer no share is shown, as it would say more about persons than about groups
 NOT_STATED = "not stated"
 FACTS = (
     ("sex", "sex"), ("age_years", "age"), ("view", "view position"), ("modality", "modality"),
@@ -25,7 +25,7 @@ GROUPINGS = (
     "row_spacing_mm", "column_spacing_mm", "rows", "columns", "finding",
 )  # fmt: skip
 NAMING = ("patient_id", "study_id", "image_id", "study_date", "offset_days", "age_years", "findings")
-"""What tells persons from each other more than groups: `findings` are all the words that a source has for one film."""
+"""Columns that identify persons rather than groups: `findings` holds all the words that a source has for one film."""
 CATEGORIES = (
     ("sex", "sex"),
     ("view", "view position"),
@@ -76,7 +76,7 @@ def table_one(rows: Rows, by: str) -> Table:
 
 
 def _largest(measure: Callable, groups: Sequence[Sequence[float]]) -> float | None:
-    """The largest difference of two groups that are large enough; None where there are no two."""
+    """Return the largest difference between two large enough groups; None where there are no two."""
     large = [group for group in groups if (len(group) if measure is smd else sum(group)) >= SMALLEST_GROUP]
     found = [measure(one, other) for one, other in combinations(large, 2)]
     return max((value for value in found if value == value), default=None)
@@ -103,7 +103,7 @@ def finding_table(rows: Rows) -> Table:
 
 
 def frequent_findings(rows: Rows, most: int) -> list[str]:
-    """Return the most frequent findings, only such as three patients or more have."""
+    """Return the most frequent findings, only those of three patients or more."""
     images, patients = _count_findings(rows)
     return [name for name, _ in images.most_common() if len(patients[name]) >= FEWEST_PATIENTS][:most]
 
@@ -169,7 +169,7 @@ def acquisition_table(rows: Rows) -> Table:
 
 
 def odd_table(odd: Rows, show_ids: bool) -> Table:
-    """Return what cannot be, counted by kind, or film by film with identifiers where asked for."""
+    """Return impossible values, counted by kind, or film by film with identifiers where asked for."""
     if show_ids:
         lines = [
             tuple(row[key] for key in ("image_id", "source", "patient_id", "file", "fact", "value", "why"))
@@ -192,7 +192,7 @@ def first_films(rows: Rows) -> list[dict]:
 
 
 def check_group(by: str, show_ids: bool) -> None:
-    """Refuse a column that is not there, and one that tells persons from each other where nobody asked for identifiers."""
+    """Refuse an unknown column, and one that identifies persons where identifiers were not asked for."""
     if by in GROUPINGS or (by in NAMING and show_ids):
         return
     why = "tells persons from each other, which needs --show-ids" if by in NAMING else "no such column"

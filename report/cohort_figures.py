@@ -15,7 +15,7 @@ SHOWN_FINDINGS = 8
 
 
 def flow_figure(flow: Sequence[dict]) -> Chart:
-    """Draw from all rows down to the films used: one bar a condition, with what it removes."""
+    """Draw the flow from all rows to the films used: one bar per condition, with what it removes."""
     first = flow[0]["remaining"] + flow[0]["removed"]
     labels = ["rows in the sources", *(f"- {row['label']}" for row in flow)]
     left = [first, *(row["remaining"] for row in flow)]
@@ -34,8 +34,10 @@ def flow_figure(flow: Sequence[dict]) -> Chart:
 
 
 def age_figure(rows: Rows) -> Chart | None:
-    """Draw the age pyramid: women to the left, men to the right and those of unstated sex beyond them, every patient once, at
-    the first film. None where no age is stated."""
+    """Draw the age pyramid: women to the left, men to the right, patients of unstated sex outside the men.
+
+    Every patient counts once, at the first film. None where no age is stated.
+    """
     people = [row for row in first_films(rows) if row["age_years"] is not None]
     if not people:
         return None
@@ -74,7 +76,7 @@ def view_figure(rows: Rows) -> Chart:
 
 
 def finding_figure(rows: Rows) -> Chart | None:
-    """Draw which findings are stated together: images with both; on the diagonal those with the finding at all.
+    """Draw which findings are stated together: images with both; on the diagonal all images with the finding.
 
     None where no finding is frequent enough to be shown.
     """

@@ -2,7 +2,7 @@
 
 
 def counted(number: int, one: str, many: str) -> str:
-    """Return the number with the word that goes with it. one: for exactly 1; many: for every other number, 0 too."""
+    """Return the number with its noun. one: for exactly 1; many: for every other number, 0 included."""
     return f"{number} {one if number == 1 else many}"
 
 

@@ -93,7 +93,7 @@ def pick_pictures(ranked: Sequence[FilmResult]) -> list[FilmResult]:
 
 
 def confident_failures(results: Sequence[FilmResult]) -> list[tuple[FilmResult, str]]:
-    """Films and structures below the good Dice that no doubt was raised about; what promised most too much comes first."""
+    """Return films and structures below the good Dice that were not called doubtful, the most overrated first."""
     failed = [
         (result, structure)
         for result in results

@@ -1,4 +1,4 @@
-"""Tables of the evaluation report, each read off summary.json's own numbers."""
+"""Tables of the evaluation report, from the numbers of summary.json."""
 
 from collections.abc import Iterator, Sequence
 
@@ -71,7 +71,7 @@ def _group_caption(groups: Sequence[dict], grouping: str) -> str:
 
 
 def largest_levels(groups: Sequence[dict], grouping: str) -> list[str]:
-    """Return the levels of a grouping with most films, in the order of the rows; 'not stated' is none where it stands alone."""
+    """Return the levels of a grouping with most films, in the order of the rows; none if 'not stated' is the only level."""
     films: dict[str, int] = {}
     for row in groups:
         if row["grouping"] == grouping:

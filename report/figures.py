@@ -86,7 +86,7 @@ def curves_figure(history: Sequence[dict]) -> Figure:
 
 
 def _lowest(history: Sequence[dict]) -> float:
-    """The lowest Dice of the second half of a run: the first epochs would squeeze the rest into a line."""
+    """Return the lowest Dice of the second half of a run: with the first epochs the rest would be squeezed into a line."""
     later = history[len(history) // 2 :]
     values = [row[f"val_dice_{s}"] for row in later for s in ("lungs", "heart") if row[f"val_dice_{s}"] is not None]
     return min(values, default=0.0)

@@ -1,4 +1,4 @@
-"""What came of one film of an evaluation: its scores, its pictures, and what can be said of it without truth."""
+"""The result of one film of an evaluation: its scores, its pictures, and what can be said of it without truth."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,9 +14,9 @@ class FilmResult:
     """One film.
 
     scores: one row per structure that is drawn, as the table `score` has them. picture: the overlay, JPEG bytes. quality:
-    structure to predicted quality; empty where the network's checkpoint has none. measured, measured_true: of the predicted and
-    of the reference masks (docs/measurements.md). probabilities: structure to sums, see
-    `pipeline.probabilities`. disagreement: of the lungs between test-time views, in [0, 1]; uncertainty: picture of where, JPEG.
+    structure to predicted quality; empty where the network's checkpoint has none. measured, measured_true: measurements of the
+    predicted and the reference masks (docs/measurements.md). probabilities: structure to sums, see `pipeline.probabilities`.
+    disagreement: of the lungs between test-time views, in [0, 1]; uncertainty: picture of where they disagree, JPEG.
     mask_name: of its mask files, None where none were written.
     """
 
@@ -44,7 +44,7 @@ class FilmResult:
 
     @property
     def rank(self) -> float:
-        """What films are ordered by: Dice of `main`, or without truth the predicted one."""
+        """What films are ordered by: Dice of `main`, or without truth its predicted Dice, or else 0."""
         if self.scores:
             return self.dice[self.main]
         return self.quality[self.main].predicted_dice if self.main in self.quality else 0.0

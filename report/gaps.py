@@ -1,4 +1,4 @@
-"""What is not stated, and whether that goes along with what is: gaps that depend on the patient bias what is counted."""
+"""What is not stated, and whether that depends on what is stated: gaps that depend on the patient bias every count."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ KNOWN = (
     ("modality", "modality"),
     ("source", "source"),
 )
-RARE = 0.01  # a fact missing in fewer, or stated in fewer, tells nothing about whom
+RARE = 0.01  # share of patients; a fact missing, or stated, more rarely does not show who lacks it
 
 
 def missing_table(rows: Rows) -> Table:
@@ -40,7 +40,7 @@ def missing_shares(rows: Rows) -> tuple[list[str], list[str], np.ndarray]:
 
 
 def dependence_table(rows: Rows) -> Table | None:
-    """Return whether a gap goes along with sex, age, view, modality or source; None where nothing can be compared.
+    """Return whether gaps are associated with sex, age, view, modality or source; None where nothing can be compared.
 
     Every patient counts once, with the first film. For age: Hedges' g of those without the fact against those with it, p by
     permutation; for the others Cramer's V and Pearson's chi-squared. q: corrected for the number of lines.

@@ -1,4 +1,4 @@
-"""The clinical measurements themselves: a line and a histogram for each, by who took them."""
+"""The clinical measurements themselves: a table row and a histogram for each, by who took them."""
 
 from collections.abc import Sequence
 

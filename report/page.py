@@ -14,7 +14,7 @@ STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
 
 LONG = 32  # letters; longer cells are broken into lines
-DRAWN = ("data", "format", "links")  # of a block, what only a page that is looked at needs
+DRAWN = ("data", "format", "links")  # fields of a block that only a displayed page needs
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _plain(value):
 
 
 def render_html(page: Page) -> str:
-    """Return the page as HTML that opens without a network: style, script and images are inside."""
+    """Return the page as HTML that can be opened offline: style, script and images are inside."""
     title = html.escape(page.title)
     body = "\n".join(_html_block(block) for block in page.blocks)
     return (

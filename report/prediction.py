@@ -7,8 +7,8 @@ from data.found_films import printable
 from report.counts import counted
 from report.page import Gallery, Heading, Page, Picture, Table, Text
 
-GALLERY = 60  # pictures; each is inside the page
-LISTED = 2000  # rows; more make a page that browsers take long to open
+GALLERY = 60  # pictures; each is embedded in the page
+LISTED = 2000  # rows; browsers are slow to open a page with more
 COLUMNS = ("film", "to review", "lungs Dice expected", "cardiothoracic ratio", "remarks")
 
 
@@ -62,7 +62,7 @@ def _row(row: dict) -> tuple:
 def _pictures(rows: Sequence[dict], overlays: Path) -> Iterator[Picture]:
     for number, row in enumerate(rows):
         path = overlays / f"{row['name']}.jpg"
-        if not path.is_file():  # of an earlier call; somebody has taken it away
+        if not path.is_file():  # of an earlier call, and removed since
             continue
         caption = f"{printable(row['name'])}: {row['review'] or 'nothing found'}"
         yield Picture(f"film-{number}", path.read_bytes(), caption, "jpg")

@@ -13,14 +13,14 @@ from unet.association import DependentColumns, benjamini_hochberg, compare_group
 from unet.summary import gap
 
 OLD = 60  # years
-PIXEL_UNITS = ("px", "px2")  # of films that are stored at different sizes: nothing to compare persons by
+PIXEL_UNITS = ("px", "px2")  # films are stored at different sizes, so pixels do not compare persons
 NEITHER = -1
 MOST_FINDINGS = 5
 COMPARED = (
     "cardiothoracic_ratio", "heart_width", "thorax_width", "right_lung_height", "right_lung_area", "left_lung_area",
     "lung_area_ratio", "mediastinal_width", "right_costophrenic_angle", "left_costophrenic_angle",
 )  # fmt: skip
-"""Of what masks measure, what groups are compared in: a few, because every further comparison makes all of them weaker."""
+"""The measurements in which groups are compared: only a few, because every further comparison weakens all of them."""
 QUERY = "db/queries/measurement_values.sql"
 
 
@@ -90,8 +90,10 @@ def patient_numbers(rows: Rows) -> np.ndarray:
 
 
 def per_patient(patients: np.ndarray, values: np.ndarray, sides: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the patients' mean values in side 1 and in side 0; a patient in both belongs to that of the first
-    film, with its films."""
+    """Return the patients' mean values in side 1 and in side 0.
+
+    A patient in both counts in the side of the first film, with the films of that side only.
+    """
     kept = sides != NEITHER
     patients, values, sides = patients[kept], values[kept], sides[kept]
     first = np.full(patients.max(initial=-1) + 1, NEITHER)
@@ -105,7 +107,7 @@ def per_patient(patients: np.ndarray, values: np.ndarray, sides: np.ndarray) -> 
 def model_table(rows: Rows) -> Table | None:
     """Return a linear model of the cardiothoracic ratio on age, sex and view; None where too little is known.
 
-    Covariates with fewer than ten patients on a side are left out. Intervals allow for several films of a patient.
+    Covariates with fewer than ten patients at a level are left out. Intervals allow for several films of a patient.
     """
     kept = [row for row in rows if row["age_years"] is not None]
     columns = {"age, per 10 years": [row["age_years"] / 10 for row in kept]}
@@ -132,7 +134,7 @@ def model_table(rows: Rows) -> Table | None:
 
 
 def ratio_figure(rows: Rows, name: str, unit: str) -> Chart | None:
-    """Draw a measurement by sex, view and age group, one box a group with n patients; None where nothing is known."""
+    """Draw a measurement by sex, view and age group, one box per group with its n of patients; None for no large group."""
     groups = {}
     patients, values = patient_numbers(rows), np.array([row["value"] for row in rows])
     names = (("men", "women"), ("AP", "PA"), (f"{OLD}+", f"<{OLD}"))
@@ -156,7 +158,7 @@ def ratio_figure(rows: Rows, name: str, unit: str) -> Chart | None:
 def gap_table(scores: Rows) -> Table | None:
     """Return how the Dice differs between groups, with intervals over patients; None where no group is large enough.
 
-    scores: rows of db/queries/scores_by_film.sql with those of cohort_images.sql beside.
+    scores: rows of db/queries/scores_by_film.sql joined with those of cohort_images.sql.
     """
     lines = []
     for structure in ("lungs", "heart"):

@@ -30,7 +30,7 @@ def write_split(folder: Path, records: Sequence[ImageRecord]) -> None:
 
 
 def write_metrics(folder: Path, history: Sequence[dict]) -> None:
-    """Write metrics.csv: one line per epoch, the whole file anew, so that a resumed run has no line twice."""
+    """Write metrics.csv anew: one line per epoch, so that a resumed run has no line twice."""
     columns = tuple(history[0])
     write_csv(folder / "metrics.csv", columns, [[row[column] for column in columns] for row in history])
 

@@ -10,7 +10,7 @@ GOOD_DICE = 0.9
 def score_table(scores: Rows, by: str) -> Table:
     """Return the Dice of each structure by group.
 
-    scores: rows of db/queries/scores_by_film.sql with those of cohort_images.sql beside.
+    scores: rows of db/queries/scores_by_film.sql joined with those of cohort_images.sql.
     """
     lines = []
     for structure in ("lungs", "right_lung", "left_lung", "heart"):

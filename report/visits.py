@@ -1,4 +1,4 @@
-"""How often patients come back, and after how many days; dates leave this file only as differences."""
+"""How often patients come back, and after how many days; this file returns differences of dates, never dates."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -12,8 +12,8 @@ from report.page import Table
 def visits(rows: Rows) -> tuple[list[int], list[float]]:
     """Return the number of studies of every patient, and the days from each study to the patient's next one where known.
 
-    Days come from the source's own offsets, else from dates that are stated to the day; an offset is never held against a date
-    or against the offset of another source, which counts from another day.
+    Days come from the source's own offsets, else from dates that are stated to the day; an offset is never compared with a date
+    or with another source's offset, which counts from another day.
     """
     studies: dict[str, dict[str, tuple[str, float] | None]] = {}
     for row in rows:
