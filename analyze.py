@@ -114,7 +114,7 @@ def query_parameters(config: AnalyzeConfig, split_set: str | None) -> dict[str, 
 def split_set_of(connection: sqlite3.Connection, config: AnalyzeConfig) -> str | None:
     """Return the draw whose splits are shown: the one asked for, that of --run's network, or the usual one.
 
-    None where the networks of --run have not one draw that the database knows: their films' own splits are with the scores.
+    None where the networks of --run do not share one draw that the database has: the scores hold each film's own split.
     """
     if config.split_set is not None or config.run is None:
         return config.split_set or USUAL_SPLIT
@@ -123,7 +123,7 @@ def split_set_of(connection: sqlite3.Connection, config: AnalyzeConfig) -> str |
 
 
 def check_settings(connection: sqlite3.Connection, config: AnalyzeConfig) -> None:
-    """Refuse what was asked for by name and is not there, or would change nothing."""
+    """Refuse what was asked for by name but does not exist, or would change nothing."""
     check_group(config.by, config.show_ids)
     asked = {"source": config.source, "provenance": config.provenance}
     check_asked(connection, query_text("segmentation_images"), asked)
@@ -143,14 +143,14 @@ def selected(connection: sqlite3.Connection, parameters: dict[str, str]) -> Iter
 
 
 def database_of(run_folder: Path | None) -> Path:
-    """Return the database that an evaluation used, or without one the embedded films'."""
+    """Return the database that an evaluation used, or without one that of the embedded films."""
     if run_folder is None:
         return ensure_phantom()
     return Path(summary_of(run_folder)["db"])
 
 
 def summary_of(run_folder: Path) -> dict:
-    """Return what evaluate.py wrote of itself into its folder."""
+    """Return the summary.json that evaluate.py wrote into its folder."""
     path = run_folder / "summary.json"
     if not path.is_file():
         raise FileNotFoundError(f"--run {run_folder}: no summary.json there; name the folder that evaluate.py wrote")
@@ -158,7 +158,7 @@ def summary_of(run_folder: Path) -> dict:
 
 
 def evaluation_of(connection: sqlite3.Connection, folder: Path) -> int:
-    """Return the number of the evaluation whose results lie in a folder."""
+    """Return the run_id of the evaluation whose results are in a folder."""
     evaluation = find_run(connection, "evaluate", folder, "finished")
     if evaluation is None:
         raise ValueError(
@@ -188,9 +188,9 @@ def write_results(analysis: Analysis, out: Path, config: AnalyzeConfig) -> Path:
 
 
 def named_tables(blocks: Iterable[Block]) -> Iterator[tuple[str, Table]]:
-    """Yield each table with a name of its own: its heading in small letters and hyphens, numbered from the second one on.
+    """Yield each table with a unique name: its heading in lower case with hyphens, numbered from the second table on.
 
-    So a table keeps its name when another selection of films adds tables before it, or leaves some out.
+    So a table keeps its name when another selection of films adds or omits tables before it.
     """
     heading, seen = "", Counter()
     for block in blocks:

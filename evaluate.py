@@ -32,7 +32,7 @@ from report.film_result import FilmResult
 from unet.device import PRECISIONS, keep_freed_memory
 
 RUNS = Path("runs")
-NEEDED = ("db", "source", "query", "convention", "provenance", "split_set")  # of what a checkpoint says of its training
+NEEDED = ("db", "source", "query", "convention", "provenance", "split_set")  # among a checkpoint's training settings
 NEEDED_OF_FOLDS = (*NEEDED, "fold", "folds")
 
 
@@ -108,7 +108,7 @@ def check_training(predictor: Predictor, needed: Sequence[str]) -> None:
 
 
 def chosen_in_words(config: EvaluateConfig, training: Mapping) -> list[str]:
-    """Return what was chosen otherwise than usual, for a folder's name: other films or masks do not go over the first ones."""
+    """Return the choices that differ from the training's, for a folder's name: other results must not overwrite the first."""
     elsewhere = config.db is not None and config.db.resolve() != Path(training["db"]).resolve()
     words = [
         config.db.stem if elsewhere else "",
@@ -120,7 +120,7 @@ def chosen_in_words(config: EvaluateConfig, training: Mapping) -> list[str]:
 
 
 def select_records(connection: sqlite3.Connection, config: EvaluateConfig, predictor: Predictor) -> list[ImageRecord]:
-    """Return the films of the asked split, by the selection and the split that the network was trained with."""
+    """Return the films of the asked split, by the selection and the split set that the network was trained with."""
     training = predictor.checkpoint.training
     parameters = {
         "convention": training["convention"],
@@ -153,7 +153,7 @@ def count_trained_on(members: Sequence[tuple[Predictor, list[ImageRecord]]], con
 
 
 def check_folds(predictors: Sequence[Predictor], folder: Path) -> None:
-    """Refuse to pool a cross-validation that is not whole: the films of the fold that lacks would go missing unsaid."""
+    """Refuse to pool an incomplete cross-validation: the films of a missing fold would be left out silently."""
     finished = {p.checkpoint.training["fold"] for p in predictors if p.checkpoint.validation}
     lacking = sorted({*range(1, predictors[0].checkpoint.training["folds"] + 1)} - finished)
     if lacking:

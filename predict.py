@@ -150,7 +150,7 @@ def predict(
 
 
 def check_folder(out: Path, database: Path) -> None:
-    """Refuse a folder with results that the database knows nothing of: films of one name would get each other's masks."""
+    """Refuse a folder with results that the database does not have: films of the same name would get each other's masks."""
     held = [name for name in ("predictions.csv", "masks", "overlays") if (out / name).exists()]
     if not held:
         return
@@ -165,7 +165,7 @@ def check_folder(out: Path, database: Path) -> None:
 
 
 def network_id(checkpoint: Path, config: PredictConfig) -> str:
-    """Name what the masks depend on beside the film: the checkpoint's bytes and the settings that change more than rounding."""
+    """Name what the masks depend on besides the film: the checkpoint's bytes and the settings that change more than rounding."""
     words = [hash_file(checkpoint)[:16]]
     words += ["views"] if config.test_time_views else []
     words += ["upright"] if config.fix_orientation else []
@@ -176,12 +176,12 @@ def network_id(checkpoint: Path, config: PredictConfig) -> str:
 def predict_all(
     films: Sequence[Path], job: FilmJob, connection: sqlite3.Connection, run_id: int
 ) -> list[tuple[str, str]]:
-    """Do every film and write its row as soon as its files are there; return the films that failed, with the reason."""
+    """Process every film and write its row as soon as its files exist; return the films that failed, with the reason."""
     failures, exported = [], time.monotonic()
     for file, outcome in track(outcomes(films, job), len(films[shard()]), "film", progress_stream()):
         if isinstance(outcome, FilmFailed):
             failures.append((file, outcome.why))
-            if file in job.done:  # what an earlier call found was of other bytes
+            if file in job.done:  # the earlier row is of other bytes
                 forget_prediction(connection, run_id, file)
         elif isinstance(outcome, FilmDone):
             # row by row, so that a killed call has lost nothing; rows of earlier calls on other films stay
@@ -193,7 +193,7 @@ def predict_all(
 
 
 def outcomes(films: Sequence[Path], job: FilmJob) -> Iterator[tuple[str, Outcome]]:
-    """Yield each film's file, as tables call it, and what came of it, in order; of several processes each does its share."""
+    """Yield each film's name in tables and its outcome, in order; each of several processes does its share."""
     files = {film: printable(film) for film in films}
     known = {film: job.names[file] for film, file in files.items() if file in job.names}
     names = names_for(films, known, list(job.names.values()))
@@ -204,7 +204,7 @@ def outcomes(films: Sequence[Path], job: FilmJob) -> Iterator[tuple[str, Outcome
 
 
 def write_predictions(out: Path, connection: sqlite3.Connection, run_id: int) -> None:
-    """Write predictions.csv whole: one row per film of the run."""
+    """Write all of predictions.csv: one row per film of the run."""
     columns = (*COLUMNS, *measurement_columns(connection, run_id))
     rows = ([row.get(column) for column in columns] for row in read_predictions(connection, run_id))
     write_csv(out / "predictions.csv", columns, rows)
@@ -213,7 +213,7 @@ def write_predictions(out: Path, connection: sqlite3.Connection, run_id: int) ->
 def report(
     config: PredictConfig, connection: sqlite3.Connection, run_id: int, failures: Sequence[tuple[str, str]]
 ) -> int:
-    """Write what is made of all films together, print what was done, and return the exit status."""
+    """Write what covers all films together, print what was done, and return the exit status."""
     write_csv(config.out / "failures.csv", ("file", "why"), failures)
     for name in config.format:
         for note in FORMATS[name](config.out, read_predictions(connection, run_id)):

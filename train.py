@@ -47,7 +47,7 @@ def main(argv: list[str]) -> int:
         write_config(config.out, settings_as_dict(config), {})
     for fold in range(1, config.folds + 1):
         folder = config.out / f"fold{fold}"
-        begun = (folder / "last.pt").exists()  # its own settings say what was measured then, the number format
+        begun = (folder / "last.pt").exists()  # its settings hold the number format measured then
         status = train(stored_config(folder) if begun else replace(config, out=folder, fold=fold), config.out)
         if status != DONE:
             return status
@@ -60,7 +60,7 @@ def main(argv: list[str]) -> int:
 def train(config: TrainConfig, whole: Path | None = None) -> int:
     """Train one network in config.out, going on from last.pt where there is one; return the exit status.
 
-    whole: folder of the cross-validation that it is a fold of, which is what to go on with after Ctrl-C.
+    whole: folder of the cross-validation that it is a fold of, which --resume must name after Ctrl-C.
     """
     session = open_session(config)
     trainer = session.trainer
@@ -130,7 +130,7 @@ def train_one_epoch(session: Session, progress: Progress) -> None:
         "films_per_second": films_per_second,
         "seconds": time.monotonic() - started,
     }
-    # checkpoint: best first, so that a process killed between the two does this epoch again and writes the same
+    # checkpoint: best first, so that a process killed between the two repeats this epoch and writes the same
     session.history.append(row)
     is_best = best_epoch(session.history) is row
     if is_best:
@@ -146,7 +146,7 @@ def train_one_epoch(session: Session, progress: Progress) -> None:
 
 
 def overfit(session: Session) -> int:
-    """Train on one batch alone: a sound set-up learns it by heart; status 1 when it does not."""
+    """Train on a single batch: a sound set-up learns it by heart; status 1 when it does not."""
     config, trainer = session.config, session.trainer
     rows = session.train_rows[: config.batch_size]
     batch = session.dataset.batch(rows[shard()])
