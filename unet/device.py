@@ -50,9 +50,7 @@ def choose_precision(name: str, device: torch.device) -> tuple[str, str]:
     if device.type != "cpu":
         return "float32", f"float32: bfloat16 is not tried on {device.type}"
     seconds = {"float32": [], "bfloat16": []}
-    for _ in range(
-        TRIALS
-    ):  # alternately, and the fastest of several, so that other work on the machine does not decide
+    for _ in range(TRIALS):  # in turn, and the fastest of several, so that other work on the machine does not decide
         for number in seconds:
             seconds[number].append(_block_seconds(number))
     ratio = min(seconds["float32"]) / min(seconds["bfloat16"])

@@ -32,7 +32,7 @@ def bce_loss(logits: Tensor, target: Tensor) -> Tensor:
 def dice_bce_loss(logits: Tensor, target: Tensor, known: Tensor, dice_weight: float = 1.0) -> Tensor:
     """Return the mean loss of a batch over the structures that are known.
 
-    logits, target: (B, C, H, W). known: (B, C), as in `unet.known`; a structure that nobody drew on a film gives neither loss
+    logits, target: (B, C, H, W). known: (B, C), as in `unet.known`; a structure that is not drawn on a film gives neither loss
     nor gradient there; for WITH_HEART see `asked_of`. Every film weighs the same, however many structures it has; one
     without any has no weight, and a batch of only such films gives 0.
     """

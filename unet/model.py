@@ -42,7 +42,7 @@ class UNet(nn.Module):
         self.dropout = nn.Dropout2d(config.dropout)
         self.ups = nn.ModuleList(Up(b, a) for a, b in reversed(list(zip(widths[:-1], widths[1:], strict=True))))
         self.head = nn.Conv2d(widths[0], config.channels_out * config.stem**2, 1)
-        if not self.head.weight.is_meta:  # on "meta" only shapes matter, to check a checkpoint's weights
+        if not self.head.weight.is_meta:  # on "meta" there are shapes only, to check a checkpoint's weights
             self.apply(_initialise)
 
     def forward(self, images: Tensor) -> Tensor:

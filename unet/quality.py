@@ -1,7 +1,7 @@
 """Predicted quality: how well a mask probably agrees with what a reader would draw, estimated without the reader's mask.
 
-A ridge regression (Hoerl & Kennard 1970) from the traits of a film to the Dice, fitted on validation films, unchanged and spoilt
-on purpose, since a good network fails on too few. The fit is a dict of plain numbers and goes into the checkpoint.
+A ridge regression (Hoerl & Kennard 1970) from the traits of a film to the Dice, fitted on validation films, both unchanged and
+spoilt on purpose, since a good network fails on too few. The fit is a dict of plain numbers and goes into the checkpoint.
 """
 
 from collections.abc import Mapping, Sequence
