@@ -19,7 +19,7 @@ PROBABILITIES = ("blur", "opacity", "collimation", "invert")
 class AugmentConfig:
     """How far each change may go; 0 switches one off. Ranges are symmetric around no change unless said otherwise.
 
-    No film is mirrored: its heart would lie on the right, and right and left lung are told apart by it.
+    No film is mirrored: its heart would lie on the right, and it is what tells right from left lung.
     """
 
     rotate_degrees: float = 10.0

@@ -30,7 +30,7 @@ def is_dicom(path: Path) -> bool:
 
 
 def read_dicom(path: Path) -> DicomFilm:
-    """Read a frontal chest radiograph; ValueError says why a file is none, ModuleNotFoundError how to get pydicom.
+    """Read a frontal chest radiograph; ValueError says why a file is not one, ModuleNotFoundError how to get pydicom.
 
     The order matters: modality transform, value-of-interest window, and only then the inversion of MONOCHROME1.
     """
@@ -92,7 +92,7 @@ def _check_size(film, path: Path) -> None:
 
 
 def _scaled(values: np.ndarray, valid: np.ndarray, film, path: Path) -> np.ndarray:
-    """Scale the values from their minimum and maximum, which a window limits where one was applied, to [0, 1].
+    """Scale the values to [0, 1] by their minimum and maximum; a window, where one was applied, has limited them before.
 
     Pixels of the padding value, around the exposed field, do not count and become black.
     """

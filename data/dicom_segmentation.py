@@ -59,7 +59,7 @@ def _file_meta(pydicom, uid: str):
 
 
 def _describe_study(segmentation, film, uid: str, series: str, network: str) -> None:
-    if "SpecificCharacterSet" in film:  # without it a name that is not plain ASCII becomes another one
+    if "SpecificCharacterSet" in film:  # without it a name that is not plain ASCII is misread
         segmentation.SpecificCharacterSet = film.SpecificCharacterSet
     for name in FROM_FILM:
         setattr(segmentation, name, film.get(name, ""))

@@ -147,9 +147,7 @@ def _check_row(film: SourceFilm) -> None:
 
 def inside(root: Path, file: str) -> Path:
     """Return root / file, which must lie below root also after following links; ValueError where it leads outside."""
-    path = Path(
-        os.path.realpath(root / file)
-    )  # Path.resolve fails where links lead in a circle: such a file is missing
+    path = Path(os.path.realpath(root / file))  # Path.resolve fails on circular links: such a file is missing
     if not path.is_relative_to(root):
         raise ValueError(f"{file}: the path leads outside the source's folder {root}; move the file into it")
     return path

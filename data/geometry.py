@@ -12,7 +12,7 @@ from unet.pieces import window_of
 
 Spacing = tuple[float, float]  # between rows, between columns
 PIXELS: Spacing = (1.0, 1.0)
-UPPER_SHARE = 1 / 3  # of the rows that show both lungs: there the mediastinum is narrow, and above the heart
+UPPER_SHARE = 1 / 3  # of the rows that show both lungs: there the mediastinum is narrow and the heart has not begun
 
 
 @dataclass(frozen=True)

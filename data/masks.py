@@ -188,9 +188,8 @@ def encode_mask(mask: np.ndarray) -> bytes:
     lines = np.zeros((height, width + 1), np.uint8)  # each line begins with its filter, 0: none
     np.negative(np.asarray(mask, bool).view(np.uint8), out=lines[:, 1:])  # 255 inside
     packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, RUN_MEMORY, zlib.Z_RLE)
-    header = struct.pack(
-        ">IIBBBBB", width, height, 8, 0, 0, 0, 0
-    )  # 8 bits, grey, the only ways to pack and filter, not interlaced
+    # 8 bits, grey, the only compression and filter methods, not interlaced
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     pixels = packer.compress(lines) + packer.flush()
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
 

@@ -11,7 +11,7 @@ from data.reasons import reason
 JSRT_SIDE, JSRT_BITS = 2048, 12
 MOST_PIXELS = 200_000_000  # a 14,000 x 14,000 film; more is a mistake or an attack
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS
-# told by content, not by ending; of Pillow's other readers, the one for EPS starts a program
+# recognised by content, not by ending; of Pillow's other readers, the one for EPS starts a program
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF")
 
 TURNS = {

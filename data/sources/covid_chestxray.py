@@ -57,7 +57,7 @@ def _film(folder: Path, row: dict[str, str], line: int) -> SourceFilm:
 
 
 def _findings(text: str | None) -> list[str]:
-    """'Pneumonia/Viral/COVID-19' and 'COVID-19, ARDS' are lists; what is NOT_READ is no finding."""
+    """'Pneumonia/Viral/COVID-19' and 'COVID-19, ARDS' are lists; words of NOT_READ are no finding."""
     parts = [part.strip() for part in re.split(r"[/,]", clean_text(text) or "")]
     return [part for part in parts if part and part.lower() not in NOT_READ]
 

@@ -62,7 +62,7 @@ def iso_date(text: str | None) -> str | None:
 
 
 def number(text: str | None) -> float | None:
-    """Return a finite number, or None where the text is none."""
+    """Return a finite number, or None where the text is not one."""
     try:
         value = float(clean_text(text) or "nan")
     except ValueError:

@@ -32,9 +32,7 @@ def read_table(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[
 
 def _rows(path: Path, file: TextIO, required: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
     columns, separator = _header(path, file.readline(), required)
-    reader = csv.reader(
-        file, delimiter=separator, strict=True
-    )  # strict: an open quote must not swallow the rows behind it
+    reader = csv.reader(file, delimiter=separator, strict=True)  # strict: an open quote must not swallow later rows
     for cells in reader:
         line = reader.line_num + 1
         if any(cell.strip() for cell in cells[len(columns) :]):
