@@ -20,7 +20,7 @@ from pipeline.predictor import Predictor
 from pipeline.scoring import with_lungs
 
 SEEN = "the network has learnt from this film or was chosen by it: its masks are better than those of new films"
-FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # every further film would fail alike
+FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # every further film would fail too
 
 
 class FilmDone(NamedTuple):

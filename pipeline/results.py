@@ -50,7 +50,7 @@ def write_results(
 ) -> None:
     """Write scores.csv, films.csv, summary.json and the report, and print the table.
 
-    facts: what stands at the head of summary.json: database, settings, number of films trained on. against: another evaluation
+    facts: the first entries of summary.json: database, settings, number of films trained on. against: another evaluation
     to compare with, or None.
     """
     write_csv(out / "scores.csv", SCORE_COLUMNS, [_cells(SCORE_COLUMNS, row) for row in score_rows(results)])

@@ -105,7 +105,7 @@ def open_session(config: TrainConfig) -> Session:
 
 
 def introduce(facts: Mapping, guests: int, seconds: float) -> None:
-    """Print what is about to be trained. guests: how many join each epoch; seconds: how long it took until here."""
+    """Print what is about to be trained. guests: how many join each epoch; seconds: how long it took so far."""
     if guests:
         print(
             f"{facts['guests']} more films, drawn with the heart's shadow inside, teach what holds for the clear field too: "
