@@ -10,10 +10,7 @@ from unet.quality import GOOD_DICE
 TITLES = {"lungs": "both lungs", "right_lung": "right lung", "left_lung": "left lung", "heart": "heart"}
 ORDER = ("lungs", "right_lung", "left_lung", "heart")
 GROUPINGS = ("sex", "age", "view", "source", "finding")
-LEVELS, LEAST_FILMS = (
-    12,
-    3,
-)  # the largest levels of a grouping are shown, those with 3 films or more; all are in summary.json
+LEVELS, LEAST_FILMS = 12, 3  # shown are a grouping's largest levels with 3 films or more; all are in summary.json
 FEW = "few patients: do not compare"
 LONGEST = 60  # characters of a level's name
 NOT_STATED = "not stated"

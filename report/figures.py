@@ -15,9 +15,7 @@ from data.writing import atomic_file
 
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#666666"  # Okabe & Ito 2008
 DPI = 110
-matplotlib.rcParams["text.parse_math"] = (
-    False  # findings and names are words of the data: a $ in them begins no formula
-)
+matplotlib.rcParams["text.parse_math"] = False  # findings and names come from the data: a $ begins no formula
 
 
 class Chart(NamedTuple):
