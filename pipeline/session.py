@@ -166,7 +166,7 @@ def every_film(
 
 
 def given_weights(config: TrainConfig) -> Checkpoint | None:
-    """Return the checkpoint of --init, or last.pt, which keeps its weights even if that file is gone; None without --init."""
+    """Return the checkpoint of --init, or last.pt where there is one, as that file may be gone; None without --init."""
     if config.init is None:
         return None
     last = config.out / "last.pt"
