@@ -46,7 +46,7 @@ def lend(connection: sqlite3.Connection) -> None:
     """Lend every film what its own row lacks and rows of the same bytes state.
 
     Lent are a mask where the film has none of that structure, convention and provenance, findings where it has none at all, and
-    a fact where all rows that state it agree. Of several masks it is the first by source and file name, not by ingest.
+    a fact where all rows that state it agree. Of several masks it is the first by source and file name, not the first ingested.
     """
     for columns in FACTS:
         _lend_fact(connection, columns)
