@@ -181,7 +181,7 @@ def predict_all(
     for file, outcome in track(outcomes(films, job), len(films[shard()]), "film", progress_stream()):
         if isinstance(outcome, FilmFailed):
             failures.append((file, outcome.why))
-            if file in job.done:  # the earlier row is of other bytes
+            if file in job.done:  # its bytes have changed, or its files have gone
                 forget_prediction(connection, run_id, file)
         elif isinstance(outcome, FilmDone):
             # row by row, so that a killed call has lost nothing; rows of earlier calls on other films stay

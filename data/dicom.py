@@ -108,7 +108,7 @@ def _scaled(values: np.ndarray, valid: np.ndarray, film, path: Path) -> np.ndarr
 
 
 def _spacing(film) -> tuple[tuple[float, float] | None, str]:
-    """Return the spacing and, where it is the detector's, a remark: the chest itself is a little smaller than measured."""
+    """Return the spacing, None where there is none to use, and a remark that says where it was measured or why it is not used."""
     for name, where in SPACINGS:
         if film.get(name):
             row, column = (float(value) for value in film.get(name))

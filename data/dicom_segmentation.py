@@ -37,13 +37,14 @@ def write_segmentation(source: Path, target: IO[bytes], masks: Mapping[str, np.n
         raise ValueError(f"{source}: no mask has a pixel; a segmentation must show something")
     film = pydicom.dcmread(source, stop_before_pixels=True)
     # the same film and network give the same object, so that a second call does not fill an archive with copies
-    uid, series, dimension = (
+    uid, series, dimension, study = (
         generate_uid(entropy_srcs=[str(film.SOPInstanceUID), network, what])
-        for what in ("object", "series", "dimension")
+        for what in ("object", "series", "dimension", "study")
     )
     segmentation = pydicom.Dataset()
     segmentation.file_meta = _file_meta(pydicom, uid)
     _describe_study(segmentation, film, uid, series, network)
+    segmentation.StudyInstanceUID = segmentation.StudyInstanceUID or study  # of type 1: a film without one is not valid
     _describe_segments(segmentation, pydicom, drawn, network)
     _describe_frames(segmentation, pydicom, film, dimension, len(drawn))
     frames = np.stack(list(drawn.values())).astype(np.uint8)

@@ -21,8 +21,8 @@ RESULT_TABLES = ("predictions.sqlite", "predictions.csv", "comparison.csv")
 def find_films(places: Sequence[Path], but: Collection[Path] = ()) -> list[Path]:
     """Return the films at the places, folders searched to the bottom, in alphabetical order within each, none twice.
 
-    but: folders to skip unless they are named themselves. RESULT_FOLDERS beside a table of an earlier call of predict.py are
-    skipped wherever they are.
+    but: folders to skip unless they are named themselves. RESULT_FOLDERS and RESULT_PICTURES beside a table of an earlier call of
+    predict.py are skipped wherever they are.
     A file that is named directly is taken whatever its ending; in a folder, files with no ending, a number as ending or one of
     PERHAPS_DICOM are taken only if they contain DICOM, and what macOS leaves beside files is skipped. Links that lead out of a
     searched folder are not followed. Raises FileNotFoundError for a place that does not exist, ValueError for one that is

@@ -16,8 +16,8 @@ def standardise(image: Tensor, method: str) -> Tensor:
 
     none: as it is. percentile: 1st to 99th percentile stretched to 0..1. equalise: each grey level becomes the share of the
     film's pixels, without those of its darkest level, that are no brighter. clahe: the same in 4 x 4 tiles with limited
-    slope, blended between tiles (contrast-limited adaptive histogram equalisation, Zuiderveld 1994). A film of one value
-    becomes 0.
+    slope, blended between tiles (contrast-limited adaptive histogram equalisation, Zuiderveld 1994). Both start
+    from the percentile stretch. A film of one value becomes 0, but for `none`.
     """
     if method == "none":
         return image

@@ -81,7 +81,9 @@ def mediastinum(right_lung: Edges, left_lung: Edges) -> Mediastinum | None:
 
 
 def tilt_degrees(right_apex: Point, left_apex: Point, spacing: Spacing = PIXELS) -> float | None:
-    """Return by how much the line from the right apex to the left one falls to the image's right; None where they coincide.
+    """Return by how much the line from the right apex to the left one falls to the image's right, -90 to 90 degrees.
+
+    None unless the left apex lies further right in the image than the right one.
 
     When two equal domes are turned, the line of their highest points stays parallel to that of their centres: this is the turn.
     """

@@ -121,7 +121,7 @@ def agreement_figure(pairs: Rows, against: str) -> Chart | None:
 
 
 def interval(value: Interval) -> str:
-    """Write a value with its interval in three significant decimals; a dash for what is not known."""
+    """Write a value with its interval: three decimals below 10, one above; a dash for what is not known."""
     if value.value != value.value:
         return "–"
     digits = 3 if max(abs(part) for part in value if part == part) < 10 else 1

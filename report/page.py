@@ -139,7 +139,7 @@ def render_markdown(page: Page, picture_folder: str) -> str:
 
 
 def format_value(value) -> str:
-    """Write a cell: four significant decimals for numbers below 10, fewer above, a dash for nothing."""
+    """Write a cell: four decimals below 10, two below 100, none above; a dash for nothing."""
     if value is None or value != value:
         return "–"
     if isinstance(value, float) and math.isinf(value):

@@ -13,6 +13,7 @@ from unet.distributions import f_quantile, t_quantile
 from unet.summary import LEVEL, UNDEFINED, Interval
 
 UPPER = 0.5 + LEVEL / 2
+ROUNDING = 1e-12  # relative: what is smaller is 0
 Z = 1.959963984540054  # standard normal, 97.5 % below
 
 
@@ -85,10 +86,10 @@ def icc_2_1(a: Sequence[float], b: Sequence[float]) -> Interval:
     if whole <= 0:
         return UNDEFINED
     icc = (between - error) / whole
-    if icc > 1 - 1e-12:  # all pairs equal: nothing to be uncertain about, and a division by zero below
+    if icc > 1 - ROUNDING:  # all pairs equal: nothing to be uncertain about, and a division by zero below
         return Interval(icc, icc, icc)
     x, y = k * icc / (n * (1 - icc)), 1 + k * icc * (n - 1) / (n * (1 - icc))
-    if x * reader + y * error == 0:  # the films' means are all equal
+    if abs(x * reader + y * error) <= ROUNDING * (reader + error):  # the films' means are all equal
         return Interval(float(icc), math.nan, math.nan)
     df = (x * reader + y * error) ** 2 / ((x * reader) ** 2 / (k - 1) + (y * error) ** 2 / ((n - 1) * (k - 1)))
     below, above = f_quantile(UPPER, n - 1, df), f_quantile(UPPER, df, n - 1)

@@ -109,8 +109,8 @@ def linear_model(y: Sequence[float], columns: dict[str, Sequence[float]], cluste
     """Fit y = intercept + sum of coefficients x columns by least squares, with intervals that do not assume equal variances.
 
     clusters: the patient of each value; errors may be correlated within a patient (Liang & Zeger 1986, usual small-sample
-    factor), Student's t with patients - 1 degrees of freedom. Raises DependentColumns for too few values or linearly dependent
-    columns, ValueError for a NaN or a single patient.
+    factor), Student's t with patients - 1 degrees of freedom. Raises DependentColumns for too few or constant values or
+    linearly dependent columns, ValueError for a NaN or a single patient.
     """
     values = _column(y, 1)
     design = np.column_stack([np.ones(len(values)), *(np.asarray(column, np.float64) for column in columns.values())])

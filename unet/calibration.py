@@ -93,7 +93,10 @@ def curve(sums: Reliability) -> list[tuple[float, float, int]]:
 
 
 def ece(sums: Reliability) -> float:
-    """Return the expected calibration error, in [0, 1]: the bins' |mean probability - share inside|, weighted by pixels."""
+    """Return the expected calibration error, in [0, 1]: the bins' |mean probability - share inside|, weighted by pixels.
+
+    NaN without a pixel.
+    """
     return _per_pixel(float(np.abs(sums.probability - sums.inside).sum()), sums)
 
 

@@ -37,7 +37,7 @@ class Checkpoint:
     model: config of the network. weights: its averaged weights, the ones to predict with. preprocessing, training: settings
     as plain dicts. structures: names of the channels. progress: counters and history. resume: what only a
     continued training needs (raw weights, optimiser); empty in best.pt. temperature, threshold: how logits become probabilities
-    and masks. quality: see `unet.quality`. validation: what these three were fitted on, and how well they did there.
+    and masks. quality: see `unet.quality`. validation: how many films these three were fitted on, and the operating points there.
     typical: see `unet.typical`. learnt_from: SHA-256 of every film that it was trained on or chosen by, those of the earlier
     trainings whose weights it started from included.
     """

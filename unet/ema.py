@@ -10,8 +10,8 @@ from torch import Tensor, nn
 class WeightAverage:
     """Exponential moving average of a model's weights and norm statistics (Polyak & Juditsky 1992, in its decaying form).
 
-    `model` is a copy in evaluation mode that always holds the average. The decay grows from 0 to `decay`, so that the first
-    steps do not keep the random start alive.
+    `model` is a copy in evaluation mode that always holds the average. The decay grows from 2 / 11 to `decay`, so that
+    the random start is soon forgotten.
     """
 
     def __init__(self, model: nn.Module, decay: float):

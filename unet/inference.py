@@ -1,4 +1,4 @@
-"""From prepared images to probabilities: one pass, or the mean over slightly changed copies."""
+"""From prepared images to logits: one pass, or one for each of several slightly changed copies."""
 
 from collections.abc import Sequence
 

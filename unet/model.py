@@ -50,7 +50,7 @@ class UNet(nn.Module):
         x = F.pixel_unshuffle(self._pad(images) * 4 - 2, self.config.stem)  # (B, stem^2, H/stem, W/stem), about -2..2
         skips = [self.first(x)]
         for down in self.downs:
-            skips.append(down(skips[-1]))  # (B, base * 2^level, H / (stem * 2^level), ...)
+            skips.append(down(skips[-1]))  # (B, min(base * 2^level, widest), H / (stem * 2^level), ...)
         x = self.dropout(skips.pop())
         for up in self.ups:
             x = up(x, skips.pop())

@@ -23,7 +23,7 @@ UNDEFINED = Interval(math.nan, math.nan, math.nan)
 
 
 class Summary(NamedTuple):
-    """films: finite values; undefined: NaN or None, counted here only. below: share of films under a limit.
+    """films: values, infinite ones too; undefined: NaN or None, counted here only. below: share of films under a limit.
 
     Whether the small or the large end is the bad one depends on the metric: both are here.
     """

@@ -51,9 +51,9 @@ def film_traits(
 def structure_traits(probability: np.ndarray, raw: np.ndarray, tidy: np.ndarray) -> np.ndarray:
     """Return (TRAITS,) of one structure: probability (N, N) in [0, 1], its bool mask before and after tidying.
 
-    expected_loss: see there. blur: log of the entropy, in nats, per pixel of the border. strays: share of the mask that tidying
-    changed. raggedness: log of border pixels squared over the area. doubt: log of the mean of 1 - p inside the mask. area: log
-    of the share of the square. missing: 1 where the mask is empty; it then counts as one pixel.
+    expected_loss: see there. blur: log of the entropy, in nats, per pixel of the border. strays: pixels that tidying changed /
+    (those + pixels of the tidy mask). raggedness: log of border pixels squared over the area. doubt: log of the mean of 1 - p
+    inside the mask. area: log of the share of the square. missing: 1 where the mask is empty; it then counts as one pixel.
     """
     inside, edge = (max(1, int(np.count_nonzero(mask))) for mask in (tidy, border(tidy)))
     p = probability.astype(np.float64)

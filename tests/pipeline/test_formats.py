@@ -105,3 +105,11 @@ def test_a_dicom_segmentation_holds_the_masks_and_names_film_and_patient(done):
     FORMATS["dicom-seg"](out, [row])
     assert pydicom.dcmread(out / "dicom-seg/a.dcm").SOPInstanceUID == segmentation.SOPInstanceUID
     assert abs(len((out / "dicom-seg/a.dcm").read_bytes()) - len(first)) == 0
+
+    del film.StudyInstanceUID  # a segmentation must have one
+    film.save_as(out / "a.dcm", enforce_file_format=True)
+    made = set()
+    for _ in range(2):
+        FORMATS["dicom-seg"](out, [row])
+        made.add(pydicom.dcmread(out / "dicom-seg/a.dcm").StudyInstanceUID)
+    assert len(made) == 1 and made.pop()

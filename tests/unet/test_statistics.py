@@ -218,7 +218,10 @@ def test_the_interval_of_the_icc_holds_the_true_one_as_often_as_it_says():
     assert 0.92 <= inside / 400 <= 0.98
 
 
-@pytest.mark.parametrize(("a", "b", "value"), [([1, 2, 3], [3, 2, 1], -3.0), ([1, 1, 1], [2, 2, 2], 0.0)])
+@pytest.mark.parametrize(
+    ("a", "b", "value"),
+    [([1, 2, 3], [3, 2, 1], -3.0), ([0.1, 0.2, 0.3], [0.3, 0.2, 0.1], -3.0), ([1, 1, 1], [2, 2, 2], 0.0)],
+)
 def test_an_icc_of_films_with_equal_means_has_no_interval(a, b, value):
     found = agreement.icc_2_1(a, b)
     assert found.value == pytest.approx(value) and math.isnan(found.low) and math.isnan(found.high)
