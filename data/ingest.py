@@ -184,7 +184,7 @@ def keep_unread(
 ) -> tuple[list[CheckedFilm], list[Refusal], list[Refusal]]:
     """Return the films to be written, what is refused, and why some are kept as they were read before.
 
-    A disc that is not mounted today costs no film its scores. Raises ValueError where a source had films and none can be used now.
+    A disc not mounted today costs no film its scores. Raises ValueError where a source had films and none can be used now.
     """
     checked, refusals, kept = [], [], []
     for film, (outcome, refused) in zip(films, outcomes, strict=True):

@@ -35,8 +35,8 @@ def clean(masks: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
     A lung or heart is one piece on a film; a second one is a stray blob, which would ruin every distance. The largest piece is
     kept. Exception: a piece of a lung at least RIVAL as large that lies wholly between it and the middle column of the other lung
-    takes its place, because the dark air beside a chest, under an arm, can be larger than the lung. An empty mask stays empty. The
-    lungs must come as two structures: their union would lose one of them here.
+    takes its place, because the dark air beside a chest, under an arm, can be larger than the lung. An empty mask stays empty.
+    The lungs must come as two structures: their union would lose one of them here.
     """
     if "lungs" in masks:
         raise ValueError("'lungs' is two pieces; clean right_lung and left_lung, then unite them")
