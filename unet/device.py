@@ -49,13 +49,27 @@ def choose_precision(name: str, device: torch.device) -> tuple[str, str]:
         )
     if device.type != "cpu":
         return "float32", f"float32: bfloat16 is not tried on {device.type}"
-    seconds = {"float32": [], "bfloat16": []}
-    for _ in range(TRIALS):  # in turn, and the fastest of several, so that other work on the machine does not decide
-        for number in seconds:
-            seconds[number].append(_block_seconds(number))
-    ratio = min(seconds["float32"]) / min(seconds["bfloat16"])
+    ratio = bfloat16_gain()
     chosen = "bfloat16" if ratio > WORTH_IT else "float32"
     return chosen, f"{chosen}: bfloat16 measured {ratio:.1f} times as fast as float32 here"
+
+
+def bfloat16_gain() -> float:
+    """Return how many times as fast as float32 a convolution block is in bfloat16 on this processor.
+
+    Other work on the machine must not decide: what counts is the processor time of one core, since several wait for each other
+    where one is busy elsewhere, and the least of several trials, taken in turn.
+    """
+    seconds = {"float32": [], "bfloat16": []}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for _ in range(TRIALS):
+            for number in seconds:
+                seconds[number].append(_block_seconds(number))
+    finally:
+        torch.set_num_threads(threads)
+    return min(seconds["float32"]) / min(seconds["bfloat16"])
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager:
@@ -99,11 +113,11 @@ def keep_freed_memory() -> bool:
 
 
 def _block_seconds(precision: str) -> float:
-    """Time one forward and backward pass of a block of the network's middle size."""
+    """Return the processor time of one forward and backward pass of a block of the network's middle size."""
     block = DoubleConv(64, 64).to(memory_format=torch.channels_last)
     images = torch.ones(8, 64, 64, 64).contiguous(memory_format=torch.channels_last).requires_grad_()
-    start = time.perf_counter()
+    start = time.process_time()
     with autocast(torch.device("cpu"), precision):
         out = block(images)
     out.float().sum().backward()
-    return time.perf_counter() - start
+    return time.process_time() - start

@@ -1,8 +1,10 @@
 import platform
+import time
 
 import pytest
 import torch
 
+from unet import device
 from unet.device import autocast, choose_device, choose_precision, keep_freed_memory, prepare_model
 from unet.model import UNet, UNetConfig
 
@@ -12,6 +14,35 @@ def test_the_choice_of_precision_is_said():
     assert choose_precision("float32", cpu) == ("float32", "float32 as asked")
     chosen, reason = choose_precision("auto", cpu)
     assert chosen in ("float32", "bfloat16") and reason.startswith(chosen) and "times as fast" in reason
+
+
+def test_other_work_on_the_machine_does_not_choose_the_precision(monkeypatch):
+    """Cores wait for a busy one, so one core is timed; of each format the least disturbed trial counts."""
+    times = {"float32": iter([5.0, 2.0, 9.0, 2.5, 7.0]), "bfloat16": iter([1.0, 8.0, 1.25, 3.0, 9.0])}
+    threads, seen = torch.get_num_threads(), set()
+
+    def timed(precision):
+        seen.add(torch.get_num_threads())
+        return next(times[precision])
+
+    monkeypatch.setattr(device, "_block_seconds", timed)
+    torch.set_num_threads(2)
+    try:
+        assert choose_precision("auto", torch.device("cpu"))[0] == "bfloat16"
+        assert seen == {1} and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+    assert all(next(own, None) is None for own in times.values())
+    times.update(float32=iter([1.0] * 5), bfloat16=iter([0.9] * 5))
+    assert choose_precision("auto", torch.device("cpu"))[0] == "float32"  # no gain that is worth it
+
+
+def test_waiting_is_no_processor_time(monkeypatch):
+    usual = device._block_seconds("float32")
+    monkeypatch.setattr(
+        device.DoubleConv, "forward", lambda self, x, own=device.DoubleConv.forward: time.sleep(1) or own(self, x)
+    )
+    assert device._block_seconds("float32") < usual + 0.9
 
 
 def test_bfloat16_gives_nearly_the_same_logits():
