@@ -142,6 +142,8 @@ def count_trained_on(members: Sequence[tuple[Predictor, list[ImageRecord]]], con
     """Return how many films their network learnt from or was chosen by, by their bytes; ValueError for any in the test split."""
     total = 0
     for predictor, records in members:
+        if not predictor.learnt_from:
+            print(f"{predictor.path} is of an older release and does not say which films it has learnt from")
         count = sum(record.content_sha256 in predictor.learnt_from for record in records)
         if count and config.split == "test":
             raise ValueError(

@@ -19,7 +19,7 @@ from pipeline.film_view import view_film
 from pipeline.predictor import Predictor
 from pipeline.scoring import with_lungs
 
-SEEN = "the network has learnt from this film or was chosen by it: its masks are better than those of new films"
+SEEN = "the network has learnt from this film or was chosen by it: expect worse masks on new films"
 FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # every further film would fail too
 
 

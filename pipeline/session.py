@@ -81,7 +81,7 @@ def open_session(config: TrainConfig) -> Session:
     films = every_film(records, guests, stages)
     session = Session(
         config, split_set, dataset, train_rows, [row for row, record in enumerate(records) if record.split == "val"],
-        stages, trainer, connection, run_id=0, learnt_from=learnt_from(films, start),
+        stages, trainer, connection, run_id=0, learnt_from=hashes_learnt_from(films, start),
     )  # fmt: skip
     facts = {
         "split_set": split_set,
@@ -173,7 +173,7 @@ def given_weights(config: TrainConfig) -> Checkpoint | None:
     return load_checkpoint(last if last.exists() else config.init)
 
 
-def learnt_from(films: Iterable[ImageRecord], start: Checkpoint | None) -> list[str]:
+def hashes_learnt_from(films: Iterable[ImageRecord], start: Checkpoint | None) -> list[str]:
     """Return the sorted SHA-256 of the films that a network learns from or is chosen by, and of those of `start`."""
     own = {film.content_sha256 for film in films if film.split != "test"}
     return sorted(own.union(start.learnt_from if start else ()))

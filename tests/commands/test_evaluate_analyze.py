@@ -144,6 +144,17 @@ def test_films_that_were_trained_on_are_known_by_their_bytes_in_any_database(tra
         assert not (tmp_path / "out").exists()
 
 
+def test_a_network_that_does_not_know_its_films_is_said_to_be_one(trained, tmp_path, capsys):
+    checkpoint = load_checkpoint(trained / "best.pt")
+    checkpoint.learnt_from = []
+    with open(tmp_path / "best.pt", "wb") as file:
+        save_checkpoint(file, checkpoint)
+    for place, said in ((trained / "best.pt", False), (tmp_path / "best.pt", True)):
+        words = ["--checkpoint", str(place), "--out", str(tmp_path / "out"), "--precision", "float32"]
+        assert evaluate.main(words) == 0
+        assert ("does not say which films it has learnt from" in capsys.readouterr().out) is said
+
+
 def test_other_films_get_another_folder(trained, phantom_db, tmp_path):
     query = tmp_path / "some films.sql"
     query.write_text("SELECT image_id, mask_id FROM mask WHERE convention = :convention LIMIT 40")
