@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 import analyze
-from db.connection import connect, transaction
+from db.connection import connect
+from db.transactions import transaction
 
 SECONDS, MEGABYTES = 60.0, 1000.0
 FINDINGS = ("normal", "effusion", "cardiomegaly", "opacity", "nodule", "pneumothorax")

@@ -23,7 +23,7 @@ from data.masks import load_masks, load_unjudged, medial_half
 from data.overlay import encode_picture, overlay
 from data.reading import read_image
 from data.writing import atomic_file
-from db.connection import connect_readonly
+from db.connection import connect_existing
 from db.records import ImageRecord
 from db.selection import query_text, select_images
 from pipeline.doubts import doubts
@@ -101,7 +101,7 @@ def print_shares(label: str, values: Sequence[float | None]) -> None:
 
 def look(networks: list[tuple[Predictor, set[str]]], database: Path) -> Iterator[Seen]:
     """Yield what is found on each frontal film that there is a network for which never saw its patient."""
-    connection = connect_readonly(database)
+    connection = connect_existing(database)
     others = {
         name: {film.image_id: film for film in select_images(connection, query_text("segmentation_images"), kind)}
         for name, kind in OTHER_MASKS.items()

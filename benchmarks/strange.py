@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from data.reading import read_image
-from db.connection import connect_readonly
+from db.connection import connect_existing
 from pipeline.film_view import look_again
 from pipeline.orientation import AS_STORED, MIRROR, Placement, place
 from pipeline.predictor import Predictor
@@ -86,7 +86,7 @@ def measure(predictor: Predictor, films: list, change: Placement) -> Tally:
 
 def films_of(database: Path, predictor: Predictor, own: bool) -> list[tuple[Path, str | None, dict]]:
     """Return the films of the sources that the network was trained on, or of the others."""
-    connection = connect_readonly(database)
+    connection = connect_existing(database)
     trained = trained_sources(predictor, connection)
     sql = FILMS.format(is_own="IN" if own else "NOT IN", own=", ".join("?" * len(trained)))
     rows = connection.execute(sql, (predictor.checkpoint.training["split_set"], *trained)).fetchall()

@@ -112,7 +112,7 @@ class FilmDataset:
     """The prepared films of a list of records; `batch(indices)` gives any of them.
 
     The first call for a list decodes the films into `cache_folder`; later ones, also of other processes, map that file.
-    Its name is a hash of the films' contents, their masks' files and the preprocessing, so a changed film is decoded anew.
+    Its name is a hash of the films' contents, their and their masks' files, and the preprocessing: what changes is decoded anew.
     """
 
     def __init__(
@@ -233,12 +233,13 @@ def _cache_key(records: Sequence[ImageRecord], preprocessing: Preprocessing, gue
     digest = hashlib.sha256(json.dumps([CACHE_VERSION, asdict(preprocessing), *([guests] if guests else [])]).encode())
     for record in records:
         masks = [(m.structure, str(m.path), m.rle, m.lung_value, _file_stamp(m.path)) for m in record.masks]
-        digest.update(repr((record.content_sha256, record.photometric_interpretation, masks)).encode())
+        film = (record.content_sha256, record.photometric_interpretation, _file_stamp(record.path))
+        digest.update(repr((*film, masks)).encode())
     return digest.hexdigest()[:24]
 
 
 def _file_stamp(path: Path | None) -> tuple[int, int] | None:
-    """Size and time of change: enough to notice that a mask was drawn anew."""
+    """Size and time of change: enough to notice that a film was written or a mask drawn anew."""
     if path is None or not path.is_file():
         return None
     status = path.stat()

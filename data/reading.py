@@ -109,8 +109,10 @@ def _read_jsrt(path: Path) -> Pixels:
     """Read JSRT's headerless film: 2048 x 2048 big-endian 16-bit words with 12 bits stored."""
     values = np.fromfile(path, dtype=">u2")
     if values.size != JSRT_SIDE**2 or path.stat().st_size != 2 * JSRT_SIDE**2:
-        wanted = 2 * JSRT_SIDE**2
-        raise ValueError(f"{path}: {path.stat().st_size} bytes; a JSRT film has {wanted}, copy it anew from its source")
+        got, wanted = path.stat().st_size, 2 * JSRT_SIDE**2
+        raise ValueError(
+            f"{path}: unreadable or truncated: {got} bytes, a JSRT film has {wanted}; copy it anew from its source"
+        )
     if values.max() >= 2**JSRT_BITS:
         raise ValueError(f"{path}: values up to {values.max()}; a JSRT film stores 12 bits, big-endian")
     return Pixels(values.reshape(JSRT_SIDE, JSRT_SIDE).astype(np.uint16), JSRT_BITS)

@@ -2,11 +2,9 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from db.migrations import MIGRATIONS, migrate, refuse_foreign, schema_version
+from db.migrations import migrate, refuse_foreign, schema_version
 
 BUSY_TIMEOUT_SECONDS = 30.0
 """How long a writer waits for another process's transaction before it gives up."""
@@ -18,8 +16,8 @@ def connect(path: str | Path, may_be_empty: bool = True) -> sqlite3.Connection:
 
     path: a file, or ':memory:'. may_be_empty: whether a database without tables is given ours. Rows come as sqlite3.Row;
     foreign keys are on; write-ahead logging lets readers and one writer work side by side. Transactions are explicit: use
-    `transaction`. Raises ValueError when the file is no SQLite database, is another program's or was written by a newer
-    release, FileNotFoundError when its folder does not exist.
+    `db.transactions.transaction`. Raises ValueError when the file is no SQLite database, is another program's or was written by
+    a newer release, FileNotFoundError when its folder does not exist.
     """
     if str(path) != ":memory:" and not Path(path).absolute().parent.is_dir():
         raise FileNotFoundError(
@@ -46,43 +44,6 @@ def connect_existing(path: str | Path) -> sqlite3.Connection:
     """
     _check_exists(path)
     return connect(path, may_be_empty=False)
-
-
-def connect_readonly(path: str | Path) -> sqlite3.Connection:
-    """Open an existing database so that no statement can change it.
-
-    Raises FileNotFoundError when the file is missing, ValueError when it is no SQLite database of this release.
-    """
-    _check_exists(path)
-    connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_SECONDS)
-    connection.row_factory = sqlite3.Row
-    try:
-        refuse_foreign(connection)
-        version = schema_version(connection)
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        raise ValueError(f"--db {path}: {error}; name a SQLite file written by this toolkit") from error
-    except ValueError as error:
-        connection.close()
-        raise ValueError(f"--db {path}: {error}") from error
-    if version != len(MIGRATIONS):
-        connection.close()
-        raise ValueError(
-            f"--db {path}: schema version {version}, this program reads {len(MIGRATIONS)}; run ingest once to migrate it"
-        )
-    return connection
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """Run the block as one transaction: all of it is committed, or, when anything is raised, none."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield connection
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
 
 
 def _check_exists(path: str | Path) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from db.connection import transaction
 from db.listed_again import lend, take_back
 from db.patients import settle_persons, write_links
 from db.records import SourceFilm, SourceMask
+from db.transactions import transaction
 
 
 @dataclass(frozen=True, kw_only=True)

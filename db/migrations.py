@@ -7,6 +7,8 @@ process killed half way leaves the old schema, whole.
 import sqlite3
 from pathlib import Path
 
+from db.transactions import transaction
+
 FOLDER = Path(__file__).parent
 SCHEMA = (FOLDER / "schema.sql").read_text(encoding="utf-8")
 PREDICTIONS = (FOLDER / "predictions.sql").read_text(encoding="utf-8")
@@ -58,16 +60,11 @@ def schema_version(connection: sqlite3.Connection) -> int:
 
 
 def _apply(connection: sqlite3.Connection, number: int) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         if schema_version(connection) < number:  # another process may have done it while this one waited for the lock
             for statement in _statements(MIGRATIONS[number - 1]):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number:d}")  # PRAGMA takes no parameters
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
 
 
 def _statements(script: str) -> list[str]:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from db.connection import transaction
 from db.runs import find_run, resume_run, start_run, utc_now
+from db.transactions import transaction
 
 COLUMNS = ("file", "name", "input_sha256", "network", "height", "width", "row_spacing_mm", "column_spacing_mm", "review",
            "remarks", "predicted_dice", "strangeness")  # fmt: skip

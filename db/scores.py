@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable
 
-from db.connection import transaction
+from db.transactions import transaction
 
 METRIC_COLUMNS = (
     "dice", "iou", "precision", "recall", "specificity", "balanced_accuracy", "relative_area_error",

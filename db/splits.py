@@ -5,7 +5,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 
-from db.connection import transaction
+from db.transactions import transaction
 
 VAL_SHARE = 0.10
 TEST_SHARE = 0.20

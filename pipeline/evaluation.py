@@ -63,12 +63,11 @@ def evaluate_film(
     name = wanted.mask_names.get(record.image_id)
     if name is not None:
         write_masks(wanted.mask_folder, name, with_lungs(masks_pred))
-    shown = masks_true if "lungs" not in masks_true else {"lungs": masks_true["lungs"]}
     doubt = encode_picture(heat(image, predictor.spread(logits, box)), "JPEG") if wanted.maps else None
     return FilmResult(
         record,
         score_film(record, masks_pred, masks_true),
-        encode_picture(overlay(image, masks_pred, shown), "JPEG"),
+        encode_picture(overlay(image, masks_pred, drawn_once(masks_true)), "JPEG"),
         quality=predictor.quality(logits),
         measured=measure_views(predictor, logits, box, masks_pred, record.spacing_mm),
         measured_true=measure_masks(masks_true, record.spacing_mm),
@@ -77,6 +76,12 @@ def evaluate_film(
         uncertainty=doubt,
         mask_name=name,
     )
+
+
+def drawn_once(masks_true: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the masks without single lungs where both lungs are one mask too, whose contour is enough."""
+    sides = ("right_lung", "left_lung") if "lungs" in masks_true else ()
+    return {structure: mask for structure, mask in masks_true.items() if structure not in sides}
 
 
 def mask_names(records: Iterable[ImageRecord]) -> dict[int, str]:

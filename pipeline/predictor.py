@@ -130,8 +130,8 @@ class Predictor:
 
 
 def check_structures(path: Path, checkpoint: Checkpoint) -> None:
-    """Raise ValueError where the channels of a checkpoint are not the structures that masks are made of."""
-    if sorted(map(str, checkpoint.structures)) != sorted(STRUCTURES):
+    """Raise ValueError where the channels of a checkpoint are not the STRUCTURES in their order, in which all code reads them."""
+    if list(checkpoint.structures) != list(STRUCTURES):
         raise ValueError(
             f"checkpoint {path}: its channels are {', '.join(map(str, checkpoint.structures))}, wanted {', '.join(STRUCTURES)}; "
             "name a best.pt of train.py"

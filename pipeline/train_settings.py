@@ -8,7 +8,8 @@ from pathlib import Path
 from cli.settings import setting, settings_from_dict
 from data.ingest import ensure_phantom
 from data.intensity import METHODS
-from db.records import CONVENTIONS, STRUCTURES
+from db.records import CONVENTIONS
+from pipeline.predictor import check_structures
 from unet.checkpoint import load_checkpoint
 from unet.device import PRECISIONS
 from unet.muon import OPTIMIZERS
@@ -134,10 +135,7 @@ def base_of_weights(config: TrainConfig) -> int:
         raise ValueError(f"--init {config.init} is a folder; name the weights, e.g. {config.init / 'best.pt'}")
     start = load_checkpoint(config.init)
     base = start.model.base
-    if list(start.structures) != list(STRUCTURES):
-        raise ValueError(
-            f"--init {config.init}: its channels are {', '.join(map(str, start.structures))}, wanted {', '.join(STRUCTURES)}"
-        )
+    check_structures(config.init, start)
     if config.base not in (None, base):
         raise ValueError(f"--base {config.base}: the weights of --init {config.init} have {base}; leave --base out")
     return base

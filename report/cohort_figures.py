@@ -34,7 +34,7 @@ def flow_figure(flow: Sequence[dict]) -> Chart:
 
 
 def age_figure(rows: Rows) -> Chart | None:
-    """Draw the age pyramid: women to the left, men to the right, patients of unstated sex outside the men.
+    """Draw the age pyramid: women to the left, men to the right, patients of other or unstated sex outside the men.
 
     Every patient counts once, at the first film. None where no age is stated.
     """
@@ -47,7 +47,7 @@ def age_figure(rows: Rows) -> Chart | None:
         ages[row["sex"] if row["sex"] in ages else None].append(row["age_years"])
     women, men, others = (np.histogram(ages[sex], edges)[0] for sex in ("F", "M", None))
     figure, axis = new_figure(6.4, 3.8)
-    bars = ((-women, 0, ORANGE, "women"), (men, 0, BLUE, "men"), (others, men, GREY, "sex not stated"))
+    bars = ((-women, 0, ORANGE, "women"), (men, 0, BLUE, "men"), (others, men, GREY, "other or not stated"))
     for counts, start, colour, name in bars:
         label = f"{name} (n = {abs(counts).sum()})"
         axis.barh(edges[:-1] + BAND / 2, counts, height=0.86 * BAND, left=start, color=colour, label=label)
@@ -57,7 +57,7 @@ def age_figure(rows: Rows) -> Chart | None:
     axis.xaxis.set_major_formatter(lambda value, _: f"{abs(value):.0f}")
     axis.axvline(0, color="black", linewidth=0.6)
     axis.legend(frameon=False, loc="upper right", fontsize=8)
-    columns = ("age_from", "age_below", "women", "men", "sex_not_stated")
+    columns = ("age_from", "age_below", "women", "men", "other_or_not_stated")
     lines = np.stack([edges[:-1], edges[1:], women, men, others], axis=1).tolist()
     return Chart(figure, columns, [tuple(line) for line in lines])
 

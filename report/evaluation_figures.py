@@ -50,9 +50,9 @@ def threshold_figure(thresholds: dict) -> Figure:
 
 
 def group_figure(groups: Sequence[dict]) -> Figure | None:
-    """Draw box plots of the Dice by group, one panel per grouping; None where no grouping has two levels."""
-    structure = "lungs" if any(row["structure"] == "lungs" for row in groups) else None
-    own = [row for row in groups if structure is None or row["structure"] == structure]
+    """Draw one structure's Dice by group, of the lungs where they are drawn; None where no grouping has two levels."""
+    structure = next((name for name in ORDER if any(row["structure"] == name for row in groups)), None)
+    own = [row for row in groups if row["structure"] == structure]
     panels = [(grouping, levels) for grouping in GROUPINGS if len(levels := largest_levels(own, grouping)) > 1]
     if not panels:
         return None
@@ -68,7 +68,7 @@ def group_figure(groups: Sequence[dict]) -> Figure | None:
         axis.axvline(GOOD_DICE, color=GREY, linewidth=0.8, linestyle=":")
         axis.set_title(f"by {grouping}", fontsize=9, loc="left")
         axis.tick_params(labelsize=8)
-    np.atleast_1d(axes)[-1].set_xlabel(f"Dice of {TITLES.get(structure, 'all structures')} (dotted: {GOOD_DICE})")
+    np.atleast_1d(axes)[-1].set_xlabel(f"Dice of {TITLES[structure]} (dotted: {GOOD_DICE})")
     return figure
 
 

@@ -12,10 +12,11 @@ VIEWS = {
 }  # fmt: skip
 OLDEST = 130  # years
 _DATE_FORMATS = (
-    ("%Y-%m-%d", "%Y-%m-%d"), ("%Y%m%d", "%Y-%m-%d"), ("%B %d, %Y", "%Y-%m-%d"), ("%b %d, %Y", "%Y-%m-%d"),
+    ("%Y-%m-%d", "%Y-%m-%d"), ("%B %d, %Y", "%Y-%m-%d"), ("%b %d, %Y", "%Y-%m-%d"),
     ("%d %B %Y", "%Y-%m-%d"), ("%d %b %Y", "%Y-%m-%d"), ("%m/%d/%Y", "%Y-%m-%d"), ("%m/%d/%y", "%Y-%m-%d"),
-    ("%B %Y", "%Y-%m"), ("%b %Y", "%Y-%m"), ("%Y-%m", "%Y-%m"), ("%Y", "%Y"),
+    ("%B %Y", "%Y-%m"), ("%b %Y", "%Y-%m"), ("%Y-%m", "%Y-%m"),
 )  # fmt: skip
+_DIGITS = {8: (("%Y%m%d", "%Y-%m-%d"),), 6: (("%Y%m", "%Y-%m"),), 4: (("%Y", "%Y"),)}
 
 
 def modality_code(text: str | None) -> str | None:
@@ -53,7 +54,11 @@ def age_years(text: str | None) -> float | None:
 def iso_date(text: str | None) -> str | None:
     """Return a free-text date as ISO 8601 as far as it is stated: YYYY-MM-DD, YYYY-MM or YYYY; None where the year is missing."""
     word = clean_text(text)
-    for read, write in _DATE_FORMATS if word else ():
+    if word and word.isdecimal():  # digits alone: strptime would also take 202012 for the second of January
+        formats = _DIGITS.get(len(word), ())
+    else:
+        formats = _DATE_FORMATS if word else ()
+    for read, write in formats:
         try:
             return datetime.strptime(word, read).strftime(write)
         except ValueError:

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 import predict
-from db.connection import connect_readonly
+from db.connection import connect_existing
 from db.runs import find_run
 from pipeline import film_job
 from unet.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -172,7 +172,7 @@ def test_a_film_that_may_not_be_read_is_listed(network, films, tmp_path, monkeyp
 
 
 def status_of(out):
-    with closing(connect_readonly(out / "predictions.sqlite")) as connection:
+    with closing(connect_existing(out / "predictions.sqlite")) as connection:
         return find_run(connection, "predict", out)["status"]
 
 
@@ -277,6 +277,7 @@ def fitted(structures):
     ("change", "message"),
     [
         ({"structures": ["a", "b", "c"]}, "its channels are a, b, c, wanted right_lung, left_lung, heart"),
+        ({"structures": ["heart", "right_lung", "left_lung"]}, "its channels are heart, right_lung, left_lung, wanted"),
         ({"structures": ["heart", "heart", "heart"]}, "its channels are heart, heart, heart, wanted right_lung"),
         ({"quality": fitted({"structures": {"heart": {}}})}, "its predicted quality, .* is not understood .*middle"),
         ({"quality": fitted({"structures": {"liver": {}}})}, "its predicted quality, .* is not understood .*liver"),

@@ -109,6 +109,9 @@ def test_the_cache_is_used_again_until_a_film_or_mask_changes(films, tmp_path, m
     Image.fromarray(np.uint8(lung_mask(40, 30)[::-1])).save(films[0].masks[0].path)
     FilmDataset(films, SMALL, cache)
     assert len(decoded) == 10
+    Image.fromarray(np.asarray(Image.open(films[1].path))[::-1]).save(films[1].path)
+    assert not torch.equal(FilmDataset(films, SMALL, cache).batch([1]).images, first.batch([1]).images)
+    assert len(decoded) == 15
     assert not list(cache.glob(".*"))
 
 

@@ -3,7 +3,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from data.overlay import PRED_COLOURS, TRUE_COLOUR, encode_picture, overlay
+from data.overlay import ERROR_OPACITY, INVENTED, MISSED, PRED_COLOURS, TRUE_COLOUR, encode_picture, overlay
 from unet.pieces import border
 
 
@@ -26,6 +26,17 @@ def test_missed_is_reddish_and_invented_bluish():
     missed, invented = picture[30, 19], picture[30, 51]
     assert missed[0] > missed[2] + 30 and invented[2] > invented[0] + 30
     assert (picture == TRUE_COLOUR).all(axis=2).any()
+
+
+def test_where_errors_of_two_structures_meet_the_later_structure_lies_on_top():
+    image = np.full((60, 80), 0.5, np.float32)
+    nothing = np.zeros((60, 80), bool)
+    picture = overlay(
+        image, {"heart": disc(), "left_lung": nothing}, {"left_lung": disc(), "heart": nothing}, longest_side=80
+    )
+    below = (1 - ERROR_OPACITY) * 127 + ERROR_OPACITY * np.array(MISSED)
+    on_top = (1 - ERROR_OPACITY) * below + ERROR_OPACITY * np.array(INVENTED)
+    assert np.abs(picture[30, 30] - on_top).max() < 2  # rounded down twice
 
 
 def test_large_films_are_shrunk_with_their_aspect():

@@ -4,8 +4,9 @@ from contextlib import closing
 import pytest
 
 from db import migrations
-from db.connection import connect, connect_existing, connect_readonly, transaction
+from db.connection import connect, connect_existing
 from db.migrations import MIGRATIONS, migrate, schema_version
+from db.transactions import transaction
 
 TABLES = {
     "prediction",
@@ -65,7 +66,7 @@ def test_a_newer_database_is_refused_and_left_alone(tmp_path):
     with pytest.raises(ValueError, match="schema version 99.*update the program"):
         connect(path)
     with pytest.raises(ValueError, match="schema version 99"):
-        connect_readonly(path)
+        connect_existing(path)
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path):
@@ -74,13 +75,11 @@ def test_a_file_that_is_no_database_is_named(tmp_path):
     with pytest.raises(ValueError, match="notes.txt"):
         connect(path)
     with pytest.raises(ValueError, match="notes.txt"):
-        connect_readonly(path)
+        connect_existing(path)
 
 
 def test_missing_files_and_folders_say_what_to_do(tmp_path):
-    with pytest.raises(FileNotFoundError, match="data.ingest"):
-        connect_readonly(tmp_path / "none.sqlite")
-    with pytest.raises(FileNotFoundError, match="none.sqlite: no such file"):
+    with pytest.raises(FileNotFoundError, match="none.sqlite: no such file; make one with `python -m data.ingest"):
         connect_existing(tmp_path / "none.sqlite")
     assert not (tmp_path / "none.sqlite").exists()
     with pytest.raises(FileNotFoundError, match="create it first"):
@@ -94,6 +93,17 @@ def test_a_transaction_is_all_or_nothing(fresh_db):
     assert fresh_db.execute("SELECT count(*) FROM source").fetchone()[0] == 0
 
 
+def test_a_full_disk_is_named_though_sqlite_has_ended_the_transaction_already(fresh_db):
+    fresh_db.execute(f"PRAGMA max_page_count = {fresh_db.execute('PRAGMA page_count').fetchone()[0]}")
+    with pytest.raises(sqlite3.OperationalError, match="database or disk is full"), transaction(fresh_db):
+        for number in range(10000):
+            row = (f"{number:06d}" * 50,)
+            fresh_db.execute(
+                "INSERT INTO source (name, root, reader, ingested_at) VALUES (?, '/', 'manifest', 't')", row
+            )
+    assert fresh_db.execute("SELECT count(*) FROM source").fetchone()[0] == 0
+
+
 def test_a_database_of_a_negative_version_is_refused(tmp_path):
     connection = connect(tmp_path / "a.sqlite")
     connection.execute("PRAGMA user_version = -3")
@@ -102,7 +112,7 @@ def test_a_database_of_a_negative_version_is_refused(tmp_path):
         connect(tmp_path / "a.sqlite")
 
 
-@pytest.mark.parametrize("opener", [connect, connect_existing, connect_readonly])
+@pytest.mark.parametrize("opener", [connect, connect_existing])
 def test_a_database_of_another_program_is_refused_and_not_touched(tmp_path, opener):
     path = tmp_path / "hospital.sqlite"
     with closing(sqlite3.connect(path)) as other:

@@ -3,10 +3,11 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from pipeline import evaluation
-from pipeline.evaluation import READERS, Wanted, evaluate_films
+from pipeline.evaluation import READERS, Wanted, drawn_once, evaluate_films
 
 
 def test_only_a_few_films_are_decoded_ahead_however_slow_the_network(monkeypatch):
@@ -37,3 +38,9 @@ def test_a_film_too_large_for_the_memory_is_named_and_the_others_are_scored(monk
     errors[3] = RuntimeError("shapes cannot be multiplied")  # a fault of the program is no fault of the film
     with pytest.raises(RuntimeError, match="cannot be multiplied"):
         list(evaluate_films(None, films, Wanted(Path())))
+
+
+def test_one_mask_of_both_lungs_stands_for_the_single_ones_and_the_heart_is_drawn_beside_it():
+    masks = dict.fromkeys(("right_lung", "left_lung", "heart"), np.ones((2, 2), bool))
+    assert list(drawn_once(masks)) == ["right_lung", "left_lung", "heart"]
+    assert list(drawn_once({**masks, "lungs": masks["heart"]})) == ["heart", "lungs"]

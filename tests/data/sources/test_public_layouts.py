@@ -240,7 +240,8 @@ def test_an_empty_folder_says_what_was_wanted(tmp_path, reader):
     ("words", "date"),
     [("January 22, 2020", "2020-01-22"), ("Mar 3, 2020", "2020-03-03"), ("03/16/20", "2020-03-16"), ("3/7/2020", "2020-03-07"),
      ("12 March 2020", "2020-03-12"), ("2015", "2015"), ("2015-06", "2015-06"),
-     ("January 12", None), ("", None), (None, None), ("20200131", "2020-01-31")],
+     ("January 12", None), ("", None), (None, None), ("20200131", "2020-01-31"),
+     ("202012", "2020-12"), ("202013", None), ("2020011", None), ("20201301", None)],
 )  # fmt: skip
 def test_dates_are_kept_as_far_as_they_are_stated(words, date):
     assert iso_date(words) == date
