@@ -89,13 +89,13 @@ def main(argv: list[str]) -> int:
         if config.measure:
             films = selected(connection, analysis.parameters)
             write_measurements(connection, run_id, measure_references(films, out / "measured"))
+        if evaluation is not None:  # what was asked for by name comes first
+            analysis.add_evaluation(rows, evaluation)
         analysis.add_cohort(rows)
         if config.likenesses:
             add_likenesses(analysis, connection)
         runs = [run_id] if config.measure else []
         analysis.add_measurements(runs + (runs_of(connection, evaluation) if evaluation is not None else []))
-        if evaluation is not None:
-            analysis.add_evaluation(rows, evaluation)
         path = write_results(analysis, out, config)
     print(f"Report: {path}")
     return DONE

@@ -15,7 +15,8 @@ PRED_COLOURS = {
     "heart": (230, 110, 50),
     "lungs": (86, 180, 233),
 }  # sky blue, yellow, vermilion of Okabe & Ito (2008): apart for colour-blind eyes too
-MISSED, INVENTED = (213, 94, 0), (0, 114, 178)  # truth without prediction, prediction without truth
+# reddish purple and bluish green of the same palette: truth without prediction, prediction without truth
+MISSED, INVENTED = (204, 121, 167), (0, 158, 115)
 ERROR_OPACITY = 0.45
 GLOW = (255, 176, 0)  # where probabilities disagree
 HOTTEST = 0.3  # standard deviation of a probability; 0.5 is the most there can be
@@ -30,7 +31,7 @@ def overlay(
     """Return an RGB picture (h, w, 3) uint8 of a film with the contours drawn on it, longer side at most `longest_side`.
 
     image: (H, W) float in [0, 1]. masks_pred, masks_true: structure to bool (H, W). Prediction is drawn in the structure's
-    colour, truth in white; pixels inside the truth alone are tinted red-orange, inside the prediction alone blue.
+    colour, truth in white; pixels inside the truth alone are tinted purple, inside the prediction alone green.
     """
     masks_true = masks_true or {}
     picture, size = _grey_picture(image, longest_side)

@@ -149,7 +149,8 @@ class Analysis:
         names = [row for row in names if row["run_id"] in shown]
         if not names:
             return
-        chosen = [(row, self.rows_of("measurement_values", name=row["name"], run_id=row["run_id"])) for row in names]
+        chosen = [(row, self._possible_values(row)) for row in names]
+        chosen = [(row, values) for row, values in chosen if values]
         self.page.add(Heading("Clinical measurements"), measurement_table(chosen))
         self.draw(
             "measurements",
@@ -175,11 +176,18 @@ class Analysis:
                 if model is not None:
                     self.page.add(model)
 
+    def _possible_values(self, name: dict) -> list[dict]:
+        """Return the values of a row of measurement_names.sql, without those that are listed as rows to look at."""
+        listed = {row["image_id"] for row in self.odd if row["fact"] == name["name"]}
+        values = self.rows_of("measurement_values", name=name["name"], run_id=name["run_id"])
+        return [value for value in values if value["image_id"] not in listed]
+
     def add_evaluation(self, rows: list[dict], run_id: int) -> None:
         """Describe an evaluation by group, and compare its measurements with the references.
 
         rows: of cohort_images.sql; films that are not among them are left out.
         """
+        self.page.title = "An evaluation by group, and who is in the data"
         films = {row["image_id"]: row for row in rows}
         scores = self.rows_of("scores_by_film", run_id=run_id)
         scores = [{**score, **films[score["image_id"]]} for score in scores if score["image_id"] in films]
@@ -202,6 +210,7 @@ class Analysis:
             self.draw(
                 f"agreement-{against}", agreement_figure(pairs, against), caption, "db/queries/measurement_pairs.sql"
             )
+        self.page.add(Heading("Who is in the data"))
 
 
 def runs_of(connection: sqlite3.Connection, evaluation: int) -> list[int]:

@@ -17,9 +17,10 @@ from data.resize import letterbox_of, shrink
 from data.ssim import ssim_map
 from pipeline.film_view import view_film
 from pipeline.predictor import Predictor
-from report.film_comparison import comparison_picture, write_comparison
+from report.film_comparison import RATIO_CHANGES, comparison_picture, write_comparison
 from unet.agreement import Z
 
+GOOD_OVERLAP = 0.9  # Dice of the lungs; below, the difference of grey levels is mostly that of the outlines
 SIDE = 512  # pixels of the longer side while grey levels are compared: finer detail is noise and breathing
 RATIOS = ("cardiothoracic_ratio", "cardiothoracic_ratio_internal")
 Masks = Mapping[str, np.ndarray]
@@ -179,30 +180,39 @@ def write_films_comparison(films: Sequence[Path], predictor: Predictor, photomet
     picture = comparison_picture(
         result.before.small, result.moved, result.before.small_masks, result.moved_masks, result.inside
     )
-    said = list(sentences(result))
-    path = write_comparison(out, picture, rows, said, (printable(before), printable(after)))
-    print("\n".join(said))
+    doubts, similarity = list(doubts_in_words(result)), list(similarity_in_words(result))
+    path = write_comparison(out, picture, rows, doubts, similarity, (printable(before), printable(after)))
+    print("\n".join((*doubts, *similarity)))
     for change in result.changes:
         low_high = "" if change.range is None else " ({:+.4g} to {:+.4g})".format(*change.range)
         print(
             f"{change.name:30s} {change.before:.4g} -> {change.after:.4g} {change.unit}, {change.change:+.4g}{low_high}"
         )
-    print("In brackets how firm the network is of a change; a change outside of it may still be the network's error.")
+    print(f"In brackets how firm the network is of a change. {RATIO_CHANGES}")
     print(f"Report: {path}")
 
 
-def sentences(result: FilmComparison) -> Iterator[str]:
-    """Say what the comparison found."""
-    yield (
-        f"Inside the lungs of both films: structural similarity {result.ssim:.3f}, mean absolute difference "
-        f"{result.difference:.3f} of the grey range (after both films' grey levels are stretched alike)."
-    )
+def doubts_in_words(result: FilmComparison) -> Iterator[str]:
+    """Say what to look at before the numbers."""
+    yield from (f"Look first: {doubt}." for doubt in result.doubts)
+    if result.overlap < GOOD_OVERLAP:
+        yield (
+            f"Look first: laid over each other the lungs overlap with Dice {result.overlap:.3f} only, so the picture of the "
+            "difference shows more of that than of a change."
+        )
+    yield from (f"Note: {remark}." for remark in result.remarks)
+
+
+def similarity_in_words(result: FilmComparison) -> Iterator[str]:
+    """Say how alike the films are once one is laid over the other."""
     yield (
         f"The second film was scaled by {result.similarity.scale:.3f} and turned by {result.similarity.degrees:+.1f} degrees; "
         f"the lungs then overlap with Dice {result.overlap:.3f}. What overlaps badly is compared badly."
     )
-    yield from (f"Look first: {doubt}." for doubt in result.doubts)
-    yield from (f"Note: {remark}." for remark in result.remarks)
+    yield (
+        f"Inside the lungs of both films: structural similarity {result.ssim:.3f}, mean absolute difference "
+        f"{result.difference:.3f} of the grey range (after both films' grey levels are stretched alike)."
+    )
 
 
 def _row(change: Change) -> tuple:

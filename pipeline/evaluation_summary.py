@@ -83,7 +83,7 @@ def summarise_quality(results: Sequence[FilmResult]) -> dict[str, dict]:
 
 def summarise_ratio(results: Sequence[FilmResult]) -> dict | None:
     """Return the error of the cardiothoracic ratio, predicted minus true, by Bland and Altman; None for under three films."""
-    pairs = [(r.ratio_pred, r.ratio_true) for r in results if r.ratio_pred is not None and r.ratio_true is not None]
+    pairs = [(r.ratio_pred, r.ratio_true) for r in results if r.ratio_error is not None]
     if len(pairs) < LEAST_PAIRS:
         return None
     found = bland_altman(*zip(*pairs, strict=True))

@@ -14,6 +14,7 @@ from data.panels import side_by_side, tint
 from data.reasons import reason
 from data.resize import Letterbox, to_square
 from data.writing import atomic_file
+from pipeline.film_view import view_film
 from pipeline.predictor import Predictor
 from unet.explain import occlusion, seg_grad_cam
 
@@ -32,8 +33,7 @@ def explain_films(
     (out / "explain").mkdir(parents=True, exist_ok=True)
     for film in films:
         try:
-            image = load_film(film, photometric).image
-            picture, sentence = explain_film(image, predictor, structure, frame)
+            picture, sentence = explain_file(film, predictor, structure, frame, photometric)
         except Exception as error:  # one odd film must not keep the others from being done
             failed.append((film, reason(error, film)))
             continue
@@ -42,6 +42,16 @@ def explain_films(
             file.write(encode_picture(picture))
         print(f"{path}: {sentence}")
     return failed
+
+
+def explain_file(
+    film: Path, predictor: Predictor, structure: str, frame: tuple[int, int, int, int] | None, photometric: str
+) -> tuple[np.ndarray, str]:
+    """Do as `explain_film` for a file, with inverted grey levels corrected and what makes its masks doubtful said."""
+    view = view_film(predictor, load_film(film, photometric).image, None, fix_orientation=False)
+    picture, sentence = explain_film(view.image, predictor, structure, frame)
+    said = [sentence, *view.remarks, *([f"masks doubtful: {', '.join(view.review)}"] if view.review else [])]
+    return picture, "; ".join(said)
 
 
 def explain_film(

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -68,7 +69,8 @@ def write_results(
     with atomic_file(out / "summary.json") as file:
         file.write((json.dumps(plain(summary), indent=2, allow_nan=False) + "\n").encode())
     history = predictors[0].checkpoint.progress.get("history", ()) if len(predictors) == 1 else ()
-    page = evaluation_page([_sentence(facts, summary, predictors)], summary, results, failures, groups, history)
+    sentences = [_sentence(facts, summary, predictors), _origin(connection, predictors, results)]
+    page = evaluation_page(sentences, summary, results, failures, groups, history)
     if comparisons:
         page.add(Heading("Against another evaluation"), comparison_table(comparisons, against.folder))
     path = write_page(page, out)
@@ -147,6 +149,22 @@ def _sentence(facts: Mapping, summary: dict, predictors: Sequence[Predictor]) ->
         f"{', '.join(summary['checkpoints'])}{averaged}. Every mask is compared at its film's own size. "
         f"{learnt}For research use; not a medical device."
     )
+
+
+def _origin(connection: sqlite3.Connection, predictors: Sequence[Predictor], results: Sequence[FilmResult]) -> str:
+    """Say where the films, the masks and what the networks know come from."""
+    films = Counter(result.record.source for result in results)
+    masks = {(mask.convention, mask.provenance) for result in results for mask in result.record.masks}
+    learnt_from = frozenset().union(*(predictor.learnt_from for predictor in predictors))
+    stored = connection.execute("SELECT name, content_sha256 FROM image JOIN source USING (source_id)")
+    known = sorted({name for name, content in stored if content in learnt_from})
+    words = [f"Films: {', '.join(f'{name} {count}' for name, count in sorted(films.items()))}."]
+    if masks:
+        kinds = (sorted({mask[place] for mask in masks}) for place in (0, 1))
+        words.append("Reference masks: convention {}, made: {}.".format(*(", ".join(kind) for kind in kinds)))
+    if known:
+        words.append(f"The network learnt from films of {', '.join(known)}; at other hospitals expect less.")
+    return " ".join(words)
 
 
 def _film(record: ImageRecord) -> dict:

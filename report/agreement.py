@@ -43,9 +43,8 @@ def agreement_table(pairs: Rows, against: str, words: str) -> Table | None:
         "ICC(2,1) [95 %]",
     )  # fmt: skip
     caption = (
-        f"Predicted minus {words}. 95 % of the differences lie between the limits. Intervals take films as "
-        f"independent; where patients "
-        "have several, they are too narrow. CV only for values that cannot be negative."
+        f"Predicted minus {words}. Normally distributed differences would lie 95 times in 100 between the limits. Intervals "
+        "take films as independent; where patients have several, they are too narrow. CV only for values that cannot be negative."
     )
     return Table(columns, lines, caption, source=QUERY)
 

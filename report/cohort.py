@@ -49,7 +49,8 @@ def table_one(rows: Rows, by: str) -> Table:
     sizes = [count_patients(group) for group in columns.values()]
     few = [size < SMALLEST_GROUP for size in sizes]
     lines.append(["patients", *sizes, None])
-    ages = [[row["age_years"] for row in group if row["age_years"] is not None] for group in people.values()]
+    compared = [group for name, group in people.items() if name != NOT_STATED]
+    ages = [[row["age_years"] for row in group if row["age_years"] is not None] for group in compared]
     lines.append(["age, years: median (quartiles)", *(_age(group) for group in columns.values()), _largest(smd, ages)])
     unknown = (sum(row["age_years"] is None for row in group) for group in columns.values())
     lines.append([f"age: {NOT_STATED}", *unknown, None])
@@ -57,7 +58,7 @@ def table_one(rows: Rows, by: str) -> Table:
         if column == by:
             continue
         levels = sorted({_level(row[column]) for row in rows})
-        counts = [_counts(group, column) for group in people.values()]
+        counts = [_counts(group, column) for group in compared]
         difference = _largest(smd_shares, [[own[level] for level in levels] for own in counts])
         images = [_counts(group, column) for group in columns.values()]
         for level in levels:
@@ -69,8 +70,8 @@ def table_one(rows: Rows, by: str) -> Table:
     caption = (
         f"By {by}. Counts are images; shares only for groups of {SMALLEST_GROUP} patients or more. SMD: "
         "standardised mean difference "
-        "between groups, each patient's first film, the largest of any two groups of that many patients; above "
-        "0.1 is usually called unbalanced."
+        "between groups, each patient's first film, the largest of any two stated groups of that many patients; "
+        "above 0.1 is usually called unbalanced."
     )
     return Table(("", *columns, "SMD"), lines, caption, source="db/queries/cohort_images.sql")
 

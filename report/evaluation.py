@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from report.agreement import interval
 from report.counts import counted, films_of_patients
 from report.evaluation_figures import (
     group_figure,
@@ -19,6 +20,7 @@ from report.evaluation_tables import (
     film_table,
     group_tables,
     quality_table,
+    ratio_table,
     summary_tables,
     threshold_table,
 )
@@ -26,12 +28,13 @@ from report.figures import curves_figure, figure_bytes
 from report.film_result import FilmResult
 from report.page import Block, Gallery, Heading, Page, Picture, Table, Text
 from unet.quality import GOOD_DICE
+from unet.summary import Interval
 
 EMBEDDED_PICTURES = 250  # of more films only the worst, median and best are shown
 SHOWN = 6
 COLOURS = (
-    "White: the reference contour. Blue, yellow and orange: predicted right lung, left lung and heart. Tinted red-orange: "
-    "missed; tinted blue: predicted where nothing was drawn. The patient's right side is on the left of the picture."
+    "White: the reference contour. Blue, yellow and orange: predicted right lung, left lung and heart. Tinted purple: "
+    "missed; tinted green: predicted where nothing was drawn. The patient's right side is on the left of the picture."
 )
 GLOW = (
     "Yellow glows where five slightly turned and zoomed copies of the film disagree; at its brightest the probability's standard "
@@ -58,7 +61,9 @@ def evaluation_page(
     embedded = {result.record.image_id for result in shown}
     rest = [result for result in ranked if result.record.image_id not in embedded]
     if len(results) > EMBEDDED_PICTURES:  # of many films only those that a gallery shows
-        of_table = {result.record.image_id for result, _ in confident}
+        of_table = {
+            result.record.image_id for result in (*(film for film, _ in confident), *worst_ratios(results)[:SHOWN])
+        }
         rest = [result for result in rest if result.record.image_id in of_table]
     page = Page("Evaluation of lung and heart masks")
     page.add(*(Text(fact) for fact in facts))
@@ -101,6 +106,12 @@ def confident_failures(results: Sequence[FilmResult]) -> list[tuple[FilmResult, 
         if dice < GOOD_DICE and structure in result.quality and not result.quality[structure].doubtful
     ]
     return sorted(failed, key=lambda failure: -failure[0].overrated(failure[1]))
+
+
+def worst_ratios(results: Sequence[FilmResult]) -> list[FilmResult]:
+    """Return the films whose cardiothoracic ratio is known twice, the largest error first."""
+    known = [result for result in results if result.ratio_error is not None]
+    return sorted(known, key=lambda result: -abs(result.ratio_error))
 
 
 def reading_help(summary: dict) -> str:
@@ -190,15 +201,17 @@ def _ratio(summary: dict, results: Sequence[FilmResult]) -> Iterator[Block]:
     if agreement is None:
         return
     yield Heading("Cardiothoracic ratio")
+    bias, lower, upper = (interval(Interval(**agreement[name])) for name in ("bias", "lower", "upper"))
     missed = f" On {agreement['not_predicted']} more the masks give none." if agreement["not_predicted"] else ""
     yield Text(
-        f"Heart's width over the lungs' common width, on {agreement['films']} films with both drawn: the masks give it "
-        f"{agreement['bias']['value']:+.3f} against the reference, and 95 % of such films are expected between "
-        f"{agreement['lower']['value']:+.3f} and {agreement['upper']['value']:+.3f}; mean error "
-        f"{agreement['mean_absolute_error']:.3f}.{missed}"
+        f"Heart's width over the lungs' common width, on {agreement['films']} films with both drawn: the mean absolute error is "
+        f"{agreement['mean_absolute_error']:.3f}, the bias (predicted minus reference) {bias}. Normally "
+        f"distributed errors would lie 95 times in 100 between the limits of agreement, {lower} and "
+        f"{upper}; brackets: 95 % intervals.{missed}"
     )
     figure = ratio_figure(results, agreement)
     yield _figure("ratio", figure, "Bland-Altman: bias and limits of agreement, with their 95 % intervals.")
+    yield ratio_table(worst_ratios(results)[:SHOWN])
 
 
 def _probabilities(summary: dict) -> Iterator[Block]:
@@ -207,6 +220,10 @@ def _probabilities(summary: dict) -> Iterator[Block]:
     yield Heading("What the probabilities are worth")
     yield _figure(
         "reliability", reliability_figure(summary["calibration"]), "Dashed: before the temperature; line: after."
+    )
+    yield Text(
+        "The temperature is chosen for pixels near the borders and elsewhere alike, though the latter are many times as many and "
+        "nearly certain: over all pixels together it can make the probabilities worse."
     )
     yield calibration_table(summary["calibration"])
     yield Heading("The threshold", 3)

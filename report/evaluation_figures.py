@@ -96,7 +96,7 @@ def quality_figure(results: Sequence[FilmResult]) -> Figure | None:
 
 def ratio_figure(results: Sequence[FilmResult], agreement: dict) -> Figure:
     """Draw the error of the cardiothoracic ratio over its mean (Bland & Altman), with bias and limits of agreement."""
-    pairs = np.array([(r.ratio_pred, r.ratio_true) for r in results if None not in (r.ratio_pred, r.ratio_true)])
+    pairs = np.array([(r.ratio_pred, r.ratio_true) for r in results if r.ratio_error is not None])
     figure, axis = new_figure(6.4, 3.6)
     axis.plot(pairs.mean(axis=1), pairs[:, 0] - pairs[:, 1], ".", color=BLUE)
     for name, words in (("upper", "+1.96 SD"), ("bias", "bias"), ("lower", "-1.96 SD")):

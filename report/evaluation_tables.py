@@ -39,24 +39,31 @@ def summary_tables(summary: dict) -> Iterator[Table]:
                    "95 % interval", "median", f"HD {unit}", *(f"NSD {step} {unit}" for step in steps))  # fmt: skip
         if rows:
             yield Table(
-                columns, rows, f"Distances of the borders in {words}. An empty mask counts as the film's diagonal."
+                columns,
+                rows,
+                f"Distances of the borders in {words}. An empty mask counts as the film's diagonal. NSD with a tolerance "
+                "below the size of a film's pixels asks for borders on the very same pixels.",
             )
 
 
 def group_tables(groups: Sequence[dict]) -> Iterator[Table]:
     """One table per grouping that has two levels or more: n, interval, gap to the other groups together."""
     columns = ("group", "structure", "films", "patients", "Dice", "95 % interval", "worst", "below 0.9", "gap to the others",
-               "95 % interval of the gap", "")  # fmt: skip
+               "95 % interval of the gap")  # fmt: skip
     for grouping in GROUPINGS:
         shown = largest_levels(groups, grouping)
         rows = [
-            (row["level"][:LONGEST], TITLES[row["structure"]], row["films"], row["patients"], row["mean"], interval(row),
-             row["worst"], percent(row["below"]), _signed(row["gap"]), _gap_interval(row), FEW if row["few"] else "")
+            (_level(row), TITLES[row["structure"]], row["films"], row["patients"], row["mean"], interval(row),
+             row["worst"], percent(row["below"]), _signed(row["gap"]), _gap_interval(row))
             for row in sorted(groups, key=lambda row: ORDER.index(row["structure"]))
             if row["grouping"] == grouping and row["level"] in shown
         ]  # fmt: skip
         if len(shown) > 1:
             yield Table(columns, rows, _group_caption(groups, grouping), source="db/queries/scores_by_group.sql")
+
+
+def _level(row: dict) -> str:
+    return row["level"][:LONGEST] + (f" ({FEW})" if row["few"] else "")
 
 
 def _group_caption(groups: Sequence[dict], grouping: str) -> str:
@@ -114,14 +121,24 @@ def threshold_table(thresholds: dict) -> Table:
 def quality_table(quality: dict) -> Table:
     """How well the predicted quality held where there is truth."""
     rows = [
-        (TITLES[structure], part["films"], part["doubtful"], part.get("correlation"), part.get("rank_correlation"),
-         part.get("mean_absolute_error"), part.get("bias"), part.get("below"), percent(part.get("caught")),
-         percent(part.get("false_alarms")), percent(part.get("caught_at_5_percent")))
+        (TITLES[structure], part["films"], part["doubtful"], part.get("judged", 0), part.get("correlation"),
+         part.get("rank_correlation"), part.get("mean_absolute_error"), part.get("bias"), _share_of(part, "caught", "below"),
+         _share_of(part, "false_alarms", "good"), _share_of(part, "caught_at_5_percent", "below"))
         for structure in ORDER if (part := quality.get(structure))
     ]  # fmt: skip
-    columns = ("structure", "films", "doubtful", "correlation with Dice", "rank correlation", "mean error", "predicted − true",
-               "films below 0.9", "of them doubtful", "of the others doubtful", "caught at 5 % false alarms")  # fmt: skip
-    return Table(columns, rows, "Predicted quality against the true Dice, on films it was not fitted on.")
+    columns = ("structure", "films", "doubtful", "with a reference", "correlation with Dice", "rank correlation",
+               "mean absolute error", "predicted − true", "doubtful of those below 0.9", "of the others",
+               "below 0.9 that 5 % false alarms would catch")  # fmt: skip
+    caption = "Predicted quality, and behind 'with a reference' how it compares with the true Dice; not fitted on these films."
+    return Table(columns, rows, caption)
+
+
+def _share_of(part: dict, name: str, whole: str) -> str | None:
+    """Write a share as 'k of n': of a few films a percentage says little."""
+    if part.get(name) is None:
+        return None
+    count = part["judged"] - part["below"] if whole == "good" else part["below"]
+    return f"{round(part[name] * count)} of {count}"
 
 
 def film_table(ranked: Sequence[FilmResult], embedded: set[int]) -> Table:
@@ -129,10 +146,14 @@ def film_table(ranked: Sequence[FilmResult], embedded: set[int]) -> Table:
     present = [s for s in ORDER if any(s in result.dice for result in ranked)]
     predicted = [s for s in ("lungs", "heart") if any(s in result.quality for result in ranked)]
     units = [u for u in ("mm", "px") if any(f"hd95_{u}" in row for result in ranked for row in result.scores)]
-    ratio = any(result.ratio_pred is not None for result in ranked)
+    ratios = [
+        (words, name)
+        for words, name in (("reference", "ratio_true"), ("predicted", "ratio_pred"))
+        if any(getattr(result, name) is not None for result in ranked)
+    ]
     columns = ("film", "source", *(f"Dice {TITLES[s]}" for s in present), *(f"HD95 lungs {unit}" for unit in units),
                *(f"predicted Dice {TITLES[s]}" for s in predicted), "doubtful",
-               *(["cardiothoracic ratio"] if ratio else []))  # fmt: skip
+               *(f"cardiothoracic ratio, {words}" for words, _ in ratios))  # fmt: skip
     rows, links = [], []
     for result in ranked:
         lungs = next((row for row in result.scores if row["structure"] == "lungs"), {})
@@ -140,7 +161,7 @@ def film_table(ranked: Sequence[FilmResult], embedded: set[int]) -> Table:
         rows.append((result.record.file, result.record.source, *(result.dice.get(s) for s in present),
                      *(lungs.get(f"hd95_{unit}") for unit in units),
                      *(result.quality[s].predicted_dice if s in result.quality else None for s in predicted), doubtful,
-                     *([result.ratio_pred] if ratio else [])))  # fmt: skip
+                     *(getattr(result, name) for _, name in ratios)))  # fmt: skip
         links.append(anchor(result) if result.record.image_id in embedded else None)
     return Table(columns, rows, "Worst first; click a column's head to sort by it.", links)
 
@@ -160,6 +181,22 @@ def confident_table(confident: Sequence[tuple[FilmResult, str]]) -> Table:
     columns = ("film", "structure", "Dice", "predicted Dice", "promised too much")
     caption = f"Below Dice {GOOD_DICE}, and the predicted quality did not warn."
     return Table(columns, rows, caption, [anchor(result) for result, _ in confident])
+
+
+def ratio_table(films: Sequence[FilmResult]) -> Table:
+    """The films with the largest errors of the cardiothoracic ratio, each leading to its overlay."""
+    rows = [
+        (
+            result.record.file,
+            result.ratio_true,
+            result.ratio_pred,
+            _signed(result.ratio_error),
+            result.dice.get("heart"),
+        )
+        for result in films
+    ]
+    columns = ("film", "reference", "predicted", "error", "Dice heart")
+    return Table(columns, rows, "Largest errors of the cardiothoracic ratio.", [anchor(result) for result in films])
 
 
 def anchor(result: FilmResult) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from data.overlay import encode_picture, overlay
 from data.panels import side_by_side, tint
 from data.writing import atomic_file
+from report.known_errors import RATIO_CHANGE, RATIO_SD
 from report.page import Heading, Page, Picture, Table, Text, write_page
 from report.run_folder import write_csv
 
@@ -21,6 +22,11 @@ COLUMNS = (
     "change",
     "change_low",
     "change_high",
+)
+RATIO_CHANGES = (
+    f"A cardiothoracic ratio that changes by less than {RATIO_CHANGE:.2f} may not have changed: the ratio of one film is off by "
+    f"a standard deviation of {RATIO_SD} (recommended training, hospitals it knew: docs/results.md), and by more where the masks "
+    "are doubtful."
 )
 FULL_COLOUR = 0.5  # difference of grey levels that is shown in full colour
 
@@ -46,23 +52,31 @@ def comparison_picture(
 
 
 def write_comparison(
-    out: Path, picture: np.ndarray, changes: Sequence[Sequence], sentences: Sequence[str], names: tuple[str, str]
+    out: Path,
+    picture: np.ndarray,
+    changes: Sequence[Sequence],
+    doubts: Sequence[str],
+    similarity: Sequence[str],
+    names: tuple[str, str],
 ) -> Path:
-    """Write comparison.csv, comparison.png and report.html; changes: rows of COLUMNS; return the path of the page."""
+    """Write comparison.csv, comparison.png and report.html and return the path of the page.
+
+    changes: rows of COLUMNS. doubts, similarity: sentences on what to look at first, and on the picture.
+    """
     out.mkdir(parents=True, exist_ok=True)
     write_csv(out / "comparison.csv", COLUMNS, changes)
     data = encode_picture(picture)
     with atomic_file(out / "comparison.png") as file:
         file.write(data)
     page = Page("Two films of one patient")
-    page.add(*(Text(sentence) for sentence in sentences))
-    page.add(Picture("comparison", data, f"{names[0]}, {names[1]}, and their difference inside the lungs"))
+    page.add(*(Text(sentence) for sentence in doubts))
     caption = (
-        "change_low to change_high is the change by 1.96 times both films' spreads together, a spread being the standard "
-        "deviation over five slightly turned and zoomed copies. It says how firm the network is, not whether it is right: on "
-        "films with a reference only 28 % of the ratio's errors lay within two spreads, so a change beyond this range may "
-        "still be error. It says nothing of breathing or posture."
+        f"{RATIO_CHANGES} change_low to change_high is the change by 1.96 times both films' spreads together, a spread being the "
+        "standard deviation over five slightly turned and zoomed copies: it says how firm the network is, not whether it is "
+        "right. None of this allows for breathing or posture."
     )
     page.add(Heading("What changed"), Table(COLUMNS, changes, caption))
+    page.add(Heading("The films laid over each other"), *(Text(sentence) for sentence in similarity))
+    page.add(Picture("comparison", data, f"{names[0]}, {names[1]}, and their difference inside the lungs"))
     page.add(Text("For research use; not a medical device."))
     return write_page(page, out)

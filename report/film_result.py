@@ -59,6 +59,11 @@ class FilmResult:
         """Cardiothoracic ratio of the reference masks, None where undefined."""
         return _value(self.measured_true, "cardiothoracic_ratio")
 
+    @property
+    def ratio_error(self) -> float | None:
+        """Predicted minus reference cardiothoracic ratio, None where one of them is undefined."""
+        return None if None in (self.ratio_pred, self.ratio_true) else self.ratio_pred - self.ratio_true
+
     def overrated(self, structure: str) -> float:
         """Predicted minus true Dice of a structure that has both: large on a failure that nothing warned of."""
         return self.quality[structure].predicted_dice - self.dice[structure]

@@ -26,7 +26,12 @@ def measurement_table(measured: Measured) -> Table:
     columns = (
         "measurement", "unit", "taken by", "films", "patients", "median", "1st quartile", "3rd quartile", "least", "most",
     )  # fmt: skip
-    return Table(columns, lines, "Clinical measurements.", source="db/queries/measurement_values.sql")
+    return Table(
+        columns,
+        lines,
+        "Clinical measurements, without values that are among the rows to look at.",
+        source="db/queries/measurement_values.sql",
+    )
 
 
 def measurement_figure(measured: Measured) -> Chart | None:

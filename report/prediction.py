@@ -5,11 +5,12 @@ from pathlib import Path
 
 from data.found_films import printable
 from report.counts import counted
+from report.known_errors import RATIO_ERROR
 from report.page import Gallery, Heading, Page, Picture, Table, Text
 
 GALLERY = 60  # pictures; each is embedded in the page
 LISTED = 2000  # rows; browsers are slow to open a page with more
-COLUMNS = ("film", "to review", "lungs Dice expected", "cardiothoracic ratio", "remarks")
+COLUMNS = ("film", "reasons to doubt the masks", "lungs Dice expected", "cardiothoracic ratio", "remarks")
 
 
 def prediction_page(
@@ -39,6 +40,7 @@ def _sentences(counts: Mapping[str, int]) -> Iterator[str]:
         f"{counts['failed']} failed. "
         "Nobody has checked these masks: a film that is not listed for review may be wrong too."
     )
+    yield "Nothing here looks for disease: that no reason for doubt was found says something of the masks alone."
     yield "For research use; not a medical device."
 
 
@@ -46,8 +48,7 @@ def _caption(counts: Mapping[str, int], rows: Sequence[dict]) -> str:
     left_out = f" The first {len(rows)}; all are in predictions.csv." if len(rows) < counts["films"] else ""
     return (
         f"Doubtful films first; the Dice of the lungs is what the network expects, nobody measured it.{left_out} "
-        "Of the recommended training's ratios 95 in 100 lay within 0.036 of the readers', at hospitals it knew "
-        "(docs/results.md); hearts look larger on AP films. "
+        f"{RATIO_ERROR}; a question mark: the masks are to be looked at first. Hearts look larger on AP films. "
         "Measurements with their units are in predictions.csv and predictions.sqlite."
     )
 
@@ -55,8 +56,9 @@ def _caption(counts: Mapping[str, int], rows: Sequence[dict]) -> str:
 def _row(row: dict) -> tuple:
     strange = (row["strangeness"] or 0) > 1  # what is measured on such masks is not worth showing
     ratio = None if strange else row.get("cardiothoracic_ratio")
-    ratio = None if ratio is None else f"{ratio:.2f}"  # its third decimal is chance
-    return printable(row["name"]), row["review"] or "nothing found", row["predicted_dice"], ratio, row["remarks"]
+    if ratio is not None:
+        ratio = f"{ratio:.2f}{' ?' if row['review'] else ''}"  # its third decimal is chance
+    return printable(row["name"]), row["review"] or "none found", row["predicted_dice"], ratio, row["remarks"]
 
 
 def _pictures(rows: Sequence[dict], overlays: Path) -> Iterator[Picture]:
@@ -64,5 +66,5 @@ def _pictures(rows: Sequence[dict], overlays: Path) -> Iterator[Picture]:
         path = overlays / f"{row['name']}.jpg"
         if not path.is_file():  # of an earlier call, and removed since
             continue
-        caption = f"{printable(row['name'])}: {row['review'] or 'nothing found'}"
+        caption = f"{printable(row['name'])}: {row['review'] or 'no reason to doubt the masks found'}"
         yield Picture(f"film-{number}", path.read_bytes(), caption, "jpg")

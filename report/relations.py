@@ -32,7 +32,10 @@ class Contrast(NamedTuple):
 
 
 def contrasts(rows: Rows) -> list[Contrast]:
-    """Return the comparisons that a set of films allows: men/women, AP/PA, old/young, with/without each frequent finding."""
+    """Return the comparisons that a set of films allows: men/women, AP/PA, old/young, with/without each frequent finding.
+
+    The latter among films of which any finding is stated; a source's word for nothing found is one of them.
+    """
     ages = np.array([np.nan if row["age_years"] is None else row["age_years"] for row in rows])
     lists = [split_findings(row) for row in rows]
     stated = np.array([row["findings"] is not None for row in rows])
@@ -43,7 +46,7 @@ def contrasts(rows: Rows) -> list[Contrast]:
     ]
     for finding in frequent_findings(rows, MOST_FINDINGS):
         has = np.array([finding in own for own in lists])
-        found.append(Contrast(f"{finding} - other findings", np.where(stated, has, NEITHER)))
+        found.append(Contrast(f"{finding} - films with other findings only", np.where(stated, has, NEITHER)))
     return found
 
 

@@ -49,4 +49,4 @@ def _line(title: str, values: Iterable[float]) -> tuple:
     if not len(numbers):
         return (title, 0, None, None, None, None)
     low, median, high = np.percentile(numbers, [25, 50, 75])
-    return (title, len(numbers), float(median), float(low), float(high), float(numbers.max()))
+    return (title, len(numbers), *(f"{value:.4g}" for value in (median, low, high, numbers.max())))

@@ -120,6 +120,9 @@ def test_the_report_stands_alone_and_its_links_lead_somewhere(evaluated):
     assert links.outside == [] and links.targets and links.targets <= links.anchors
     twin = (evaluated / "report.md").read_text()
     assert "# Evaluation of lung and heart masks" in twin and "both lungs" in twin
+    films = json.loads((evaluated / "summary.json").read_text())["films"]
+    assert f"Films: phantom {films}. Reference masks: convention clear_field, made: phantom." in twin
+    assert "The network learnt from films of phantom; at other hospitals expect less." in twin
 
 
 def test_only_the_test_films_are_scored_unless_asked_otherwise(trained, phantom_db):
@@ -530,3 +533,20 @@ def test_two_evaluations_are_compared_on_the_films_both_have(
     )  # refused before any film is scored: without masks nothing compares
     with pytest.raises(ValueError, match="no film of this evaluation is in its scores.csv"):
         evaluate.main([*argv, "--query", "every_image", "--split", "all", "--against", str(evaluated)])
+
+
+def test_values_that_cannot_be_are_listed_and_left_out_of_the_measurements(phantom_db, tmp_path, copy_of):
+    db = copy_of(phantom_db, tmp_path / "odd.sqlite")
+    own = "name = 'cardiothoracic_ratio' AND run_id IS NULL"
+    with closing(connect(db)) as copy, copy:
+        whole = copy.execute(f"SELECT count(*) FROM measurement WHERE {own}").fetchone()[0]
+        copy.execute(
+            f"UPDATE measurement SET value = 1.7 WHERE {own} AND image_id = (SELECT min(image_id) FROM measurement WHERE {own})"
+        )
+    analyze.main(["--db", str(db), "--out", str(tmp_path / "out"), "--format", "json"])
+    odd = read_csv(tmp_path / "out/rows_to_look_at.csv")
+    assert [(row["fact"], row["value"]) for row in odd if row["value"] == "1.7"] == [("cardiothoracic_ratio", "1.7")]
+    blocks = json.loads((tmp_path / "out/report.json").read_text())["blocks"]
+    table = next(block for block in blocks if block.get("columns", [""])[0] == "measurement")
+    row = next(row for row in table["rows"] if row[0] == "cardiothoracic_ratio" and row[2] == "source")
+    assert row[3] == whole - 1 and row[-1] < 1

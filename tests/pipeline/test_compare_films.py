@@ -11,7 +11,7 @@ from PIL import Image
 import predict
 from data.registration import Similarity, resample_to
 from pipeline import compare_films as compare_films_module
-from pipeline.compare_films import Change, compare_films, write_films_comparison
+from pipeline.compare_films import Change, compare_films, doubts_in_words, write_films_comparison
 
 SIZE = (240, 280)
 
@@ -123,6 +123,12 @@ def test_what_calls_for_a_review_of_either_film_is_said(films, tmp_path, monkeyp
     assert "Look first: after.png: lies turned by 180 degrees." in said
     assert "Note: before.png: grey levels are stored inverted: corrected." in said
     assert "lies turned by 180 degrees" in (tmp_path / "out/report.html").read_text()
+
+
+def test_lungs_that_do_not_fit_are_said_before_the_numbers(films):
+    result = compare_films(*films, Reader(), "MONOCHROME2")
+    assert result.overlap > 0.9 and not list(doubts_in_words(result))
+    assert "overlap with Dice 0.850 only" in next(doubts_in_words(result._replace(overlap=0.85)))
 
 
 def test_only_what_lies_inside_the_lungs_is_compared(films, tmp_path):

@@ -8,8 +8,8 @@ import pytest
 from data.measurements import Measurement
 from db.records import ImageRecord
 from pipeline.evaluation_summary import plain, summarise_quality, summarise_ratio
-from report.evaluation import confident_failures
-from report.evaluation_tables import TITLES, confident_table
+from report.evaluation import confident_failures, worst_ratios
+from report.evaluation_tables import TITLES, confident_table, quality_table, ratio_table
 from report.film_result import FilmResult
 from unet.quality import Quality
 
@@ -38,6 +38,13 @@ def test_alarms_are_counted_on_the_films_that_have_truth():
     assert part["bias"] == pytest.approx((-0.01 - 0.01 - 0.08 + 0.10 + 0.10) / 5)
     assert part["caught_at_5_percent"] == 0.5  # 0.80 lies below every good film, 0.95 does not
     assert part["rank_correlation"] == pytest.approx(0.7)  # ranks 3 4 2 0 1 against 2 4 1 0 3: 1 - 6 * 6 / (5 * 24)
+
+
+def test_the_page_counts_films_where_a_share_would_say_little():
+    row = quality_table(summarise_quality(FILMS)).rows[0]
+    assert row[:4] == (TITLES["lungs"], 6, 3, 5) and row[-3:] == ("1 of 2", "1 of 3", "1 of 2")
+    without = quality_table(summarise_quality([FILMS[-1]])).rows[0]
+    assert without[:4] == (TITLES["lungs"], 1, 1, 0) and without[-3:] == (None, None, None)
 
 
 def test_no_truth_leaves_only_the_count():
@@ -71,6 +78,13 @@ def test_ratio_errors_are_predicted_minus_true():
         and found["lower"]["value"] < 0.025 < found["upper"]["value"]
     )
     assert summarise_ratio(films[:2]) is None
+
+
+def test_the_largest_errors_of_the_ratio_come_first_whatever_their_sign():
+    films = [film(1, 0.9, 0.9, ratios=(0.51, 0.50)), film(2, 0.9, 0.9, ratios=(0.42, 0.50)), film(3, 0.9, 0.9)]
+    table = ratio_table(worst_ratios(films))
+    assert table.rows == [("2.png", 0.50, 0.42, "-0.0800", None), ("1.png", 0.50, 0.51, "+0.0100", None)]
+    assert table.links == ["film-2", "film-1"]
 
 
 def test_what_json_cannot_say_is_null():

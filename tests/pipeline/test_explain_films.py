@@ -5,7 +5,7 @@ from PIL import Image
 
 import predict
 from pipeline import explain_films
-from pipeline.explain_films import explain_film, parse_region
+from pipeline.explain_films import explain_file, explain_film, parse_region
 from pipeline.predictor import Predictor
 
 
@@ -34,6 +34,24 @@ def test_each_film_gets_its_picture_and_the_failed_their_reason(network, tmp_pat
     assert predict.main([str(tmp_path), "--out", str(tmp_path / "out"), *arguments]) == 1
     assert [path.name for path in (tmp_path / "out/explain").iterdir()] == ["film-left_lung.png"]
     assert "broken.png" in capsys.readouterr().out
+
+
+def test_an_inverted_film_is_explained_as_the_network_would_see_it(network, tmp_path, monkeypatch):
+    Image.fromarray(np.uint8(film() * 255)).save(tmp_path / "film.png")
+    predictor = Predictor(network, "cpu", "float32")
+    monkeypatch.setattr(explain_films, "explain_film", lambda image, *_: (image, "seen"))
+    as_stored, sentence = explain_file(tmp_path / "film.png", predictor, "heart", None, "MONOCHROME2")
+    assert sentence.split("; ")[0] == "seen"
+    original = explain_films.view_film
+
+    def inverted(predictor, image, *rest, **more):
+        view = original(predictor, 1 - image, *rest, **more)
+        return view._replace(remarks=("grey levels are stored inverted: corrected",), review=("no left lung",))
+
+    monkeypatch.setattr(explain_films, "view_film", inverted)
+    seen, sentence = explain_file(tmp_path / "film.png", predictor, "heart", None, "MONOCHROME2")
+    assert np.allclose(seen, 1 - as_stored)
+    assert sentence == "seen; grey levels are stored inverted: corrected; masks doubtful: no left lung"
 
 
 def test_a_region_that_is_none_is_refused(network):

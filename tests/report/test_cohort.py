@@ -68,6 +68,8 @@ def test_the_smd_is_that_of_first_films_of_groups_that_are_large_enough():
     expected = 20 / np.std(np.arange(10), ddof=1)
     assert cells(table_one(rows, "sex"), "age, years: median (quartiles)")[-1] == pytest.approx(expected)
     assert cells(table_one(people(5, "F", 40), "sex"), "age, years: median (quartiles)")[-1] is None
+    unknown = [film(f"?{i}", sex=None, age_years=90 + i) for i in range(12)]
+    assert cells(table_one([*rows, *unknown], "sex"), "age, years: median (quartiles)")[-1] == pytest.approx(expected)
 
 
 def test_a_radiologists_own_words_about_one_person_are_not_shown():

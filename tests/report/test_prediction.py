@@ -1,0 +1,29 @@
+"""The page of predictions: what a reader may take from it."""
+
+from report.known_errors import RATIO_CHANGE
+from report.page import Gallery, Table
+from report.prediction import prediction_page
+
+
+def row(name, review="", strangeness=0.2, ratio=0.4567):
+    return {
+        "name": name, "review": review, "remarks": "", "predicted_dice": 0.97, "strangeness": strangeness,
+        "cardiothoracic_ratio": ratio,
+    }  # fmt: skip
+
+
+def test_a_film_without_doubts_is_not_called_free_of_findings_and_a_doubtful_ratio_is_marked(tmp_path):
+    rows = [row("strange", "unlike chest films", 2.0), row("poor", "predicted Dice of the heart 0.50"), row("good")]
+    for one in rows:
+        (tmp_path / f"{one['name']}.jpg").write_bytes(b"picture")
+    page = prediction_page({"films": 3, "review": 2, "failed": 0}, rows, [], tmp_path)
+    table = next(block for block in page.blocks if isinstance(block, Table))
+    assert [line[1] for line in table.rows] == ["unlike chest films", "predicted Dice of the heart 0.50", "none found"]
+    assert [line[3] for line in table.rows] == [None, "0.46 ?", "0.46"]
+    captions = [picture.caption for block in page.blocks if isinstance(block, Gallery) for picture in block.pictures]
+    assert captions[2] == "good: no reason to doubt the masks found"
+    assert any("Nothing here looks for disease" in getattr(block, "text", "") for block in page.blocks)
+
+
+def test_a_change_counts_once_it_is_larger_than_two_films_errors():
+    assert round(RATIO_CHANGE, 3) == 0.047
