@@ -22,9 +22,9 @@ from cli.command import DONE, SOME_FAILED, run
 from cli.parallel import map_in_order
 from cli.progress import track
 from cli.settings import parse_settings, setting, settings_as_dict
-from data.found_films import RESULT_FOLDERS, find_films, names_for, printable
+from data.found_films import RESULT_FOLDERS, find_films, names_for
 from data.loading import hash_file
-from data.reasons import one_line
+from data.reasons import as_utf8, one_line
 from db.connection import connect
 from db.predictions import (
     COLUMNS,
@@ -101,7 +101,7 @@ def main(argv: list[str]) -> int:
     if config.explain:
         failed = explain_films(films, predictor, config.explain, config.region, config.photometric, config.out)
         for film, why in failed:
-            print(f"failed: {one_line(printable(film))}: {why}")
+            print(f"failed: {one_line(as_utf8(film))}: {why}")
         return SOME_FAILED if failed else DONE
     network, database = network_id(path, config), config.db or config.out / "predictions.sqlite"
     from_first(lambda: check_folder(config.out, database))
@@ -194,7 +194,7 @@ def predict_all(
 
 def outcomes(films: Sequence[Path], job: FilmJob) -> Iterator[tuple[str, Outcome]]:
     """Yield each film's name in tables and its outcome, in order; each of several processes does its share."""
-    files = {film: printable(film) for film in films}
+    files = {film: as_utf8(film) for film in films}
     known = {film: job.names[file] for film, file in files.items() if file in job.names}
     names = names_for(films, known, list(job.names.values()))
     with film_threads(job.predictor.device) as threads:

@@ -1,6 +1,5 @@
 """One film of a source, opened and checked against its row: what ingest takes and what it refuses."""
 
-import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from data.dicom import is_dicom
+from data.loading import hash_file
 from data.masks import decode_rle, describe_values, fit_to_film, pixels_inside
 from data.reading import read_pixels, require_picture
 from data.reasons import as_utf8, one_line
@@ -35,7 +35,7 @@ def check_film(film: SourceFilm, root: Path) -> tuple[CheckedFilm | None, list[R
             raise ValueError(f"{film.file}: DICOM is read by predict.py alone; export the films as PNG and list those")
         pixels = read_pixels(path)
         require_picture(pixels.values, path)
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        content = hash_file(path)
     except (ValueError, OSError) as error:
         return None, [_refusal(film, "image", error)]
     height, width = pixels.values.shape

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from data.dicom import is_dicom
+from data.reasons import as_utf8
 from data.sources.files import own_files
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".img", ".dcm")
@@ -55,7 +56,7 @@ def names_for(
     known: names that were given before and stay. taken: further names that must not be given.
     """
     paths, known = list(paths), known or {}
-    stems = {path: printable(path.stem) for path in paths}
+    stems = {path: as_utf8(path.stem) for path in paths}
     counts = Counter(stems.values())
     single = {stem for stem, count in counts.items() if count == 1}
     names: dict[Path, str] = {}
@@ -70,11 +71,6 @@ def names_for(
         names[path] = known.get(path, name)
         given.add(names[path])
     return names
-
-
-def printable(text: str | Path) -> str:
-    """Return a path as text that any file and database can hold: bytes that are not UTF-8 are escaped, the rest stays."""
-    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _films_below(folder: Path, but: Collection[Path]) -> Iterator[Path]:

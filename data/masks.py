@@ -10,6 +10,7 @@ from data.reading import read_pixels
 from db.records import ImageRecord, MaskRecord, SourceMask
 from unet.pieces import label_pieces
 
+LISTED_VALUES = 8
 SMEAR = 32  # a JPEG copy of a 0/255 mask leaves values within this of both ends ...
 SMEAR_SHARE = 0.02  # ... except for this share of pixels, along the border
 MOST_LABELS = 16  # more values than this are no label numbers
@@ -114,11 +115,11 @@ def _is_smeared(values: np.ndarray, seen: np.ndarray) -> bool:
     return bool(np.mean((values > SMEAR) & (values < 255 - SMEAR)) <= SMEAR_SHARE)
 
 
-def describe_values(values: np.ndarray, most: int = 8) -> str:
+def describe_values(values: np.ndarray) -> str:
     """List the distinct values of a mask, shortened where there are many."""
     seen = np.unique(values)
-    shown = " ".join(str(value) for value in seen[:most])
-    return shown if len(seen) <= most else f"{shown} ... {seen[-1]} ({len(seen)} values)"
+    shown = " ".join(str(value) for value in seen[:LISTED_VALUES])
+    return shown if len(seen) <= LISTED_VALUES else f"{shown} ... {seen[-1]} ({len(seen)} values)"
 
 
 def decode_rle(rle: str, height: int, width: int) -> np.ndarray:

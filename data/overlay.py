@@ -18,6 +18,7 @@ PRED_COLOURS = {
 # reddish purple and bluish green of the same palette: truth without prediction, prediction without truth
 MISSED, INVENTED = (204, 121, 167), (0, 158, 115)
 ERROR_OPACITY = 0.45
+LONGEST_SIDE = 512  # pixels of a picture
 GLOW = (255, 176, 0)  # where probabilities disagree
 HOTTEST = 0.3  # standard deviation of a probability; 0.5 is the most there can be
 
@@ -26,7 +27,7 @@ def overlay(
     image: np.ndarray,
     masks_pred: dict[str, np.ndarray],
     masks_true: dict[str, np.ndarray] | None = None,
-    longest_side: int = 512,
+    longest_side: int = LONGEST_SIDE,
 ) -> np.ndarray:
     """Return an RGB picture (h, w, 3) uint8 of a film with the contours drawn on it, longer side at most `longest_side`.
 
@@ -46,9 +47,9 @@ def overlay(
     return picture
 
 
-def heat(image: np.ndarray, values: np.ndarray, longest_side: int = 512) -> np.ndarray:
+def heat(image: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return an RGB picture (h, w, 3) uint8 of a film on which values (H, W) glow: 0 not at all, HOTTEST and more fully."""
-    picture, size = _grey_picture(image, longest_side)
+    picture, size = _grey_picture(image, LONGEST_SIDE)
     small = np.asarray(Image.fromarray(values.astype(np.float32)).resize(size, Image.Resampling.BOX))
     glow = np.clip(small / HOTTEST, 0, 1)[..., None]
     return np.uint8(np.clip(picture * (1 - glow) + glow * np.array(GLOW, np.float32), 0, 255))

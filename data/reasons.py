@@ -9,9 +9,9 @@ def one_line(message: object) -> str:
     return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
 
 
-def as_utf8(text: str) -> str:
-    """Return a text with what UTF-8 cannot hold escaped; file names may contain it, databases and pages may not."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+def as_utf8(text: str | Path) -> str:
+    """Return a text or path with what UTF-8 cannot hold escaped; file names may contain it, databases and pages may not."""
+    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def lacks_memory(error: Exception) -> bool:

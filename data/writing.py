@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 
 def is_written(path: Path) -> bool:
@@ -14,7 +14,7 @@ def is_written(path: Path) -> bool:
 
 
 @contextmanager
-def atomic_file(path: str | Path, mode: str = "wb", durable: bool = True) -> Iterator[IO]:
+def atomic_file(path: str | Path, durable: bool = True) -> Iterator[BinaryIO]:
     """Open a temporary file beside `path` for writing and rename it to `path` when the block ends well.
 
     When the block or the disk fails, the temporary file is removed and what was at `path` before stays as it was. A process
@@ -22,10 +22,9 @@ def atomic_file(path: str | Path, mode: str = "wb", durable: bool = True) -> Ite
     empty file, which is acceptable for what can be made anew and saves waiting for the disk.
     """
     path = Path(path)
-    encoding = None if "b" in mode else "utf-8"
     temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(6)}.tmp")
     try:
-        with open(temporary, mode.replace("w", "x"), encoding=encoding) as file:  # x: never over another's file
+        with open(temporary, "xb") as file:  # x: never over another's file
             yield file
             file.flush()
             if durable:

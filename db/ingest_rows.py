@@ -64,7 +64,6 @@ def write_source(
     """
     with transaction(connection):
         take_back(connection)
-        connection.execute("UPDATE study SET stated_patient_id = patient_id WHERE stated_patient_id IS NULL")
         source_id = _write_source_row(connection, name, root, reader, rows_read)
         _forget_facts(connection, source_id)
         connection.execute("DELETE FROM image WHERE source_id = ? AND duplicate_of IS NOT NULL", (source_id,))

@@ -27,7 +27,7 @@ from report.figures import Chart, figure_bytes
 from report.gaps import dependence_table, missing_table
 from report.measured import measurement_figure, measurement_table
 from report.page import Heading, Page, Picture, Table, Text
-from report.relations import gap_table, model_table, ratio_figure, relation_table
+from report.relations import gap_table, model_table, ratio_by_group_figure, relation_table
 from report.scores import score_table
 from report.visits import visit_table, visits
 
@@ -171,7 +171,9 @@ class Analysis:
                 caption = (
                     "Cardiothoracic ratio by group, one value per patient: median, quartiles, 1.5 quartile distances."
                 )
-                self.draw("ratio", ratio_figure(values, name, unit), caption, "db/queries/measurement_values.sql")
+                self.draw(
+                    "ratio", ratio_by_group_figure(values, name, unit), caption, "db/queries/measurement_values.sql"
+                )
                 model = model_table(values)
                 if model is not None:
                     self.page.add(model)

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from data.found_films import printable
 from data.intensity import standardise
 from data.loading import LoadedFilm, load_film
 from data.measurements import Measurement, measure_masks, spread_of
+from data.reasons import as_utf8
 from data.registration import Similarity, register_lungs, resample_to
 from data.resize import letterbox_of, shrink
 from data.ssim import ssim_map
@@ -181,7 +181,7 @@ def write_films_comparison(films: Sequence[Path], predictor: Predictor, photomet
         result.before.small, result.moved, result.before.small_masks, result.moved_masks, result.inside
     )
     doubts, similarity = list(doubts_in_words(result)), list(similarity_in_words(result))
-    path = write_comparison(out, picture, rows, doubts, similarity, (printable(before), printable(after)))
+    path = write_comparison(out, picture, rows, doubts, similarity, (as_utf8(before), as_utf8(after)))
     print("\n".join((*doubts, *similarity)))
     for change in result.changes:
         low_high = "" if change.range is None else " ({:+.4g} to {:+.4g})".format(*change.range)

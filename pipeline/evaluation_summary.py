@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -90,15 +90,6 @@ def summarise_ratio(results: Sequence[FilmResult]) -> dict | None:
     missing = sum(result.ratio_true is not None and result.ratio_pred is None for result in results)
     bounds = {name: getattr(found, name)._asdict() for name in ("bias", "lower", "upper")}
     return {"films": found.n, "not_predicted": missing, **bounds, "sd": found.sd, "mean_absolute_error": found.mae}
-
-
-def plain(value):
-    """Return JSON-ready values, with None for NaN and infinity, which JSON does not have."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _alarms(predicted: np.ndarray, doubtful: np.ndarray, bad: np.ndarray) -> dict:

@@ -14,7 +14,7 @@ from unet.quality import predict_quality
 from unet.traits import mirrored_signs
 from unet.typical import strangeness
 
-JUDGED = ("lungs", "heart")  # structures whose predicted Dice may call for a review
+REVIEWED = ("lungs", "heart")  # structures whose predicted Dice may call for a review
 
 UNLIKE = "unlike the chest films the network knows"
 
@@ -57,7 +57,7 @@ def view_film(
     quality = predict_quality(predictor.checkpoint.quality, traits)
     poor = [
         f"predicted Dice of the {name} {quality[name].predicted_dice:.2f}"
-        for name in JUDGED
+        for name in REVIEWED
         if name in quality and quality[name].doubtful
     ]
     known_why = found.quarter_turns != applied.quarter_turns

@@ -10,7 +10,7 @@ from data.writing import atomic_file
 from db.records import MASK_STRUCTURES, ImageRecord
 from db.scores import METRIC_COLUMNS, write_qualities, write_scores
 from pipeline.comparison import Other, compare_with, comparison_table
-from pipeline.evaluation_summary import plain, summarise_results
+from pipeline.evaluation_summary import summarise_results
 from pipeline.groups import score_groups
 from pipeline.measuring import keep_measurements
 from pipeline.predictor import Predictor
@@ -19,6 +19,7 @@ from report.evaluation import evaluation_page
 from report.evaluation_tables import percent
 from report.film_result import FilmResult
 from report.page import Heading, write_page
+from report.plain import plain
 from report.run_folder import write_csv
 from unet.summary import PairedComparison
 
@@ -127,7 +128,7 @@ def print_results(
                 f"{structure:10s}  {part['below']} films below 0.9, {percent(part['caught'])} of them called doubtful"
             )
     if summary["trained_on"]:
-        print(learnt_from(summary["trained_on"]))
+        print(learnt_in_words(summary["trained_on"]))
     for record, reason in failures:
         print(f"failed: {record.file}: {reason}")
     for structure, c in comparisons.items():
@@ -135,7 +136,7 @@ def print_results(
         print(f"{structure:10s}  {c.difference.value:+.4f} {bounds} against {against}, p = {c.p:.4f}, {c.films} films")
 
 
-def learnt_from(known: int) -> str:
+def learnt_in_words(known: int) -> str:
     """Say that so many of the films, at least one, are not unseen."""
     return f"{counted(known, 'film was', 'films were')} learnt from or chosen by: no mean is one of unseen films."
 
@@ -143,7 +144,7 @@ def learnt_from(known: int) -> str:
 def _sentence(facts: Mapping, summary: dict, predictors: Sequence[Predictor]) -> str:
     views = len(predictors[0].views)
     averaged = f", averaged over {views} views" if views > 1 else ""
-    learnt = f"{learnt_from(summary['trained_on'])} " if summary["trained_on"] else ""
+    learnt = f"{learnt_in_words(summary['trained_on'])} " if summary["trained_on"] else ""
     return (
         f"{films_of_patients(summary['films'], summary['patients'])}, split '{facts['settings']['split']}', predicted by "
         f"{', '.join(summary['checkpoints'])}{averaged}. Every mask is compared at its film's own size. "

@@ -14,6 +14,7 @@ MOST_FINDINGS = 25
 FEWEST_PATIENTS = 3
 SMALLEST_GROUP = 10  # patients; for fewer no share is shown, as it would say more about persons than about groups
 NOT_STATED = "not stated"
+FEW = "few patients: do not compare"  # what is said of a group with fewer than SMALLEST_GROUP
 FACTS = (
     ("sex", "sex"), ("age_years", "age"), ("view", "view position"), ("modality", "modality"),
     ("patient_position", "patient position"), ("body_part", "body part"), ("photometric", "photometric interpretation"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from report.cohort import FEW, NOT_STATED
 from report.counts import counted
 from report.film_result import FilmResult
 from report.page import Table
@@ -11,9 +12,7 @@ TITLES = {"lungs": "both lungs", "right_lung": "right lung", "left_lung": "left 
 ORDER = ("lungs", "right_lung", "left_lung", "heart")
 GROUPINGS = ("sex", "age", "view", "source", "finding")
 LEVELS, LEAST_FILMS = 12, 3  # shown are a grouping's largest levels with 3 films or more; all are in summary.json
-FEW = "few patients: do not compare"
 LONGEST = 60  # characters of a level's name
-NOT_STATED = "not stated"
 UNITS = {
     "mm": ("millimetres, films with known spacing", (1, 2, 4)),
     "px": ("pixels of the film, where no spacing is known", (2, 4, 8)),

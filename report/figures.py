@@ -50,11 +50,10 @@ def new_figure(
     return figure, axes
 
 
-def figure_bytes(figure: Figure, format: str = "png") -> bytes:
-    """Render a figure; the same figure gives the same bytes."""
+def figure_bytes(figure: Figure) -> bytes:
+    """Render a figure as PNG; the same figure gives the same bytes."""
     buffer = io.BytesIO()
-    metadata = {"Software": None} if format == "png" else {"Date": None}
-    figure.savefig(buffer, format=format, metadata=metadata)
+    figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 

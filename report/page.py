@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data.writing import atomic_file
+from report.plain import plain
 
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
 
+PICTURES = "report_files"  # folder of the Markdown twin's pictures
 LONG = 32  # letters; longer cells are broken into lines
 DRAWN = ("data", "format", "links")  # fields of a block that only a displayed page needs
 
@@ -84,19 +86,19 @@ class Page:
         self.blocks.extend(blocks)
 
 
-def write_page(page: Page, folder: Path, name: str = "report", formats: Sequence[str] = ("html", "md")) -> Path:
-    """Write the page as NAME.html, NAME.md (with its pictures in NAME_files/) or NAME.json, and return the path of the first."""
-    texts = {"html": render_html, "md": lambda page: render_markdown(page, f"{name}_files"), "json": render_json}
+def write_page(page: Page, folder: Path, formats: Sequence[str] = ("html", "md")) -> Path:
+    """Write the page as report.html, report.md (with pictures in report_files/) or report.json; return the first one's path."""
+    texts = {"html": render_html, "md": lambda page: render_markdown(page, PICTURES), "json": render_json}
     for format in formats:
-        with atomic_file(folder / f"{name}.{format}") as file:
+        with atomic_file(folder / f"report.{format}") as file:
             file.write(texts[format](page).encode("utf-8"))
     if "md" in formats:
-        pictures = folder / f"{name}_files"
+        pictures = folder / PICTURES
         for picture in _pictures(page):
             pictures.mkdir(exist_ok=True)
             with atomic_file(pictures / f"{picture.name}.{picture.format}") as file:
                 file.write(picture.data)
-    return folder / f"{name}.{formats[0]}"
+    return folder / f"report.{formats[0]}"
 
 
 def render_json(page: Page) -> str:
@@ -112,14 +114,12 @@ def render_json(page: Page) -> str:
 
 
 def _plain(value):
-    """A value as JSON knows it."""
+    """A value as JSON knows it; of a picture what is not drawn."""
     if isinstance(value, Picture):
         return {key: _plain(part) for key, part in vars(value).items() if key not in DRAWN}
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return plain(value)
 
 
 def render_html(page: Page) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from data.found_films import printable
+from data.reasons import as_utf8
 from report.counts import counted
 from report.known_errors import RATIO_ERROR
 from report.page import Gallery, Heading, Page, Picture, Table, Text
@@ -58,7 +58,7 @@ def _row(row: dict) -> tuple:
     ratio = None if strange else row.get("cardiothoracic_ratio")
     if ratio is not None:
         ratio = f"{ratio:.2f}{' ?' if row['review'] else ''}"  # its third decimal is chance
-    return printable(row["name"]), row["review"] or "none found", row["predicted_dice"], ratio, row["remarks"]
+    return as_utf8(row["name"]), row["review"] or "none found", row["predicted_dice"], ratio, row["remarks"]
 
 
 def _pictures(rows: Sequence[dict], overlays: Path) -> Iterator[Picture]:
@@ -66,5 +66,5 @@ def _pictures(rows: Sequence[dict], overlays: Path) -> Iterator[Picture]:
         path = overlays / f"{row['name']}.jpg"
         if not path.is_file():  # of an earlier call, and removed since
             continue
-        caption = f"{printable(row['name'])}: {row['review'] or 'no reason to doubt the masks found'}"
+        caption = f"{as_utf8(row['name'])}: {row['review'] or 'no reason to doubt the masks found'}"
         yield Picture(f"film-{number}", path.read_bytes(), caption, "jpg")

@@ -136,7 +136,7 @@ def model_table(rows: Rows) -> Table | None:
     return Table(("", "cardiothoracic ratio [95 %]", "p"), lines, caption, source=QUERY)
 
 
-def ratio_figure(rows: Rows, name: str, unit: str) -> Chart | None:
+def ratio_by_group_figure(rows: Rows, name: str, unit: str) -> Chart | None:
     """Draw a measurement by sex, view and age group, one box per group with its n of patients; None for no large group."""
     groups = {}
     patients, values = patient_numbers(rows), np.array([row["value"] for row in rows])

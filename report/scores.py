@@ -1,10 +1,9 @@
 """Scores of an evaluation by group: means with intervals over patients, small groups flagged."""
 
-from report.cohort import SMALLEST_GROUP, Rows, count_patients, group_rows
+from report.cohort import FEW, SMALLEST_GROUP, Rows, count_patients, group_rows
 from report.page import Table
+from unet.quality import GOOD_DICE
 from unet.summary import summarise
-
-GOOD_DICE = 0.9
 
 
 def score_table(scores: Rows, by: str) -> Table:
@@ -18,7 +17,7 @@ def score_table(scores: Rows, by: str) -> Table:
         for name, group in (group_rows(own, by) if own else {}).items():
             summary = summarise([row["dice"] for row in group], [row["patient_id"] for row in group], GOOD_DICE)
             patients = count_patients(group)
-            small = "few patients: do not compare" if patients < SMALLEST_GROUP else ""
+            small = FEW if patients < SMALLEST_GROUP else ""
             interval = f"{summary.mean.low:.4f} to {summary.mean.high:.4f}" if patients > 1 else "–"
             lines.append((structure, name, summary.films, patients, summary.mean.value, interval, summary.p5, small))
     columns = ("structure", by, "films", "patients", "Dice", "95 % interval", "5th percentile", "")

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from unet.surface import border
+from unet.pieces import border
 
 BINS = 15
 NEAR = 64  # a pixel is near the border if it is within 1/64 of the square film's side: 4 px of 256
@@ -47,17 +47,14 @@ def add(sums: Iterable[Sums]) -> Sums:
     return type(sums[0])(*(sum(parts[1:], start=parts[0]) for parts in zip(*sums, strict=True)))
 
 
-def reliability(
-    logits: np.ndarray, mask_true: np.ndarray, where: np.ndarray | None = None, temperature: float = 1.0
-) -> Reliability:
+def reliability(logits: np.ndarray, mask_true: np.ndarray, where: np.ndarray | None = None) -> Reliability:
     """Return the sums of one film and structure.
 
-    logits: (H, W), the network's output before the sigmoid, so that the log loss is exact where a probability rounds to 0 or
-    1; mask_true: bool (H, W); where: bool (H, W), the pixels that count (see `near_border`), None for all. Probability =
-    sigmoid(logit / temperature), that of the structure; bin k of 15 holds k/15 <= p < (k+1)/15, the last one 1 too.
+    logits: (H, W), before the sigmoid, so that the log loss is exact where a probability rounds to 0 or 1, and already divided by
+    the temperature; mask_true: bool (H, W); where: bool (H, W), the pixels that count (see `near_border`), None for all.
+    Probability = sigmoid(logit); bin k of 15 holds k/15 <= p < (k+1)/15, the last one 1 too.
     """
     z, inside = _chosen(logits, mask_true, where)
-    z = z / temperature
     probability = _sigmoid(z)
     bins = np.minimum((probability * BINS).astype(np.int64), BINS - 1)
     return Reliability(
@@ -72,7 +69,7 @@ def reliability(
 def near_border(mask_true: np.ndarray, distance_px: float) -> np.ndarray:
     """Return the pixels within a distance of the true border, on both sides: bool (H, W), for one bool mask (H, W).
 
-    Distances go between pixel centres, in pixels; the border is that of `unet.surface.border`. No pixel for an empty mask.
+    Distances go between pixel centres, in pixels; the border is that of `unet.pieces.border`. No pixel for an empty mask.
     """
     height, width = mask_true.shape
     edge, reach = border(mask_true), int(distance_px)

@@ -8,11 +8,11 @@ from data.writing import atomic_file
 
 def test_the_file_appears_whole_and_readable_by_others(tmp_path):
     path = tmp_path / "a.txt"
-    with atomic_file(path, "w") as file:
-        file.write("half")
+    with atomic_file(path) as file:
+        file.write(b"half")
         file.flush()
         assert not path.exists()
-        file.write(" whole")
+        file.write(b" whole")
     assert path.read_text() == "half whole"
     (tmp_path / "plain").touch()
     assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
@@ -23,8 +23,8 @@ def test_only_what_must_outlive_a_power_cut_waits_for_the_disk(tmp_path, monkeyp
     waits = []
     monkeypatch.setattr(os, "fsync", waits.append)
     for durable in (True, False):
-        with atomic_file(tmp_path / "a.txt", "w", durable=durable) as file:
-            file.write("whole")
+        with atomic_file(tmp_path / "a.txt", durable=durable) as file:
+            file.write(b"whole")
     assert len(waits) == 1 and (tmp_path / "a.txt").read_text() == "whole"
 
 

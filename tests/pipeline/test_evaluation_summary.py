@@ -7,10 +7,11 @@ import pytest
 
 from data.measurements import Measurement
 from db.records import ImageRecord
-from pipeline.evaluation_summary import plain, summarise_quality, summarise_ratio
+from pipeline.evaluation_summary import summarise_quality, summarise_ratio
 from report.evaluation import confident_failures, worst_ratios
 from report.evaluation_tables import TITLES, confident_table, quality_table, ratio_table
 from report.film_result import FilmResult
+from report.plain import plain
 from unet.quality import Quality
 
 

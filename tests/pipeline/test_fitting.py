@@ -41,7 +41,7 @@ def test_a_network_that_is_twice_too_sure_is_cooled_by_two():
     assert temperature == pytest.approx({"right_lung": 2, "left_lung": 2, "heart": 2}, rel=0.05)
     for structure in temperature:
         before, after = (
-            nll(add(reliability(logits[structure], drawn[structure], temperature=heat) for logits, drawn in films))
+            nll(add(reliability(logits[structure] / heat, drawn[structure]) for logits, drawn in films))
             for heat in (1.0, temperature[structure])
         )
         assert after < before - 0.02

@@ -23,7 +23,7 @@ from report.relations import (
     model_table,
     patient_numbers,
     per_patient,
-    ratio_figure,
+    ratio_by_group_figure,
     relation_table,
 )
 from report.visits import study_day, visit_table, visits
@@ -215,7 +215,7 @@ def test_the_model_finds_the_effect_of_the_view_beside_that_of_age():
     assert model_table([{**row, "age_years": 50.0} for row in rows]) is None
     with pytest.raises(ValueError, match="1 of them NaN"):
         model_table([{**rows[0], "value": float("nan")}, *rows[1:]])
-    assert ratio_figure(rows, "cardiothoracic_ratio", "ratio").columns == ("group", "cardiothoracic_ratio")
+    assert ratio_by_group_figure(rows, "cardiothoracic_ratio", "ratio").columns == ("group", "cardiothoracic_ratio")
 
 
 def test_gaps_of_scores_need_ten_patients_a_side():
