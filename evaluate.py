@@ -147,8 +147,8 @@ def count_trained_on(members: Sequence[tuple[Predictor, list[ImageRecord]]], con
         count = sum(record.content_sha256 in predictor.learnt_from for record in records)
         if count and config.split == "test":
             raise ValueError(
-                f"{predictor.path} has learnt from {count} of these {len(records)} films, whatever this database calls them; "
-                "name the --db it was trained with"
+                f"{predictor.path}, or the weights it was begun with, has learnt from {count} of these {len(records)} films, "
+                "whatever this database calls them; name the --db it was trained with, or --split all"
             )
         total += count
     return total
@@ -170,7 +170,8 @@ def check_selection(members: Sequence[tuple[Predictor, list[ImageRecord]]], conf
     if not any(records for _, records in members):
         raise ValueError(
             f"no film in the {config.split} split of this selection; try "
-            f"{'' if config.split == 'all' else '--split all, or '}another --db, --source or --query"
+            f"{'' if config.split == 'all' else '--split all, or '}another --db, --source or --query "
+            "(undrawn_images: films without a mask)"
         )
     if len(members) > 1 and config.split != "test":
         raise ValueError(f"--split {config.split}: folds are scored on their own test films; leave --split out")

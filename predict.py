@@ -40,8 +40,8 @@ from db.predictions import (
 from db.runs import closing_run, find_run
 from pipeline.compare_films import write_films_comparison
 from pipeline.explain_films import explain_films
-from pipeline.film_job import FilmDone, FilmFailed, FilmJob, Outcome
-from pipeline.formats import FORMATS
+from pipeline.film_job import FilmDone, FilmFailed, FilmJob, Outcome, remove_results
+from pipeline.formats import FORMATS, WRITTEN_AS
 from pipeline.predictor import Predictor, find_checkpoint
 from report.counts import counted
 from report.page import write_page
@@ -146,7 +146,9 @@ def predict(
         finally:
             if is_first():
                 write_predictions(config.out, connection, run_id)
-        return report(config, connection, run_id, failures) if is_first() else DONE
+        if not is_first():
+            return DONE
+        return report(config, connection, run_id, failures)
 
 
 def check_folder(out: Path, database: Path) -> None:
@@ -183,6 +185,7 @@ def predict_all(
             failures.append((file, outcome.why))
             if file in job.done:  # its bytes have changed, or its files have gone
                 forget_prediction(connection, run_id, file)
+                remove_results(job.out, job.done[file].name)
         elif isinstance(outcome, FilmDone):
             # row by row, so that a killed call has lost nothing; rows of earlier calls on other films stay
             write_prediction(connection, run_id, outcome.values, outcome.measurements)
@@ -215,7 +218,9 @@ def report(
 ) -> int:
     """Write what covers all films together, print what was done, and return the exit status."""
     write_csv(config.out / "failures.csv", ("file", "why"), failures)
-    for name in config.format:
+    for name in FORMATS:
+        if name not in config.format and not (config.out / WRITTEN_AS[name]).exists():
+            continue  # one that an earlier call left here is brought up to date
         for note in FORMATS[name](config.out, read_predictions(connection, run_id)):
             print(one_line(note))
     counts = {**count_predictions(connection, run_id), "failed": len(failures)}

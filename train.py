@@ -26,6 +26,7 @@ from pipeline.fitting import fit_on_training, fit_on_validation
 from pipeline.session import Session, finish, open_session, save
 from pipeline.train_settings import OVERFIT_DICE, OVERFIT_STEPS, TrainConfig, complete, resumed_config, stored_config
 from pipeline.training_checks import warn
+from pipeline.training_films import check_folds
 from report.run_folder import write_config, write_curves, write_metrics
 from unet.device import keep_freed_memory
 from unet.distributed import from_first, is_first, join, progress_stream, shard
@@ -43,12 +44,14 @@ def main(argv: list[str]) -> int:
         config = from_first(lambda: complete(config))
     if not config.folds or config.fold:
         return train(config)
+    from_first(lambda: check_folds(config))
     if is_first():
         write_config(config.out, settings_as_dict(config), {})
     for fold in range(1, config.folds + 1):
         folder = config.out / f"fold{fold}"
         begun = (folder / "last.pt").exists()  # its settings hold the number format measured then
-        status = train(stored_config(folder) if begun else replace(config, out=folder, fold=fold), config.out)
+        own = replace(stored_config(folder), db=config.db) if begun else replace(config, out=folder, fold=fold)
+        status = train(own, config.out)
         if status != DONE:
             return status
     print(

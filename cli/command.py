@@ -21,6 +21,11 @@ def run(main: Callable[[list[str]], int]) -> None:
     except BrokenPipeError:  # the reader of the output has closed it, as `| head` does; no error
         sys.stderr.close()
         status = DONE
+    except FileExistsError as error:
+        if "--debug" in argv:
+            raise
+        print(f"error: {error.filename} is a file; name a folder for the results", file=sys.stderr)
+        status = WRONG_CALL
     except (ValueError, OSError, sqlite3.Error, ModuleNotFoundError) as error:
         if "--debug" in argv:
             raise

@@ -7,7 +7,7 @@ import tomllib
 import types
 import typing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 Config = TypeVar("Config")
 
@@ -52,7 +52,7 @@ def settings_from_dict(config_class: type[Config], values: dict[str, Any]) -> Co
 
 
 def _build_parser(config_class: type, description: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         description=description, argument_default=argparse.SUPPRESS, allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
@@ -79,6 +79,12 @@ def _add_flag(parser: argparse.ArgumentParser, field: dataclasses.Field, hint: A
         choices = field.metadata["choices"] or None
         metavar = None if choices else kind.__name__.upper()
         parser.add_argument(_flag(field), type=kind, choices=choices, metavar=metavar, help=help_text)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """End in one line; argparse would print all flags before it."""
+        self.exit(2, f"error: {message}; --help lists all settings\n")
 
 
 class _TupleAction(argparse.Action):
@@ -142,7 +148,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return None
     if typing.get_origin(hint) is tuple:
         return tuple(_convert(kind, part, where) for part in (value if isinstance(value, list | tuple) else [value]))
-    if kind is Path:
+    if kind is Path and isinstance(value, str):
         return Path(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)

@@ -26,9 +26,9 @@ def find_films(places: Sequence[Path], but: Collection[Path] = ()) -> list[Path]
     predict.py are skipped wherever they are.
     A file that is named directly is taken whatever its ending; in a folder, files with no ending, a number as ending or one of
     PERHAPS_DICOM are taken only if they contain DICOM, and what macOS leaves beside files is skipped. Links that lead out of a
-    searched folder are not followed. Raises FileNotFoundError for a place that does not exist, ValueError for one that is
-    neither file nor folder, or where there is no film at all. Paths are absolute, so that a film has one name however the call
-    spells it.
+    searched folder are not followed; one that leads nowhere counts as a film, which cannot be read. Raises FileNotFoundError for
+    a place that does not exist, ValueError for one that is neither file nor folder, or where there is no film at all. Paths are
+    absolute, so that a film has one name however the call spells it.
     """
     found: dict[Path, None] = {}
     for place in map(Path, map(os.path.abspath, places)):
@@ -83,10 +83,21 @@ def _films_below(folder: Path, but: Collection[Path]) -> Iterator[Path]:
         try:
             if path in no_films or not no_films.isdisjoint(path.parents):
                 continue
-            if path.is_file() and _looks_like_film(path) and path.resolve().is_relative_to(root):
+            # reading what leads nowhere will fail, so that it is listed and not lost
+            leads_nowhere = path.suffix.lower() in ENDINGS and _leads_nowhere(path)
+            is_film = path.is_file() and _looks_like_film(path) and path.resolve().is_relative_to(root)
+            if leads_nowhere or is_film:
                 yield path
         except OSError:  # a folder that may not be entered, a link that leads in a circle: nothing to be read there
             continue
+
+
+def _leads_nowhere(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:  # a link in a circle is another OSError
+        return True
+    return False
 
 
 def _looks_like_film(path: Path) -> bool:

@@ -180,9 +180,9 @@ class Analysis:
 
     def _possible_values(self, name: dict) -> list[dict]:
         """Return the values of a row of measurement_names.sql, without those that are listed as rows to look at."""
-        listed = {row["image_id"] for row in self.odd if row["fact"] == name["name"]}
+        listed = {(row["image_id"], row["value"]) for row in self.odd if row["fact"] == name["name"]}
         values = self.rows_of("measurement_values", name=name["name"], run_id=name["run_id"])
-        return [value for value in values if value["image_id"] not in listed]
+        return [value for value in values if (value["image_id"], value["value"]) not in listed]
 
     def add_evaluation(self, rows: list[dict], run_id: int) -> None:
         """Describe an evaluation by group, and compare its measurements with the references.

@@ -14,7 +14,7 @@ from data.measurements import measure_masks
 from data.overlay import encode_picture, heat, overlay
 from data.reasons import lacks_memory, reason
 from data.writing import atomic_file
-from db.records import ImageRecord
+from db.records import MASK_STRUCTURES, ImageRecord
 from pipeline.measuring import measure_views
 from pipeline.predictor import Predictor
 from pipeline.probabilities import film_probabilities
@@ -97,6 +97,13 @@ def write_masks(folder: Path, name: str, masks: dict[str, np.ndarray]) -> None:
         (folder / structure).mkdir(parents=True, exist_ok=True)
         with atomic_file(folder / structure / f"{name}.png", durable=False) as file:
             file.write(encode_mask(mask))
+
+
+def remove_masks(folder: Path, names: Iterable[str]) -> None:
+    """Remove what `write_masks` wrote under these names."""
+    for name in names:
+        for structure in MASK_STRUCTURES:
+            (folder / structure / f"{name}.png").unlink(missing_ok=True)
 
 
 def _load(record: ImageRecord) -> tuple[np.ndarray, dict[str, np.ndarray]] | str:

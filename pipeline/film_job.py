@@ -14,8 +14,9 @@ from data.reasons import reason
 from data.writing import atomic_file, is_written
 from db.predictions import Done
 from db.records import MASK_STRUCTURES
-from pipeline.evaluation import write_masks
+from pipeline.evaluation import remove_masks, write_masks
 from pipeline.film_view import view_film
+from pipeline.formats import WRITTEN_AS
 from pipeline.predictor import Predictor
 from pipeline.scoring import with_lungs
 
@@ -107,3 +108,10 @@ def results_exist(out: Path, name: str) -> bool:
     masks = [out / "masks" / structure / f"{name}.png" for structure in MASK_STRUCTURES]
     files = (*masks, out / "overlays" / f"{name}.jpg")
     return all(map(is_written, files))
+
+
+def remove_results(out: Path, name: str) -> None:
+    """Remove the files of a film whose row goes: masks of what it was before must not be taken for its own."""
+    remove_masks(out / "masks", [name])
+    (out / "overlays" / f"{name}.jpg").unlink(missing_ok=True)
+    (out / WRITTEN_AS["dicom-seg"] / f"{name}.dcm").unlink(missing_ok=True)

@@ -31,7 +31,7 @@ def write_rle(out: Path, rows: Rows) -> list[str]:
         for row in with_masks(out, rows, notes)
         for name, mask in masks_of(out, row).items()
     )
-    write_csv(out / "rle.csv", ("file", "structure", "height", "width", "rle"), lines)
+    write_csv(out / WRITTEN_AS["rle"], ("file", "structure", "height", "width", "rle"), lines)
     return notes
 
 
@@ -54,17 +54,17 @@ def write_coco(out: Path, rows: Rows) -> list[str]:
                 }
             )  # fmt: skip
     content = {"images": images, "categories": categories, "annotations": annotations}
-    with atomic_file(out / "coco.json") as file:
+    with atomic_file(out / WRITTEN_AS["coco"]) as file:
         file.write(json.dumps(content).encode())
     return notes
 
 
 def write_dicom(out: Path, rows: Rows) -> list[str]:
     """Write dicom-seg/<name>.dcm for every film that is DICOM; return in words which films have none and why."""
-    (out / "dicom-seg").mkdir(exist_ok=True)
+    (out / WRITTEN_AS["dicom-seg"]).mkdir(exist_ok=True)
     left_out, pictures = [], 0
     for row in with_masks(out, rows, left_out):
-        source, target = Path(row["file"]), out / "dicom-seg" / f"{row['name']}.dcm"
+        source, target = Path(row["file"]), out / WRITTEN_AS["dicom-seg"] / f"{row['name']}.dcm"
         try:
             if not is_dicom(source):
                 pictures += 1
@@ -81,6 +81,7 @@ def write_dicom(out: Path, rows: Rows) -> list[str]:
 FORMATS: dict[str, Callable[[Path, Rows], list[str]]] = {
     "rle": write_rle, "coco": write_coco, "dicom-seg": write_dicom,
 }  # fmt: skip
+WRITTEN_AS = {"rle": "rle.csv", "coco": "coco.json", "dicom-seg": "dicom-seg"}
 
 
 def with_masks(out: Path, rows: Rows, notes: list[str]) -> Iterator[dict]:

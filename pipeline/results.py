@@ -1,5 +1,6 @@
 """The files, rows and lines that an evaluation leaves: the same numbers in all of them."""
 
+import csv
 import json
 import sqlite3
 from collections import Counter
@@ -10,6 +11,7 @@ from data.writing import atomic_file
 from db.records import MASK_STRUCTURES, ImageRecord
 from db.scores import METRIC_COLUMNS, write_qualities, write_scores
 from pipeline.comparison import Other, compare_with, comparison_table
+from pipeline.evaluation import remove_masks
 from pipeline.evaluation_summary import summarise_results
 from pipeline.groups import score_groups
 from pipeline.measuring import keep_measurements
@@ -55,6 +57,7 @@ def write_results(
     facts: the first entries of summary.json: database, settings, number of films trained on. against: another evaluation
     to compare with, or None.
     """
+    remove_earlier_masks(out, results)
     write_csv(out / "scores.csv", SCORE_COLUMNS, [_cells(SCORE_COLUMNS, row) for row in score_rows(results)])
     write_csv(out / "films.csv", FILM_COLUMNS, [_cells(FILM_COLUMNS, film_row(result)) for result in results])
     groups = score_groups(connection, run_id)
@@ -77,6 +80,15 @@ def write_results(
     path = write_page(page, out)
     print_results(summary, failures, comparisons, against and against.folder)
     print(f"Report: {path}")
+
+
+def remove_earlier_masks(out: Path, results: Sequence[FilmResult]) -> None:
+    """Remove the masks that an earlier evaluation wrote here, by its films.csv, of films that this one wrote none of."""
+    if not (out / "films.csv").is_file():
+        return
+    with open(out / "films.csv", encoding="utf-8", newline="") as file:
+        before = {row.get("mask_name") for row in csv.DictReader(file)}
+    remove_masks(out / "masks", before - {result.mask_name for result in results} - {"", None})
 
 
 def score_rows(results: Sequence[FilmResult]) -> list[dict]:

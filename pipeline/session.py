@@ -2,8 +2,7 @@
 
 import sqlite3
 import time
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 import torch
@@ -12,15 +11,13 @@ from cli.progress import format_seconds
 from cli.settings import settings_as_dict
 from data.dataset import FilmDataset, Preprocessing, cache_folder
 from data.writing import atomic_file
-from db.asked import check_asked
 from db.connection import connect_existing
-from db.records import ImageRecord
 from db.runs import find_run, finish_run, log_epoch, resume_run, start_run
-from db.selection import query_text, select_images
 from db.splits import draw
 from pipeline.curriculum import Stage, plan_stages
-from pipeline.train_settings import TrainConfig, asked_for
-from pipeline.training_checks import already_known, check_counts, check_unchanged, contents_hash, warn
+from pipeline.train_settings import TrainConfig
+from pipeline.training_checks import already_known, check_unchanged, contents_hash, warn
+from pipeline.training_films import every_film, find_guests, hashes_learnt_from, select_films
 from report.run_folder import write_config, write_metrics, write_split
 from unet.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from unet.device import choose_device, choose_precision
@@ -53,16 +50,9 @@ def open_session(config: TrainConfig) -> Session:
     started = time.monotonic()
     connection = connect_existing(config.db)
     split_set = from_first(lambda: draw(connection, config.seed, config.fold, config.folds, config.leave_out))
-    parameters = {
-        "convention": config.convention,
-        "provenance": ",".join(config.provenance),
-        "source": ",".join(config.source),
-    }
-    records = select_films(connection, config, parameters, split_set)
-    counts = Counter(record.split for record in records)
-    check_counts(records, counts, config)
+    records, counts = select_films(connection, config, split_set)
     config.out.mkdir(parents=True, exist_ok=True)
-    guests = find_guests(connection, config, parameters, split_set, records)
+    guests = find_guests(connection, config, split_set, records)
     preprocessing = Preprocessing(config.size, config.intensity)
     dataset = first_then_others(
         lambda: FilmDataset([*records, *guests], preprocessing, cache_folder(config.db), len(guests))
@@ -119,64 +109,12 @@ def introduce(facts: Mapping, guests: int, seconds: float) -> None:
     )
 
 
-def select_films(
-    connection: sqlite3.Connection, config: TrainConfig, parameters: dict[str, str], split_set: str
-) -> list[ImageRecord]:
-    """Return what the training's query finds; ValueError where the database or query lacks something that was asked for."""
-    query = query_text(config.query)
-    check_asked(connection, query, asked_for(config))
-    return select_images(connection, query, parameters, split_set)
-
-
-def find_guests(
-    connection: sqlite3.Connection,
-    config: TrainConfig,
-    parameters: dict[str, str],
-    split_set: str,
-    records: Sequence[ImageRecord],
-) -> list[ImageRecord]:
-    """Return the films whose lungs are drawn with the heart's shadow inside, for a clear-field training that wants them.
-
-    They are what the same query finds for that convention, without the films already chosen (records). Films of all splits are
-    returned, so that every split set shares one cache. A query that does not use `:convention` finds none.
-    """
-    clear = all(mask.convention == "clear_field" for record in records for mask in record.masks)
-    if not (config.guest_share and clear):
-        return []
-    chosen = {record.image_id for record in records}
-    other = {**parameters, "convention": "includes_heart"}
-    return [
-        record
-        for record in select_images(connection, query_text(config.query), other, split_set)
-        if record.image_id not in chosen and any(mask.convention == "includes_heart" for mask in record.masks)
-    ]
-
-
-def every_film(
-    records: Sequence[ImageRecord], guests: Sequence[ImageRecord], stages: Sequence[Stage]
-) -> list[ImageRecord]:
-    """Return every film of a training once: the selection, then, with split 'train', the guests and the phantom films.
-
-    A phantom film's image_id is that of the embedded database; in another database only its bytes identify it.
-    """
-    drawn = [stage.dataset.records[row] for stage in stages if stage.films == "phantom" for row in stage.rows]
-    chosen = [*records, *(record for record in guests if record.split == "train")]
-    known = {record.content_sha256 for record in chosen}
-    return [*chosen, *(replace(record, split="train") for record in drawn if record.content_sha256 not in known)]
-
-
 def given_weights(config: TrainConfig) -> Checkpoint | None:
     """Return the checkpoint of --init, or last.pt where there is one, as that file may be gone; None without --init."""
     if config.init is None:
         return None
     last = config.out / "last.pt"
     return load_checkpoint(last if last.exists() else config.init)
-
-
-def hashes_learnt_from(films: Iterable[ImageRecord], start: Checkpoint | None) -> list[str]:
-    """Return the sorted SHA-256 of the films that a network learns from or is chosen by, and of those of `start`."""
-    own = {film.content_sha256 for film in films if film.split != "test"}
-    return sorted(own.union(start.learnt_from if start else ()))
 
 
 def build_trainer(

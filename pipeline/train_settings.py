@@ -9,7 +9,7 @@ from cli.settings import setting, settings_from_dict
 from data.ingest import ensure_phantom
 from data.intensity import METHODS
 from db.records import CONVENTIONS
-from pipeline.predictor import check_structures
+from pipeline.predictor import MOST_SIZE, check_structures
 from unet.checkpoint import load_checkpoint
 from unet.device import PRECISIONS
 from unet.muon import OPTIMIZERS
@@ -95,6 +95,8 @@ def complete(config: TrainConfig) -> TrainConfig:
         raise ValueError("--folds and --leave-out both decide who is tested; use one of them")
     if config.folds == 1 or config.folds < 0:
         raise ValueError(f"--folds {config.folds}: wanted 2 or more, or 0 for one split")
+    if config.fold and not config.folds:
+        raise ValueError(f"--fold {config.fold} changes nothing without --folds")
     if not 0 <= config.fold <= config.folds:
         raise ValueError(f"--fold {config.fold}: wanted 1 to {config.folds} (--folds), or 0 for all")
     if not 0 < config.blend <= 1:
@@ -115,12 +117,18 @@ def complete(config: TrainConfig) -> TrainConfig:
     usual = PRESETS[config.preset] | (FROM_RANDOM if config.init is None else FROM_TRAINED)
     missing = {name: value for name, value in usual.items() if getattr(config, name) is None}
     config = replace(config, out=out, **missing)
-    for name in ("epochs", "size", "base", "batch_size"):
+    for name in ("epochs", "base", "batch_size"):
         if getattr(config, name) < 1:
             raise ValueError(f"--{name.replace('_', '-')} {getattr(config, name)}: wanted 1 or more")
-    if config.size < LEAST_SIZE:
-        raise ValueError(f"--size {config.size}: wanted {LEAST_SIZE} or more")
-    for name in ("phantom_epochs", "guest_share", "train_films"):
+    if not LEAST_SIZE <= config.size <= MOST_SIZE:
+        raise ValueError(f"--size {config.size}: wanted {LEAST_SIZE} to {MOST_SIZE}")
+    if not config.learning_rate > 0:
+        raise ValueError(f"--learning-rate {config.learning_rate}: wanted more than 0")
+    if not 0 <= config.average_decay < 1:
+        raise ValueError(f"--average-decay {config.average_decay}: wanted 0 or more, and less than 1")
+    if not 0 <= config.seed < 2**63:
+        raise ValueError(f"--seed {config.seed}: wanted 0 to {2**63 - 1}")
+    for name in ("phantom_epochs", "guest_share", "train_films", "dice_weight", "weight_decay"):
         if getattr(config, name) < 0:
             raise ValueError(f"--{name.replace('_', '-')} {getattr(config, name)}: wanted 0 or more")
     small, calm = config.small_share, config.calm_share
@@ -141,6 +149,15 @@ def base_of_weights(config: TrainConfig) -> int:
     return base
 
 
+def query_parameters(config: TrainConfig) -> dict[str, str]:
+    """Return the named parameters of the query that selects the films."""
+    return {
+        "convention": config.convention,
+        "provenance": ",".join(config.provenance),
+        "source": ",".join(config.source),
+    }
+
+
 def asked_for(config: TrainConfig) -> dict[str, tuple[str, ...]]:
     """Return the parameters of the query that differ from their defaults."""
     values = {"convention": (config.convention,), "provenance": config.provenance, "source": config.source}
@@ -154,11 +171,18 @@ def asked_for(config: TrainConfig) -> dict[str, tuple[str, ...]]:
 
 def resumed_config(config: TrainConfig) -> TrainConfig:
     """Return the settings of the training that --resume names; ValueError where other settings are given too."""
-    given = [f.name for f in fields(config) if f.name != "resume" and getattr(config, f.name) != f.default]
+    given = [f.name for f in fields(config) if f.name not in ("resume", "db") and getattr(config, f.name) != f.default]
     if given:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise ValueError(f"--resume {config.resume} goes on with the settings in its config.json; leave out {flags}")
-    return stored_config(config.resume)
+    stored = stored_config(config.resume)
+    db = config.db or stored.db
+    if not db.is_file():
+        raise FileNotFoundError(
+            f"--resume {config.resume}: its database {db} is not there as seen from {Path.cwd()}; call it from where the "
+            "training was begun, or say by --db where the database is now"
+        )
+    return replace(stored, db=db)
 
 
 def stored_config(folder: Path) -> TrainConfig:

@@ -20,7 +20,7 @@ def check_counts(records: list, counts: Counter, config: TrainConfig) -> None:
     if not records:
         raise ValueError(
             f"the selection {config.query} finds no film in {config.db}; `python analyze.py --db {config.db}` shows what each "
-            f"condition removes (films must state a modality, CR or DX, and a view, PA or AP); now "
+            f"condition removes (films need a mask and must state a modality, CR or DX, and a view, PA or AP); now "
             f"--provenance {','.join(config.provenance)} --source {','.join(config.source)}"
         )
     if not any(record.masks for record in records):
@@ -35,11 +35,12 @@ def check_counts(records: list, counts: Counter, config: TrainConfig) -> None:
             "to train on all"
         )
     patients = len({record.patient_id for record in records})
-    for split in ("train", "val"):
+    of_fold = f" of fold {config.fold}" if config.folds else ""
+    for split in ("train", "val", "test") if config.folds else ("train", "val"):
         if not counts[split]:
             raise ValueError(
-                f"no film of {len(records)} ({patients} patients) fell into the {split} split; "
-                "the split is by patient: ingest more patients, or try another --seed"
+                f"no film of {len(records)} ({patients} patients) fell into the {split} split{of_fold}; the split is by patient: "
+                f"ingest more patients, or try another --seed{' or fewer --folds' if config.folds else ''}"
             )
     if not counts["test"]:
         warn("no film fell into the test split: there will be nothing to report on")

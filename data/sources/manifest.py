@@ -121,8 +121,8 @@ def _view(text: str | None) -> tuple[str, str | None] | None:
 
 
 def _spacing(text: str | None) -> tuple[float, float] | None:
-    """Return (row, column) spacing in mm from '0.35' or 'row;column'; None where it is not one or two numbers above 0."""
-    parts = [number(part) for part in re.split(r"[;x ]+", (text or "").strip()) if part]
+    """Return (row, column) spacing in mm from '0.35', '0,35' or 'row;column'; None if it is not one or two numbers above 0."""
+    parts = [number(part.replace(",", ".")) for part in re.split(r"[;x ]+", (text or "").strip()) if part]
     if not 1 <= len(parts) <= 2 or any(part is None or part <= 0 for part in parts):
         return None
     return parts[0], parts[-1]

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +13,8 @@ LONGEST_CELL = 2**31 - 1  # run-length codes and landmarks are longer than the c
 
 
 def read_table(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield (line number, row) for each row with any text; every column is in the row, '' where the cell is empty or missing.
+    """Yield (line number, row) for each row with any text; every column is in the row, '' where the cell is empty or missing
+    (the latter with a warning).
 
     Column names are lower case without surrounding blanks. required: columns that the table must have. Raises ValueError for a
     missing or doubled column, a row with more cells than columns, and text that is not UTF-8 or cut off.
@@ -33,6 +35,7 @@ def read_table(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[
 def _rows(path: Path, file: TextIO, required: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
     columns, separator = _header(path, file.readline(), required)
     reader = csv.reader(file, delimiter=separator, strict=True)  # strict: an open quote must not swallow later rows
+    short = []
     for cells in reader:
         line = reader.line_num + 1
         if any(cell.strip() for cell in cells[len(columns) :]):
@@ -41,7 +44,14 @@ def _rows(path: Path, file: TextIO, required: Sequence[str]) -> Iterator[tuple[i
                 f"put quotes around a text that contains {separator!r}"
             )
         if any(cell.strip() for cell in cells):
+            short += [line] if len(cells) < len(columns) else []
             yield line, dict(zip(columns, cells + [""] * (len(columns) - len(cells)), strict=False))
+    if short:
+        warnings.warn(
+            f"{path}: {len(short)} rows have fewer cells than there are columns, the first in line {short[0]}; what is missing "
+            "counts as not stated",
+            stacklevel=2,
+        )
 
 
 def _header(path: Path, line: str, required: Sequence[str]) -> tuple[list[str], str]:

@@ -1,5 +1,6 @@
 -- Facts and measurements that cannot be, or hardly can: one row each, for somebody to look at. Parameters: :source.
 -- A mask may cover 0.7 of its film, LARGEST_SHARE of data/ingest.py. What a row lends its film (listed_by) is listed once.
+-- Values measured on predicted masks say something of a network, and are left out.
 -- Names that end in _difference_mm, _difference_px or are thorax_tilt_deg have a sign and may be negative.
 WITH chosen AS (
     SELECT image.*, source.name AS source, study.patient_age_years, study.patient_id
@@ -26,8 +27,8 @@ FROM mask JOIN chosen USING (image_id) WHERE mask.area_share > 0.7 AND mask.list
 UNION ALL
 SELECT chosen.image_id, chosen.source, chosen.patient_id, chosen.file, measurement.name, measurement.value,
        CASE WHEN measurement.value < 0 THEN 'negative ' || measurement.unit ELSE 'beyond what its unit allows' END
-FROM measurement JOIN chosen USING (image_id)
-WHERE measurement.listed_by IS NULL AND (
+FROM measurement JOIN chosen USING (image_id) LEFT JOIN run USING (run_id)
+WHERE measurement.listed_by IS NULL AND coalesce(run.command, '') NOT IN ('evaluate', 'predict') AND (
        (measurement.unit IN ('mm', 'px', 'mm2', 'px2', 'ratio', '%') AND measurement.value < 0
         AND measurement.name NOT LIKE '%_difference_%')
     OR (measurement.name LIKE 'cardiothoracic_ratio%' AND measurement.value > 1)

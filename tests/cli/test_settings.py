@@ -59,7 +59,8 @@ def test_a_wrong_file_says_what_is_wrong(tmp_path, capsys, text, message):
 def test_a_wrong_call_ends_with_status_two(argv, capsys):
     with pytest.raises(SystemExit) as stop:
         parse(*argv)
-    assert stop.value.code == 2 and capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert stop.value.code == 2 and err.startswith("error: ") and err.count("\n") == 1 and "--help" in err
 
 
 def test_help_shows_every_field_with_its_default(capsys):

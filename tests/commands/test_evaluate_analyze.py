@@ -550,3 +550,37 @@ def test_values_that_cannot_be_are_listed_and_left_out_of_the_measurements(phant
     table = next(block for block in blocks if block.get("columns", [""])[0] == "measurement")
     row = next(row for row in table["rows"] if row[0] == "cardiothoracic_ratio" and row[2] == "source")
     assert row[3] == whole - 1 and row[-1] < 1
+
+
+def test_masks_of_an_earlier_evaluation_do_not_stay_beside_other_scores(trained, tmp_path):
+    def call(split, *more):
+        own = ["--checkpoint", str(trained), "--precision", "float32", "--split", split, "--out", str(tmp_path / "out")]
+        assert evaluate.main([*own, *more]) == 0
+        masks = {path.stem for path in (tmp_path / "out/masks/heart").glob("*.png")}
+        return masks, {Path(row["file"]).stem for row in read_csv(tmp_path / "out/films.csv")}
+
+    (tmp_path / "out/masks/heart").mkdir(parents=True)
+    (tmp_path / "out/masks/heart/mine.png").write_bytes(b"not written by an evaluation")
+    masks, val = call("val", "--save-masks")
+    assert masks == val | {"mine"}
+    masks, test = call("test", "--save-masks")
+    assert masks == test | {"mine"} and not test & val
+    assert call("test")[0] == {"mine"}
+
+
+def test_what_a_network_measures_is_no_odd_fact_of_a_film(trained, evaluated, phantom_db, tmp_path, copy_of):
+    db = copy_of(phantom_db, tmp_path / "odd.sqlite")
+    with closing(connect(db)) as copy, copy:
+        for command in ("evaluate", "analyze"):
+            run = copy.execute(
+                "INSERT INTO run (command, folder, config, started_at, status) VALUES (?, '/x', '{}', 't', 'finished')",
+                (command,),
+            ).lastrowid
+            copy.execute(
+                "INSERT INTO measurement (image_id, run_id, name, value, unit) "
+                "SELECT min(image_id), ?, 'cardiothoracic_ratio', 1.5, 'ratio' FROM image",
+                (run,),
+            )
+    analyze.main(["--db", str(db), "--out", str(tmp_path / "out")])
+    odd = [row for row in read_csv(tmp_path / "out/rows_to_look_at.csv") if row["value"] == "1.5"]
+    assert len(odd) == 1  # of the stored masks, which --measure measures

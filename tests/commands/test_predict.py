@@ -123,6 +123,21 @@ def test_a_film_that_the_network_learnt_from_is_said_to_be_one(network, films, t
     assert said == {"a-1": False, "a-2": True, "odd 'name';": False}
 
 
+def test_a_film_that_broke_since_leaves_no_masks_and_tables_of_an_earlier_format_follow(network, films, tmp_path):
+    assert (
+        predict.main(
+            [str(films), "--checkpoint", str(network), "--out", str(tmp_path / "out"), *TIMED, "--format", "rle"]
+        )
+        == 0
+    )
+    assert len(rows(tmp_path / "out", "rle.csv")) == 9
+    (films / "a.png").write_bytes(b"broken")
+    assert call(network, tmp_path / "out", films) == 1
+    assert {row["name"] for row in rows(tmp_path / "out")} == {"a-2", "odd 'name';"}
+    assert not list((tmp_path / "out").rglob("a-1.*"))
+    assert {row["file"] for row in rows(tmp_path / "out", "rle.csv")} == {row["file"] for row in rows(tmp_path / "out")}
+
+
 def test_films_of_another_call_keep_their_pictures_whatever_its_settings(network, tmp_path):
     """Two folders hold an a.png each; the second call has other settings, and so a run of its own."""
     for number, folder in enumerate(("one", "two")):

@@ -20,7 +20,7 @@ import evaluate
 import train
 from db.connection import connect
 from db.selection import query_text, select_images
-from pipeline import curriculum, session
+from pipeline import curriculum, session, training_films
 from pipeline.train_settings import TrainConfig, complete, stored_config
 from pipeline.training_checks import contents_hash
 from unet.checkpoint import load_checkpoint, save_checkpoint
@@ -193,7 +193,13 @@ def test_masks_without_a_pixel_are_warned_of(phantom_db, tmp_path, capsys, monke
         (["--leave-out", "mars"], "no such source; the database has phantom"),
         (["--leave-out", "phantom"], "--leave-out phantom leaves none of the .* films to train on"),
         (["--epochs", "0"], "--epochs 0: wanted 1 or more"),
-        (["--size", "32"], "--size 32: wanted 64 or more"),
+        (["--size", "32"], "--size 32: wanted 64 to 8192"),
+        (["--size", "100000"], "--size 100000: wanted 64 to 8192"),
+        (["--fold", "2"], "--fold 2 changes nothing without --folds"),
+        (["--learning-rate", "-1"], "--learning-rate -1.0: wanted more than 0"),
+        (["--average-decay", "1"], "--average-decay 1.0: wanted 0 or more, and less than 1"),
+        (["--dice-weight", "-1"], "--dice-weight -1.0: wanted 0 or more"),
+        (["--seed", "-1"], "--seed -1: wanted 0 to 9223372036854775807"),
         (["--init", "none.pt"], "none.pt: no such file"),
         (["--guest-share", "-1"], "--guest-share -1.0: wanted 0 or more"),
         (["--init", "none.pt", "--blend", "0"], "--blend 0.0: wanted more than 0"),
@@ -243,6 +249,23 @@ def test_one_patient_alone_cannot_be_split(phantom_db, tmp_path):
         ValueError, match=r"\(1 patients\) fell into the .* split; the split is by patient: ingest more"
     ):
         call(phantom_db, tmp_path / "run", "--query", query)
+
+
+def test_a_fold_that_cannot_be_trained_is_named_before_the_first_one_is(phantom_db, tmp_path):
+    with pytest.raises(ValueError, match=r"fell into the \w+ split of fold \d+; .* another --seed or fewer --folds"):
+        call(phantom_db, tmp_path / "cross", "--folds", "60")
+    assert not (tmp_path / "cross").exists()
+
+
+def test_a_training_whose_database_is_elsewhere_goes_on_where_it_is_now(phantom_db, tmp_path, copy_of, monkeypatch):
+    copy_of(phantom_db, tmp_path / "films.sqlite")
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert call("films.sqlite", tmp_path / "run", "--epochs", "1") == 0
+    monkeypatch.chdir(tmp_path / "other")
+    with pytest.raises(FileNotFoundError, match="its database films.sqlite is not there as seen from .*other; .*--db"):
+        train.main(["--resume", str(tmp_path / "run")])
+    assert train.main(["--resume", str(tmp_path / "run"), "--db", str(tmp_path / "films.sqlite")]) == 0
 
 
 def test_folds_are_trained_one_by_one_and_taken_up_where_they_stopped(phantom_db, tmp_path, capsys):
@@ -419,7 +442,7 @@ def test_guests_are_other_films_than_those_a_query_has_chosen_and_have_a_mask(tw
         path.write_text(sql)
         own = replace(config, query=str(path))
         records = select_images(connection, sql, parameters)
-        return {record.image_id for record in session.find_guests(connection, own, parameters, None, records)}
+        return {record.image_id for record in training_films.find_guests(connection, own, None, records)}
 
     every = "SELECT image_id, mask_id FROM image LEFT JOIN (SELECT * FROM mask WHERE convention = :convention) USING (image_id)"
     assert guests("SELECT image_id, mask_id FROM mask WHERE convention = :convention") == with_heart

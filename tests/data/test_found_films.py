@@ -21,6 +21,13 @@ def test_folders_are_searched_to_the_bottom_and_links_out_of_them_are_not_follow
     assert found == ["a.png", "sub/b.JPG", "sub/deep/a.png", "x.png/inside.png"]
 
 
+def test_a_link_that_leads_nowhere_is_listed_and_not_lost(folder, tmp_path):
+    (folder / "sub/gone.png").symlink_to(tmp_path / "not mounted/gone.png")
+    (folder / "sub/notes").symlink_to(tmp_path / "not mounted/notes")
+    found = [path.relative_to(folder).as_posix() for path in find_films([folder])]
+    assert found == ["a.png", "sub/b.JPG", "sub/deep/a.png", "sub/gone.png", "x.png/inside.png"]
+
+
 def test_what_macos_leaves_beside_films_is_no_film_unless_it_is_named(folder):
     for name in ("._a.png", "sub/._b.JPG", "sub/._1"):
         (folder / name).write_bytes(b"\0\5\x16\7".ljust(128, b"\0") + b"DICM")

@@ -144,6 +144,17 @@ def test_one_fact_that_is_not_understood_loses_neither_the_film_nor_the_others(t
         assert f"{column}: 1 x not understood and left out, the first {first} in line 2" in warned
 
 
+def test_spacing_with_a_decimal_comma_and_rows_that_are_cut_off(tmp_path, capsys):
+    text = "file;pixel_spacing_mm;sex\na.png;0,143;F\nb.png;0,2\n"
+    assert call("manifest", written(tmp_path / "films", text), "--db", tmp_path / "db") == DONE
+    a, b = images(tmp_path / "db")
+    assert (a["row_spacing_mm"], b["row_spacing_mm"], b["patient_sex"]) == (0.143, 0.2, None)
+    warned = capsys.readouterr().err
+    assert (
+        "1 rows have fewer cells than there are columns, the first in line 3" in warned and "understood" not in warned
+    )
+
+
 @pytest.mark.parametrize(
     ("marks", "reason"),
     [

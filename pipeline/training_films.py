@@ -1,0 +1,79 @@
+"""Which films a training learns from, is chosen by and is tested on."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import replace
+
+from db.asked import check_asked
+from db.connection import connect_existing
+from db.records import ImageRecord
+from db.selection import query_text, select_images
+from db.splits import draw
+from pipeline.curriculum import Stage
+from pipeline.train_settings import TrainConfig, asked_for, query_parameters
+from pipeline.training_checks import check_counts
+from unet.checkpoint import Checkpoint
+
+
+def check_folds(config: TrainConfig) -> None:
+    """Refuse, before the first step, a cross-validation with a fold that cannot be trained."""
+    with closing(connect_existing(config.db)) as connection:
+        for fold in range(1, config.folds + 1):
+            split_set = draw(connection, config.seed, fold, config.folds)
+            select_films(connection, replace(config, fold=fold), split_set)
+
+
+def select_films(
+    connection: sqlite3.Connection, config: TrainConfig, split_set: str
+) -> tuple[list[ImageRecord], Counter[str | None]]:
+    """Return what the training's query finds, and how many films are in each split.
+
+    ValueError where the database or query lacks something that was asked for, or the films are not enough.
+    """
+    query = query_text(config.query)
+    check_asked(connection, query, asked_for(config))
+    records = select_images(connection, query, query_parameters(config), split_set)
+    counts = Counter(record.split for record in records)
+    check_counts(records, counts, config)
+    return records, counts
+
+
+def find_guests(
+    connection: sqlite3.Connection, config: TrainConfig, split_set: str, records: Sequence[ImageRecord]
+) -> list[ImageRecord]:
+    """Return the films whose lungs are drawn with the heart's shadow inside, for a clear-field training that wants them.
+
+    They are what the same query finds for that convention, without the films already chosen (records). Films of all splits are
+    returned, so that every split set shares one cache. A query that does not use `:convention` finds none.
+    """
+    clear = all(mask.convention == "clear_field" for record in records for mask in record.masks)
+    if not (config.guest_share and clear):
+        return []
+    chosen = {record.image_id for record in records}
+    other = {**query_parameters(config), "convention": "includes_heart"}
+    return [
+        record
+        for record in select_images(connection, query_text(config.query), other, split_set)
+        if record.image_id not in chosen and any(mask.convention == "includes_heart" for mask in record.masks)
+    ]
+
+
+def every_film(
+    records: Sequence[ImageRecord], guests: Sequence[ImageRecord], stages: Sequence[Stage]
+) -> list[ImageRecord]:
+    """Return every film of a training once: the selection, then, with split 'train', the guests and the phantom films.
+
+    A phantom film's image_id is that of the embedded database; in another database only its bytes identify it.
+    """
+    drawn = [stage.dataset.records[row] for stage in stages if stage.films == "phantom" for row in stage.rows]
+    chosen = [*records, *(record for record in guests if record.split == "train")]
+    known = {record.content_sha256 for record in chosen}
+    return [*chosen, *(replace(record, split="train") for record in drawn if record.content_sha256 not in known)]
+
+
+def hashes_learnt_from(films: Iterable[ImageRecord], start: Checkpoint | None) -> list[str]:
+    """Return the sorted SHA-256 of the films that a network learns from or is chosen by, and of those of `start`."""
+    own = {film.content_sha256 for film in films if film.split != "test"}
+    return sorted(own.union(start.learnt_from if start else ()))
