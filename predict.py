@@ -183,7 +183,7 @@ def predict_all(
     for file, outcome in track(outcomes(films, job), len(films[shard()]), "film", progress_stream()):
         if isinstance(outcome, FilmFailed):
             failures.append((file, outcome.why))
-            if file in job.done:  # its bytes have changed, or its files have gone
+            if outcome.outdated:
                 forget_prediction(connection, run_id, file)
                 remove_results(job.out, job.done[file].name)
         elif isinstance(outcome, FilmDone):
@@ -218,9 +218,10 @@ def report(
 ) -> int:
     """Write what covers all films together, print what was done, and return the exit status."""
     write_csv(config.out / "failures.csv", ("file", "why"), failures)
-    for name in FORMATS:
-        if name not in config.format and not (config.out / WRITTEN_AS[name]).exists():
-            continue  # one that an earlier call left here is brought up to date
+    for name, written in WRITTEN_AS.items():
+        if name not in config.format and (config.out / written).exists():
+            print(f"{config.out / written} is as it was before this call; --format {name} brings it up to date")
+    for name in config.format:
         for note in FORMATS[name](config.out, read_predictions(connection, run_id)):
             print(one_line(note))
     counts = {**count_predictions(connection, run_id), "failed": len(failures)}

@@ -24,7 +24,7 @@ def run(main: Callable[[list[str]], int]) -> None:
     except FileExistsError as error:
         if "--debug" in argv:
             raise
-        print(f"error: {error.filename} is a file; name a folder for the results", file=sys.stderr)
+        print(f"error: {error.filename} is there and is no folder; name another one for the results", file=sys.stderr)
         status = WRONG_CALL
     except (ValueError, OSError, sqlite3.Error, ModuleNotFoundError) as error:
         if "--debug" in argv:

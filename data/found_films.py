@@ -26,7 +26,8 @@ def find_films(places: Sequence[Path], but: Collection[Path] = ()) -> list[Path]
     predict.py are skipped wherever they are.
     A file that is named directly is taken whatever its ending; in a folder, files with no ending, a number as ending or one of
     PERHAPS_DICOM are taken only if they contain DICOM, and what macOS leaves beside files is skipped. Links that lead out of a
-    searched folder are not followed; one that leads nowhere counts as a film, which cannot be read. Raises FileNotFoundError for
+    searched folder are not followed; one that leads nowhere
+    inside it counts as a film, which cannot be read. Raises FileNotFoundError for
     a place that does not exist, ValueError for one that is neither file nor folder, or where there is no film at all. Paths are
     absolute, so that a film has one name however the call spells it.
     """
@@ -85,8 +86,8 @@ def _films_below(folder: Path, but: Collection[Path]) -> Iterator[Path]:
                 continue
             # reading what leads nowhere will fail, so that it is listed and not lost
             leads_nowhere = path.suffix.lower() in ENDINGS and _leads_nowhere(path)
-            is_film = path.is_file() and _looks_like_film(path) and path.resolve().is_relative_to(root)
-            if leads_nowhere or is_film:
+            is_film = leads_nowhere or path.is_file() and _looks_like_film(path)
+            if is_film and path.resolve().is_relative_to(root):
                 yield path
         except OSError:  # a folder that may not be entered, a link that leads in a circle: nothing to be read there
             continue

@@ -35,6 +35,7 @@ MIXED = (
     "{} sources are looked at together: a difference between groups may be one between hospitals, films or those who drew "
     "the masks. --source NAME looks at one."
 )
+PREDICTING = ("evaluate", "predict")  # commands whose values say something of a network, not of a film
 COHORT = "db/queries/cohort_images.sql"
 
 
@@ -48,6 +49,7 @@ class Analysis:
     show_ids: bool
     page: Page = field(default_factory=lambda: Page("Who is in the data"))
     odd: list[dict] = field(default_factory=list)
+    impossible: set[tuple[int, str, float]] = field(default_factory=set)
 
     def rows_of(self, query: str, **more: object) -> list[dict]:
         """Run a named query of db/queries and return its rows."""
@@ -114,6 +116,8 @@ class Analysis:
 
     def _add_odd(self) -> None:
         odd, doubled = self.rows_of("odd_values"), self.rows_of("duplicates")
+        self.impossible = {(row["image_id"], row["fact"], row["value"]) for row in odd}
+        odd = [row for row in odd if row["command"] not in PREDICTING]
         self.odd += [
             {key: row[key] for key in ("image_id", "source", "patient_id", "file", "fact", "value", "why")}
             for row in odd
@@ -179,10 +183,9 @@ class Analysis:
                     self.page.add(model)
 
     def _possible_values(self, name: dict) -> list[dict]:
-        """Return the values of a row of measurement_names.sql, without those that are listed as rows to look at."""
-        listed = {(row["image_id"], row["value"]) for row in self.odd if row["fact"] == name["name"]}
+        """Return the values of a row of measurement_names.sql, without those that cannot be."""
         values = self.rows_of("measurement_values", name=name["name"], run_id=name["run_id"])
-        return [value for value in values if (value["image_id"], value["value"]) not in listed]
+        return [value for value in values if (value["image_id"], name["name"], value["value"]) not in self.impossible]
 
     def add_evaluation(self, rows: list[dict], run_id: int) -> None:
         """Describe an evaluation by group, and compare its measurements with the references.

@@ -38,9 +38,13 @@ class FilmKept(NamedTuple):
 
 
 class FilmFailed(NamedTuple):
-    """A film that has no result, and why, in one line without its path."""
+    """A film that has no result, and why, in one line without its path.
+
+    outdated: an earlier call's result is of other bytes, or lacks files. Where the bytes could not be read, nobody knows.
+    """
 
     why: str
+    outdated: bool = False
 
 
 Outcome = FilmDone | FilmKept | FilmFailed
@@ -67,19 +71,21 @@ class FilmJob:
 
         Whatever is wrong with the film becomes a FilmFailed; OSError is raised where the disk is full or read-only.
         """
+        before, outdated = self.done.get(file), False
         try:
-            before = self.done.get(file)
-            if before and before.input_sha256 == hash_file(path) and results_exist(self.out, before.name):
-                return FilmKept(before)
+            if before:
+                if before.input_sha256 == hash_file(path) and results_exist(self.out, before.name):
+                    return FilmKept(before)
+                outdated = True
             film = load_film(path, self.photometric)
         except Exception as error:  # foreign bytes break the readers in many ways; to the user all mean the same
-            return FilmFailed(reason(error, path))
+            return FilmFailed(reason(error, path), outdated)
         try:
             return self.predict(film, file, before.name if before else name)
         except Exception as error:  # one odd film must not keep the others from being done
             if isinstance(error, OSError) and error.errno in FATAL:
                 raise
-            return FilmFailed(reason(error, path))
+            return FilmFailed(reason(error, path), outdated)
 
     def predict(self, film: LoadedFilm, file: str, name: str) -> FilmDone:
         """Predict, measure and write one film that was read."""

@@ -176,7 +176,9 @@ def _origin(connection: sqlite3.Connection, predictors: Sequence[Predictor], res
         kinds = (sorted({mask[place] for mask in masks}) for place in (0, 1))
         words.append("Reference masks: convention {}, made: {}.".format(*(", ".join(kind) for kind in kinds)))
     if known:
-        words.append(f"The network learnt from films of {', '.join(known)}; at other hospitals expect less.")
+        strange = sorted(set(films) - set(known))
+        of_others = f"those of {', '.join(strange)} are new to it" if strange else "at other hospitals expect less"
+        words.append(f"The network learnt from films of {', '.join(known)}; {of_others}.")
     return " ".join(words)
 
 

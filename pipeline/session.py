@@ -18,7 +18,7 @@ from pipeline.curriculum import Stage, plan_stages
 from pipeline.train_settings import TrainConfig
 from pipeline.training_checks import already_known, check_unchanged, contents_hash, warn
 from pipeline.training_films import every_film, find_guests, hashes_learnt_from, select_films
-from report.run_folder import write_config, write_metrics, write_split
+from report.run_folder import read_facts, write_config, write_metrics, write_split
 from unet.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from unet.device import choose_device, choose_precision
 from unet.distributed import check_shares, first_then_others, from_first, is_first, size
@@ -155,6 +155,7 @@ def begin_or_resume(session: Session, facts: dict) -> None:
             save(session, "last.pt", resumable=True)
         return
     check_unchanged(config.out, facts)
+    write_config(config.out, settings_as_dict(config), read_facts(config.out))  # the database may be elsewhere by now
     follow(session)
     stored = find_run(session.connection, "train", config.out)
     session.run_id = (

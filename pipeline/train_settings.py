@@ -26,6 +26,7 @@ PRESETS = {
 FROM_RANDOM = {"optimizer": "muon", "learning_rate": 2e-3}
 # small steps, so that what the weights have learnt is kept
 FROM_TRAINED = {"optimizer": "adamw", "learning_rate": 3e-4, "small_share": 0.0}
+LARGEST_SEED = 10**12  # random numbers are drawn from (seed, epoch) in one number of 64 bits
 LEAST_SIZE = 64  # pixels; below, the deepest layer of a small square is one pixel, which a batch norm cannot take
 OVERFIT_STEPS, OVERFIT_DICE = 150, 0.95
 NOT_BY_HEART = ("epochs", "phantom_epochs", "guest_share", "small_share", "calm_share", "train_films", "blend")
@@ -73,7 +74,9 @@ class TrainConfig:
     dice_weight: float = setting(1.0, "weight of the Dice term beside the cross entropy")
     intensity: str = setting("percentile", "how grey levels are standardised", choices=METHODS)
     augment: bool = setting(True, "augment the training films")
-    resume: Path | None = setting(None, "folder of a stopped training to go on with; its own settings are used")
+    resume: Path | None = setting(
+        None, "folder of a stopped training to go on with as it was begun; only --db may be given too"
+    )
     init: Path | None = setting(None, "checkpoint whose weights to start from (fine-tuning)")
     blend: float = setting(0.3, "with --init: how far the kept weights go from those (0) to the fine-tuned ones (1)")
     folds: int = setting(0, "cross-validate by patient in this many folds, in OUT/fold1 ...; 0: one split")
@@ -126,10 +129,10 @@ def complete(config: TrainConfig) -> TrainConfig:
         raise ValueError(f"--learning-rate {config.learning_rate}: wanted more than 0")
     if not 0 <= config.average_decay < 1:
         raise ValueError(f"--average-decay {config.average_decay}: wanted 0 or more, and less than 1")
-    if not 0 <= config.seed < 2**63:
-        raise ValueError(f"--seed {config.seed}: wanted 0 to {2**63 - 1}")
+    if not 0 <= config.seed <= LARGEST_SEED:
+        raise ValueError(f"--seed {config.seed}: wanted 0 to {LARGEST_SEED}")
     for name in ("phantom_epochs", "guest_share", "train_films", "dice_weight", "weight_decay"):
-        if getattr(config, name) < 0:
+        if not getattr(config, name) >= 0:  # nor NaN
             raise ValueError(f"--{name.replace('_', '-')} {getattr(config, name)}: wanted 0 or more")
     small, calm = config.small_share, config.calm_share
     if small < 0 or calm < 0 or small + calm > 1:
@@ -170,7 +173,10 @@ def asked_for(config: TrainConfig) -> dict[str, tuple[str, ...]]:
 
 
 def resumed_config(config: TrainConfig) -> TrainConfig:
-    """Return the settings of the training that --resume names; ValueError where other settings are given too."""
+    """Return the settings of the training that --resume names, with --db where its database is elsewhere by now.
+
+    ValueError where other settings are given too, FileNotFoundError where the database is not there.
+    """
     given = [f.name for f in fields(config) if f.name not in ("resume", "db") and getattr(config, f.name) != f.default]
     if given:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)

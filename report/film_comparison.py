@@ -8,7 +8,7 @@ import numpy as np
 from data.overlay import encode_picture, overlay
 from data.panels import side_by_side, tint
 from data.writing import atomic_file
-from report.known_errors import RATIO_CHANGE, RATIO_SD
+from report.known_errors import RATIO_CHANGE
 from report.page import Heading, Page, Picture, Table, Text, write_page
 from report.run_folder import write_csv
 
@@ -24,9 +24,9 @@ COLUMNS = (
     "change_high",
 )
 RATIO_CHANGES = (
-    f"A cardiothoracic ratio that changes by less than {RATIO_CHANGE:.2f} may not have changed: the ratio of one film is off by "
-    f"a standard deviation of {RATIO_SD} (recommended training, hospitals it knew: docs/results.md), and by more where the masks "
-    "are doubtful."
+    f"A cardiothoracic ratio that changes by less than {RATIO_CHANGE} may not have changed: the errors of two films lie that far "
+    "apart or less in 95 of 100 pairs (recommended training, hospitals it knew: docs/results.md), and farther where masks are "
+    "doubtful."
 )
 FULL_COLOUR = 0.5  # difference of grey levels that is shown in full colour
 

@@ -29,7 +29,7 @@ def measurement_table(measured: Measured) -> Table:
     return Table(
         columns,
         lines,
-        "Clinical measurements, without values that are among the rows to look at.",
+        "Clinical measurements, without values that cannot be, such as a share above 100 %.",
         source="db/queries/measurement_values.sql",
     )
 

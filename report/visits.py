@@ -49,4 +49,9 @@ def _line(title: str, values: Iterable[float]) -> tuple:
     if not len(numbers):
         return (title, 0, None, None, None, None)
     low, median, high = np.percentile(numbers, [25, 50, 75])
-    return (title, len(numbers), *(f"{value:.4g}" for value in (median, low, high, numbers.max())))
+    return (title, len(numbers), *map(_plain, (median, low, high, numbers.max())))
+
+
+def _plain(value: float) -> float | int:
+    """Days and studies are counted, so that most quartiles are whole numbers."""
+    return int(value) if value == int(value) else float(value)

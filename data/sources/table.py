@@ -48,7 +48,7 @@ def _rows(path: Path, file: TextIO, required: Sequence[str]) -> Iterator[tuple[i
             yield line, dict(zip(columns, cells + [""] * (len(columns) - len(cells)), strict=False))
     if short:
         warnings.warn(
-            f"{path}: {len(short)} rows have fewer cells than there are columns, the first in line {short[0]}; what is missing "
+            f"{path}: rows with fewer cells than columns: {len(short)}, the first in line {short[0]}; what is missing "
             "counts as not stated",
             stacklevel=2,
         )

@@ -26,7 +26,10 @@ def test_errors_are_one_line_and_status_two(monkeypatch, capsys):
 def test_a_file_in_place_of_the_folder_for_results_is_named(monkeypatch, capsys, tmp_path):
     (tmp_path / "out").touch()
     assert call(monkeypatch, lambda argv: (tmp_path / "out").mkdir(parents=True, exist_ok=True)) == 2
-    assert capsys.readouterr().err == f"error: {tmp_path / 'out'} is a file; name a folder for the results\n"
+    assert (
+        capsys.readouterr().err
+        == f"error: {tmp_path / 'out'} is there and is no folder; name another one for the results\n"
+    )
 
 
 def test_debug_keeps_the_traceback(monkeypatch):

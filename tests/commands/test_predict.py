@@ -123,7 +123,9 @@ def test_a_film_that_the_network_learnt_from_is_said_to_be_one(network, films, t
     assert said == {"a-1": False, "a-2": True, "odd 'name';": False}
 
 
-def test_a_film_that_broke_since_leaves_no_masks_and_tables_of_an_earlier_format_follow(network, films, tmp_path):
+def test_a_film_that_broke_since_leaves_no_masks_and_an_export_of_before_is_said_to_be_one(
+    network, films, tmp_path, capsys
+):
     assert (
         predict.main(
             [str(films), "--checkpoint", str(network), "--out", str(tmp_path / "out"), *TIMED, "--format", "rle"]
@@ -135,7 +137,18 @@ def test_a_film_that_broke_since_leaves_no_masks_and_tables_of_an_earlier_format
     assert call(network, tmp_path / "out", films) == 1
     assert {row["name"] for row in rows(tmp_path / "out")} == {"a-2", "odd 'name';"}
     assert not list((tmp_path / "out").rglob("a-1.*"))
-    assert {row["file"] for row in rows(tmp_path / "out", "rle.csv")} == {row["file"] for row in rows(tmp_path / "out")}
+    assert f"{tmp_path / 'out/rle.csv'} is as it was before this call; --format rle" in capsys.readouterr().out
+
+
+def test_results_of_films_that_cannot_be_reached_today_are_kept(network, films, tmp_path):
+    (films / "a.png").rename(films / "store.bin")
+    (films / "a.png").symlink_to(films / "store.bin")
+    assert call(network, tmp_path / "out", films) == 0
+    (films / "store.bin").rename(tmp_path / "store.bin")
+    assert call(network, tmp_path / "out", films) == 1
+    assert {row["name"] for row in rows(tmp_path / "out")} == {"a-1", "a-2", "odd 'name';"}
+    assert (tmp_path / "out/masks/heart/a-1.png").is_file()
+    assert [row["file"] for row in rows(tmp_path / "out", "failures.csv")] == [str(films / "a.png")]
 
 
 def test_films_of_another_call_keep_their_pictures_whatever_its_settings(network, tmp_path):

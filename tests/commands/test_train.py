@@ -198,8 +198,9 @@ def test_masks_without_a_pixel_are_warned_of(phantom_db, tmp_path, capsys, monke
         (["--fold", "2"], "--fold 2 changes nothing without --folds"),
         (["--learning-rate", "-1"], "--learning-rate -1.0: wanted more than 0"),
         (["--average-decay", "1"], "--average-decay 1.0: wanted 0 or more, and less than 1"),
+        (["--dice-weight", "nan"], "--dice-weight nan: wanted 0 or more"),
         (["--dice-weight", "-1"], "--dice-weight -1.0: wanted 0 or more"),
-        (["--seed", "-1"], "--seed -1: wanted 0 to 9223372036854775807"),
+        (["--seed", "-1"], "--seed -1: wanted 0 to 1000000000000"),
         (["--init", "none.pt"], "none.pt: no such file"),
         (["--guest-share", "-1"], "--guest-share -1.0: wanted 0 or more"),
         (["--init", "none.pt", "--blend", "0"], "--blend 0.0: wanted more than 0"),
@@ -266,6 +267,7 @@ def test_a_training_whose_database_is_elsewhere_goes_on_where_it_is_now(phantom_
     with pytest.raises(FileNotFoundError, match="its database films.sqlite is not there as seen from .*other; .*--db"):
         train.main(["--resume", str(tmp_path / "run")])
     assert train.main(["--resume", str(tmp_path / "run"), "--db", str(tmp_path / "films.sqlite")]) == 0
+    assert train.main(["--resume", str(tmp_path / "run")]) == 0  # it knows now
 
 
 def test_folds_are_trained_one_by_one_and_taken_up_where_they_stopped(phantom_db, tmp_path, capsys):

@@ -22,8 +22,9 @@ def test_folders_are_searched_to_the_bottom_and_links_out_of_them_are_not_follow
 
 
 def test_a_link_that_leads_nowhere_is_listed_and_not_lost(folder, tmp_path):
-    (folder / "sub/gone.png").symlink_to(tmp_path / "not mounted/gone.png")
-    (folder / "sub/notes").symlink_to(tmp_path / "not mounted/notes")
+    (folder / "sub/gone.png").symlink_to(folder / "not fetched/gone.png")
+    (folder / "sub/notes").symlink_to(folder / "not fetched/notes")
+    (folder / "sub/out.png").symlink_to(tmp_path / "not mounted/out.png")  # not followed, there or not
     found = [path.relative_to(folder).as_posix() for path in find_films([folder])]
     assert found == ["a.png", "sub/b.JPG", "sub/deep/a.png", "sub/gone.png", "x.png/inside.png"]
 

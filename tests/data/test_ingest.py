@@ -151,7 +151,8 @@ def test_spacing_with_a_decimal_comma_and_rows_that_are_cut_off(tmp_path, capsys
     assert (a["row_spacing_mm"], b["row_spacing_mm"], b["patient_sex"]) == (0.143, 0.2, None)
     warned = capsys.readouterr().err
     assert (
-        "1 rows have fewer cells than there are columns, the first in line 3" in warned and "understood" not in warned
+        "rows with fewer cells than columns: 1, the first in line 3; what is missing counts as not stated" in warned
+        and "understood" not in warned
     )
 
 

@@ -1,6 +1,5 @@
 """The page of predictions: what a reader may take from it."""
 
-from report.known_errors import RATIO_CHANGE
 from report.page import Gallery, Table
 from report.prediction import prediction_page
 
@@ -23,7 +22,3 @@ def test_a_film_without_doubts_is_not_called_free_of_findings_and_a_doubtful_rat
     captions = [picture.caption for block in page.blocks if isinstance(block, Gallery) for picture in block.pictures]
     assert captions[2] == "good: no reason to doubt the masks found"
     assert any("Nothing here looks for disease" in getattr(block, "text", "") for block in page.blocks)
-
-
-def test_a_change_counts_once_it_is_larger_than_two_films_errors():
-    assert round(RATIO_CHANGE, 3) == 0.047
