@@ -24,7 +24,8 @@ def doubts(masks: Mapping[str, np.ndarray]) -> list[str]:
         found.append(f"lungs cover less than {100 * SMALLEST_LUNGS:.0f} % of the picture")
     ratio = sizes[0] / sizes[1]
     if not 1 / MOST_UNEQUAL < ratio < MOST_UNEQUAL:
-        found.append(f"one lung is {max(ratio, 1 / ratio):.1f} times the other")
+        times = max(ratio, 1 / ratio)
+        found.append(f"one lung is {f'{times:.1f}' if times < 10 else 'more than 10'} times the other")
     return found
 
 
