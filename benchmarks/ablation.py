@@ -14,12 +14,17 @@ import math
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
 from cli.command import DONE, run
 from cli.settings import parse_settings, setting
+from db.connection import connect_existing
+from db.splits import draw
+from pipeline.train_settings import TrainConfig
+from pipeline.training_films import select_films
 from unet.distributions import t_quantile
 
 ROOT = Path(__file__).parent.parent
@@ -71,10 +76,11 @@ def main(argv: list[str]) -> int:
         values[name] = []
         for split, split_flags in splits.items():
             folders = [config.out / config.part / slug(name) / split / f"seed{seed}" for seed in range(config.seeds)]
-            summaries = [
-                train_and_score(folder, (*common, *flags, *split_flags, "--seed", str(seed)))
-                for seed, folder in enumerate(folders)
-            ]
+            summaries = []
+            for seed, folder in enumerate(folders):
+                selection = (*split_flags, "--seed", str(seed))
+                own = without_too_many(flags, (*common, *selection))
+                summaries.append(train_and_score(folder, (*common, *own, *selection)))
             values[name] += zip(*map(scores, summaries), strict=True)
         print(" | ".join((name, *map(over_seeds, values[name]))), flush=True)
     rows = [(name, *map(over_seeds, columns)) for name, columns in values.items()]
@@ -105,6 +111,21 @@ def efficiency_variants() -> dict[str, tuple[str, ...]]:
         variants[f"{label} after the phantom"] = films
         variants[f"{label} alone"] = (*films, "--phantom-epochs", "0")
     return variants
+
+
+def without_too_many(flags: Sequence[str], selection: Sequence[str]) -> tuple[str, ...]:
+    """Return the flags without a --train-films for which there are too few films, which then means all of them.
+
+    selection: flags of train.py that decide which films there are.
+    """
+    if "--train-films" not in flags:
+        return tuple(flags)
+    place = flags.index("--train-films")
+    config = parse_settings(TrainConfig, list(selection), "")
+    with closing(connect_existing(config.db)) as connection:
+        split_set = draw(connection, config.seed, config.fold, config.folds, config.leave_out)
+        counts = select_films(connection, config, split_set)[1]
+    return tuple(flags) if int(flags[place + 1]) <= counts["train"] else (*flags[:place], *flags[place + 2 :])
 
 
 def train_and_score(

@@ -77,6 +77,14 @@ def test_one_seed_has_no_interval_and_no_seed_is_refused(tmp_path):
         ablation.main(["--seeds", "0", "--out", str(tmp_path)])
 
 
+def test_more_films_than_there_are_means_all_of_them(phantom_db):
+    selection = ("--db", str(phantom_db), "--folds", "5", "--fold", "1")
+    few, many = (("--train-films", number, "--guest-share", "0") for number in ("8", "900"))
+    assert ablation.without_too_many(few, selection) == few
+    assert ablation.without_too_many(many, selection) == ("--guest-share", "0")
+    assert ablation.without_too_many(("--no-augment",), ("--db", "none.sqlite")) == ("--no-augment",)
+
+
 def test_the_flags_of_every_variant_are_flags_of_train():
     from cli.settings import parse_settings
     from pipeline.train_settings import TrainConfig
