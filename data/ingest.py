@@ -97,7 +97,7 @@ def ingest_phantom(db: Path, count: int, seed: int, folder: Path | None, name: s
     from data.sources import phantom  # the drawing is not needed by those who bring their own films
 
     folder = folder or db.parent / f"{db.stem}_films"
-    films = list(track(phantom.generate(folder, count, seed), count, "drawing film"))
+    films = list(track(phantom.generate(folder, count, seed), phantom.count_rows(count), "drawing film"))
     return ingest_films(db, PHANTOM, folder, name, films)
 
 

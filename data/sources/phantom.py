@@ -23,6 +23,7 @@ from db.records import SourceFilm, SourceMask
 
 SIZE = 512
 JPEG_QUALITY = 92
+BROKEN_ROWS = 5  # see `_broken_rows`
 FACTS = {
     "ct": {"modality": "CT", "view_position": None, "body_part_examined": "CHEST"},
     "mr": {"modality": "MR", "view_position": None, "body_part_examined": "CHEST"},
@@ -58,8 +59,17 @@ def generate(folder: Path, count: int = 300, seed: int = 0) -> Iterator[SourceFi
     else:
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             yield from pool.map(_draw_one, jobs, chunksize=4)
-    yield from _other_pictures(folder, max(2, count // 12), seed)
+    yield from _other_pictures(folder, _others(count), seed)
     yield from _broken_rows(folder, orders, seed)
+
+
+def count_rows(count: int) -> int:
+    """Return how many rows `generate` yields for so many frontal films."""
+    return count + _others(count) + BROKEN_ROWS
+
+
+def _others(count: int) -> int:
+    return max(2, count // 12)
 
 
 def _orders(count: int, seed: int) -> Iterator[Order]:

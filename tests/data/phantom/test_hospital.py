@@ -31,6 +31,10 @@ def export(tmp_path_factory):
     return folder, films, again, db, status
 
 
+def test_as_many_rows_come_as_the_progress_line_expects(export):
+    assert [len(films) for films in export[1:3]] == [phantom.count_rows(count) for count in (12, 8)]
+
+
 def test_the_same_seed_gives_the_same_bytes_also_in_a_larger_set(export):
     folder, films, again, _, _ = export
     twelve, eight = fingerprint(folder / "twelve"), fingerprint(folder / "eight")
