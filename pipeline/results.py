@@ -18,7 +18,6 @@ from pipeline.measuring import keep_measurements
 from pipeline.predictor import Predictor
 from report.counts import counted, films_of_patients
 from report.evaluation import evaluation_page
-from report.evaluation_tables import percent
 from report.film_result import FilmResult
 from report.page import Heading, write_page
 from report.plain import plain
@@ -136,9 +135,8 @@ def print_results(
         )
     for structure, part in summary["predicted_quality"].items():
         if part.get("below"):
-            print(
-                f"{structure:10s}  {part['below']} films below 0.9, {percent(part['caught'])} of them called doubtful"
-            )
+            caught = round(part["caught"] * part["below"])
+            print(f"{structure:10s}  {counted(part['below'], 'film', 'films')} below 0.9, {caught} called doubtful")
     if summary["trained_on"]:
         print(learnt_in_words(summary["trained_on"]))
     for record, reason in failures:

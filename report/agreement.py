@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from report.cohort import Rows, count_patients
+from report.counts import counted
 from report.figures import BLUE, GREY, RED, Chart, new_figure
 from report.page import Table
 from unet.agreement import agree_above, bland_altman, icc_2_1
@@ -57,8 +58,8 @@ def enlarged_sentence(pairs: Rows, against: str, words: str) -> str | None:
     found = agree_above([row["predicted"] for row in own], [row[against] for row in own], ENLARGED)
     text = (
         f"A cardiothoracic ratio above {ENLARGED} by {words} on {found.both + found.only_b} of {len(own)} films: "
-        f"{found.both} of them found, {found.only_a} others called so. Cohen's kappa {interval(found.kappa)}, sensitivity "
-        f"{interval(found.sensitivity)}, specificity {interval(found.specificity)}."
+        f"{found.both} of them found, {counted(found.only_a, 'other', 'others')} called so. Cohen's kappa "
+        f"{interval(found.kappa)}, sensitivity {interval(found.sensitivity)}, specificity {interval(found.specificity)}."
     )
     share = heart_share(pairs, against)
     if share is None:
