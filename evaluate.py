@@ -6,8 +6,8 @@
 
 Writes to --out: scores.csv (film and structure), films.csv, summary.json, report.html, report.md, and with --save-masks
 masks/<structure>/<film's stem>.png, numbered where stems repeat (mask_name in films.csv); masks that an earlier evaluation left
-there and that this one does not write are removed. Films that nobody has drawn get masks
-and a predicted quality: --query undrawn_images --split all.
+there and that this one does not write are removed. Films that nobody has drawn get masks and a predicted quality: --query
+undrawn_images --split all.
 """
 
 import re

@@ -146,9 +146,7 @@ def predict(
         finally:
             if is_first():
                 write_predictions(config.out, connection, run_id)
-        if not is_first():
-            return DONE
-        return report(config, connection, run_id, failures)
+        return report(config, connection, run_id, failures) if is_first() else DONE
 
 
 def check_folder(out: Path, database: Path) -> None:

@@ -26,10 +26,9 @@ def find_films(places: Sequence[Path], but: Collection[Path] = ()) -> list[Path]
     predict.py are skipped wherever they are.
     A file that is named directly is taken whatever its ending; in a folder, files with no ending, a number as ending or one of
     PERHAPS_DICOM are taken only if they contain DICOM, and what macOS leaves beside files is skipped. Links that lead out of a
-    searched folder are not followed; one that leads nowhere
-    inside it counts as a film, which cannot be read. Raises FileNotFoundError for
-    a place that does not exist, ValueError for one that is neither file nor folder, or where there is no film at all. Paths are
-    absolute, so that a film has one name however the call spells it.
+    searched folder are not followed; one that leads nowhere inside it counts as a film, which cannot be read. Raises
+    FileNotFoundError for a place that does not exist, ValueError for one that is neither file nor folder, or where there is no
+    film at all. Paths are absolute, so that a film has one name however the call spells it.
     """
     found: dict[Path, None] = {}
     for place in map(Path, map(os.path.abspath, places)):

@@ -76,9 +76,8 @@ def _paint(picture: np.ndarray, where: np.ndarray, colour: tuple[int, int, int])
 
 
 def _tint_errors(picture: np.ndarray, pred: dict[str, np.ndarray], true: dict[str, np.ndarray]) -> None:
-    for name in (
-        name for name in MASK_STRUCTURES if name in pred and name in true
-    ):  # always in one order: they may overlap
+    both = [name for name in MASK_STRUCTURES if name in pred and name in true]  # in one order: errors may overlap
+    for name in both:
         for where, colour in ((true[name] & ~pred[name], MISSED), (pred[name] & ~true[name], INVENTED)):
             picture[where] = (1 - ERROR_OPACITY) * picture[where] + ERROR_OPACITY * np.array(colour, np.float32)
 

@@ -13,11 +13,11 @@ LONGEST_CELL = 2**31 - 1  # run-length codes and landmarks are longer than the c
 
 
 def read_table(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield (line number, row) for each row with any text; every column is in the row, '' where the cell is empty or missing
-    (the latter with a warning).
+    """Yield (line number, row) for each row with any text; every column is in the row, '' where the cell is empty or missing.
 
-    Column names are lower case without surrounding blanks. required: columns that the table must have. Raises ValueError for a
-    missing or doubled column, a row with more cells than columns, and text that is not UTF-8 or cut off.
+    Rows with fewer cells than columns are counted in a warning at the end. Column names are lower case without surrounding
+    blanks. required: columns that the table must have. Raises ValueError for a missing or doubled column, a row with more cells
+    than columns, and text that is not UTF-8 or cut off.
     """
     csv.field_size_limit(LONGEST_CELL)
     opener = gzip.open if path.suffix == ".gz" else open
