@@ -70,6 +70,16 @@ def test_of_two_equal_corners_rounding_does_not_choose():
         assert points.costophrenic.point == (50, 10), factor
 
 
+def test_the_inner_corner_weighs_down_against_inward_in_millimetres():
+    lung = stepped_lung()
+    lung[6:52, 40:44] = True  # two rows higher than the corner at (54, 40) and four columns further in
+    corners = {
+        spacing: lung_points(lung, "right", None, spacing).cardiophrenic.point
+        for spacing in ((1.0, 0.5), (1.0, 2.0), (0.5, 1.0), (2.0, 1.0))
+    }
+    assert corners == {(1.0, 0.5): (54, 40), (1.0, 2.0): (52, 44), (0.5, 1.0): (52, 44), (2.0, 1.0): (54, 40)}
+
+
 def test_the_left_dome_needs_the_heart_and_stays_outside_its_columns():
     lung = stepped_lung()[:, ::-1]
     heart = np.zeros_like(lung)

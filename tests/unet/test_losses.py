@@ -59,6 +59,18 @@ def test_films_weigh_the_same_however_many_structures_they_have():
     assert one.item() == pytest.approx(both.item())
 
 
+def test_a_film_counts_with_one_structure_and_not_with_none():
+    logits = torch.randn(3, 2, 3, 3, generator=torch.Generator().manual_seed(0))
+    target = torch.ones(3, 2, 3, 3)
+    per_film = bce_loss(logits, target) + soft_dice_loss(logits, target)  # as the recipe weighs them: one to one
+    loss = dice_bce_loss(logits, target, torch.tensor([[1.0, 0.0], [0.0, 0.0], [1.0, 1.0]]))
+    assert loss.item() == pytest.approx((per_film[0, 0] + per_film[2].mean()).item() / 2)
+    threefold = dice_bce_loss(logits, target, torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]), dice_weight=3.0)
+    assert threefold.item() == pytest.approx(
+        (bce_loss(logits, target) + 3 * soft_dice_loss(logits, target))[0, 0].item()
+    )
+
+
 def test_nothing_known_is_zero_not_nan():
     assert dice_bce_loss(torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2), torch.zeros(1, 1)).item() == 0
 
@@ -119,8 +131,9 @@ def test_a_film_drawn_with_the_heart_changes_nothing_for_the_others():
     assert torch.equal(asked[:, 2:], logits[:, 2:]) and torch.equal(answer[:, 2:], torch.cat([target, target])[:, 2:])
 
 
-def test_half_covered_pixels_of_the_medial_parts_cost_nothing():
+@pytest.mark.parametrize("share", [0.5, 0.6])
+def test_half_covered_pixels_of_the_medial_parts_cost_nothing(share):
     target, known = drawn_with_heart()
-    target[0, 0, 0, 2] = target[0, 2, 0, 2] = 0.6
+    target[0, 0, 0, 2] = target[0, 2, 0, 2] = share
     logits = torch.where(target >= 1, BIG, torch.full((1, 4, 1, 8), -BIG))
     assert dice_bce_loss(logits, target, known).item() < 1e-4

@@ -69,6 +69,16 @@ def test_a_lung_is_the_piece_beside_the_other_lung_not_the_air_outside():
     assert clean({"right_lung": above, "left_lung": left})["right_lung"].sum() == 3
 
 
+def test_of_several_pieces_beside_the_other_lung_the_largest_that_is_half_as_large_stays():
+    nothing, left = "............", mask(*["...........#"] * 7)
+    air = mask(*["####........"] * 2, *[nothing] * 5)
+    half = mask(*[nothing] * 3, *["....#......."] * 4)  # in the column that follows the air's last one
+    less = mask(*[nothing] * 3, *["....#......."] * 3, nothing)
+    lung = mask(*[nothing] * 3, *["......##...."] * 3, nothing)
+    for right, kept in ((air | half, half), (air | half | lung, lung), (air | less, air)):
+        assert np.array_equal(clean({"right_lung": right, "left_lung": left})["right_lung"], kept)
+
+
 def test_holes_are_filled_and_bays_are_not():
     assert np.array_equal(fill_holes(mask("####", "#..#", "####")), np.ones((3, 4), bool))
     bay = mask("####", "#...", "####")
@@ -149,6 +159,7 @@ def test_a_heart_loses_its_tail_and_nothing_else():
     cut = cut_tails(margins)
     assert np.count_nonzero((cut >= 0) ^ disc) < 0.02 * disc.sum()
     assert set(np.unique(cut)) == {-3.0, -2.0, 2.0}  # a tail is as far below as it was above
+    assert np.array_equal(cut_tails(margins / 8), cut / 8)
     lattice = np.where((rows % 2 == 0) & (columns % 2 == 0), -1.0, margins).astype(np.float32)
     assert np.count_nonzero((cut_tails(lattice) >= 0) ^ (disc & (lattice >= 0))) < 0.02 * disc.sum()
     small, strip = np.full((9, 9), -1.0, np.float32), np.where(rows == 5, 1.0, -1.0).astype(np.float32)

@@ -20,6 +20,9 @@ def test_bland_altman_by_hand():
     assert result.upper.value == pytest.approx(1 + 1.959964) and result.lower.value == pytest.approx(1 - 1.959964)
     assert result.cv == pytest.approx(math.sqrt((1 + 0 + 4) / 3 / 2) / (11 / 6))
     assert result.bias.high == pytest.approx(1 + 4.302653 / math.sqrt(3), abs=1e-5)  # t(2) from the tables
+    around_limit = 4.302653 * math.sqrt(1 / 3 + 1.959964**2 / (2 * 2))
+    assert result.upper.high == pytest.approx(1 + 1.959964 + around_limit, abs=1e-5)
+    assert result.lower.low == pytest.approx(1 - 1.959964 - around_limit, abs=1e-5)
 
 
 def test_icc_of_shrout_and_fleiss_two_judges():
@@ -45,6 +48,7 @@ def test_kappa_and_shares_by_hand():
 
 
 def test_permutation_p_counts_the_observed_grouping():
+    assert association.independence_p([[1, 1], [1, 1]]) == (0, 1)  # all 2,000 tables are as far from chance as this one
     assert association.permutation_p([5.0] * 8, [1.0] * 8) == pytest.approx(1 / 2001, abs=2 / 2001)
     assert association.permutation_p([1.0, 2.0], [1.0, 2.0]) == 1
     many = RNG.normal(size=6000)

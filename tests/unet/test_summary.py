@@ -42,6 +42,9 @@ def test_draws_are_means_of_resampled_patients():
 def test_one_patient_has_no_interval():
     interval = bootstrap_mean(np.array([0.5, 0.7]), ["a", "a"])
     assert interval.value == pytest.approx(0.6) and math.isnan(interval.low) and math.isnan(interval.high)
+    assert bootstrap_mean(np.array([0.5, 0.7]), ["a", "b"]) == pytest.approx(
+        (0.6, 0.5, 0.7)
+    )  # a quarter of draws at each end
 
 
 def test_a_gap_between_groups_and_its_sign():
@@ -140,6 +143,7 @@ def test_sign_flips_go_by_patient_not_by_film():
     [
         (lambda: summarise([0.5, 0.6], ["a"], 0.9), "2 values for 1 patients"),
         (lambda: gap([], [], [0.5], ["a"]), "group a holds no film"),
+        (lambda: gap([0.5], ["a"], [0.5, 0.6], ["a"]), "group b: 2 values for 1 patients"),
         (lambda: gap([0.5], ["a"], [float("nan")], ["b"]), "1 films have no value in group b"),
         (lambda: compare_paired([0.5, 0.6], [0.5], ["a", "b"]), "run a has 2 films, run b 1"),
     ],
