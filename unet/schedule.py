@@ -10,5 +10,5 @@ def learning_rate(step: int, total_steps: int, peak: float, warmup_steps: int) -
     if step < warmup_steps:
         return peak * (step + 1) / warmup_steps
     position = (step - warmup_steps) / max(1, total_steps - 1 - warmup_steps)
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, position)))
+    cosine = 0.5 * (1 + math.cos(math.pi * position))
     return peak * (FINAL_SHARE + (1 - FINAL_SHARE) * cosine)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from unet.model import UNet, UNetConfig
-from unet.muon import Muon, matrices_and_others, orthogonal
+from unet.muon import Muon, build_optimizers, matrices_and_others, orthogonal
 
 
 def gradient(*shape, least=0.1, seed=0):
@@ -83,3 +83,17 @@ def test_every_parameter_has_one_optimiser_and_the_head_is_no_matrix():
     assert sorted(id(parameter) for parameter in (*matrices, *others)) == sorted(names)
     assert "head.weight" in {names[id(parameter)] for parameter in others}
     assert {parameter.ndim for parameter in matrices} == {4} and len(matrices) == 12
+
+
+def test_the_named_optimiser_gets_the_weights_that_are_its_own():
+    model = UNet(UNetConfig(base=4, depth=2))
+    matrices, others = matrices_and_others(model)
+
+    def given(model, name):
+        built = build_optimizers(model, name, learning_rate=0.01, weight_decay=0.1, fused=False)
+        return [(type(one), [id(weight) for group in one.param_groups for weight in group["params"]]) for one in built]
+
+    assert given(model, "muon") == [(torch.optim.AdamW, list(map(id, others))), (Muon, list(map(id, matrices)))]
+    assert given(model, "adamw") == [(torch.optim.AdamW, list(map(id, model.parameters())))]
+    line = torch.nn.Linear(2, 1)
+    assert given(line, "muon") == [(torch.optim.AdamW, list(map(id, line.parameters())))]

@@ -258,4 +258,5 @@ def test_statistics_equal_values_that_scipy_and_statsmodels_once_gave():
     quantiles = [distributions.t_quantile(0.975, df) for df in (1, 7, 30)]
     assert quantiles == pytest.approx([12.70620474, 2.36462425, 2.04227246], abs=1e-8)
     assert distributions.t_two_sided(2.5, 9) == pytest.approx(0.03386183, abs=1e-8)
+    assert distributions.t_two_sided(math.inf, 9) == distributions.t_two_sided(-math.inf, 9) == 0
     assert distributions.f_quantile(0.975, 5, 9) == pytest.approx(4.48441131, abs=1e-8)

@@ -42,6 +42,19 @@ def test_a_gain_too_small_to_mean_anything_leaves_the_half():
     assert point.threshold == 0.5 and (point.lowest, point.highest) == (0.3, 0.6)
     towards = choose_threshold([np.array([0.95, 0.9495, 0.9, 0.8, 0.8])], thresholds)
     assert towards.threshold == 0.4  # as good as the best, and nearer to the half
+    worse = choose_threshold([np.array([0.9012, 0.9, 0.9, 0.9, 0.8])], thresholds)
+    assert worse.threshold == worse.lowest == worse.highest == 0.3
+
+
+@pytest.mark.parametrize("films, threshold", [(4, 0.5), (16, 0.3)])
+def test_a_gain_below_its_standard_error_leaves_the_half(films, threshold):
+    # the half loses 0.07 or gains 0.03 a film, 0.02 on average, with a standard error of 0.029 over 4 films, 0.013 over 16
+    curves = np.array([[0.9, 0.83], [0.9, 0.93]] * (films // 2))
+    assert choose_threshold(curves, np.array([0.3, 0.5])).threshold == threshold
+
+
+def test_the_thresholds_are_the_hundredths_between_0_and_1():
+    assert THRESHOLDS.tolist() == [k / 100 for k in range(1, 100)]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from unet.ema import WeightAverage
+from unet.ema import WeightAverage, between
 from unet.model import UNet, UNetConfig
 from unet.schedule import learning_rate
 from unet.trainer import Hyperparameters, Trainer, Validation
@@ -122,7 +122,21 @@ def test_learning_rate_warms_up_peaks_and_falls_to_a_hundredth():
     rates = [learning_rate(step, 100, 0.5, 10) for step in range(100)]
     assert rates[0] == pytest.approx(0.05) and rates[9] == rates[10] == max(rates) == 0.5
     assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
-    assert rates[-1] == pytest.approx(0.005)
+    assert rates[-2] > rates[-1] == pytest.approx(0.005)
+    assert learning_rate(60, 111, 0.5, 10) == pytest.approx(0.5 * 0.505)  # half way
+    assert [learning_rate(step, 3, 0.5, 2) for step in range(3)] == [0.25, 0.5, 0.5]
+
+
+def test_a_network_between_two_has_weights_and_norm_statistics_between_theirs():
+    start, model = UNet(UNetConfig(base=4, depth=1)), UNet(UNetConfig(base=4, depth=1))
+    with torch.no_grad():
+        for network, value in ((start, 2.0), (model, 4.0)):
+            network.head.weight.fill_(value)
+            network.first[1].running_mean.fill_(value)
+            network.first[1].num_batches_tracked.fill_(int(value))
+    mixed = between(start.state_dict(), model, 0.25)
+    assert (mixed.head.weight == 2.5).all() and (mixed.first[1].running_mean == 2.5).all()
+    assert mixed.first[1].num_batches_tracked == 4 and (model.head.weight == 4).all()  # a copy
 
 
 def test_the_score_is_the_mean_of_both_and_each_reads_its_own_plane():

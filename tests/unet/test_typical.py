@@ -28,6 +28,14 @@ def test_few_films_of_many_numbers_do_not_make_the_limit_too_narrow():
     assert np.mean(kept) == pytest.approx(0.95, abs=0.03)
 
 
+def test_a_training_film_that_lacks_one_number_is_left_out_of_the_fit():
+    train, val = draw(60), draw(20)
+    fit = fit_typical(train, val)
+    one, all_of_them = draw(1)[0], np.full(len(SIGNS), np.nan)
+    one[3] = np.nan
+    assert fit_typical([*train, one, all_of_them], val) == fit
+
+
 def test_the_distance_counts_what_goes_together():
     """Two numbers that always agree in training: both high is usual, one high and one low is strange."""
     base = RNG.normal(size=(400, len(SIGNS)))
