@@ -1,11 +1,12 @@
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.augment import PROBABILITIES, AugmentConfig, apply, draw_parameters, warp
+from data.augment import PROBABILITIES, AugmentConfig, _affine, apply, change_grey_levels, draw_parameters, warp
 
 OFF = AugmentConfig(**dict.fromkeys((field.name for field in dataclasses.fields(AugmentConfig)), 0.0))
 
@@ -120,3 +121,62 @@ def test_changes_go_as_far_as_told():
     degrees = torch.rad2deg(torch.atan2(turned[:, 1, 0], turned[:, 0, 0])).abs()
     for most, drawn in ((10.0, degrees), (0.02, usual.bend.abs()), (0.6, usual.gamma.log().abs())):
         assert 0.95 * most < drawn.max() <= most * 1.0001
+
+
+@pytest.mark.parametrize("draws", [[1, 0, 0, 0, 0, 0], [-0.5, 0.8, 0, 0, 0, 0], [0.3, -0.7, 0.9, -0.6, 0.5, -1]])
+def test_the_matrix_is_a_turn_and_a_zoom_after_a_shear_after_a_stretch(draws):
+    angle, zoom, stretch, shear = np.deg2rad(10 * draws[0]), 1 + 0.25 * draws[1], np.exp(0.1 * draws[2]), 0.1 * draws[3]
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    expected = turn / zoom @ np.array([[1, shear], [0, 1]]) @ np.diag([1 / stretch, stretch])
+    found = _affine(torch.tensor([draws], dtype=torch.float), AugmentConfig())[0].numpy()
+    assert found[:, :2] == pytest.approx(expected, abs=1e-6)
+    assert found[:, 2] == pytest.approx([0.12 * draws[4], 0.12 * draws[5]], abs=1e-6)
+
+
+def test_collimation_takes_up_to_an_eighth_of_the_film_from_each_side():
+    window = draw(dataclasses.replace(OFF, collimation=1.0), batch=500).window
+    assert window[:, :2].min() >= -1 and window[:, 2:].max() <= 1
+    for taken in (window[:, 0] + 1, window[:, 1] + 1, 1 - window[:, 2], 1 - window[:, 3]):
+        assert taken.min() < 0.01 and 0.24 < taken.max() <= 0.25
+
+
+def test_grey_levels_change_by_gamma_then_contrast_then_brightness():
+    flat = draw(OFF)._replace(
+        gamma=torch.tensor([2.0, 0.5]), contrast=torch.tensor([1.5, 0.8]), brightness=torch.tensor([0.3, -0.1])
+    )
+    found = change_grey_levels(torch.full((2, 1, 6, 5), 0.25), flat)
+    assert found[0].numpy() == pytest.approx((0.25**2 - 0.5) * 1.5 + 0.5 + 0.3, abs=1e-6)
+    assert found[1].numpy() == pytest.approx((0.25**0.5 - 0.5) * 0.8 + 0.5 - 0.1, abs=1e-6)
+
+
+def test_sharpening_adds_what_smoothing_takes_away():
+    point = torch.full((2, 1, 5, 5), 0.4)
+    point[:, :, 2, 2] = 0.49
+    blurred, sharp = change_grey_levels(point, draw(OFF)._replace(sharpen=torch.tensor([-1.0, 1.0])))
+    assert blurred[0, 1:4, 1:4].numpy() == pytest.approx(0.41, abs=1e-6)
+    assert sharp[0, 2, 2].item() == pytest.approx(0.57, abs=1e-6) and sharp[0, 1, 1].item() == pytest.approx(
+        0.39, abs=1e-6
+    )
+
+
+def test_noise_has_the_deviation_that_was_drawn_and_each_film_its_own():
+    parameters = draw(OFF)._replace(noise=torch.tensor([0.05, 0.02]))
+    noise = change_grey_levels(torch.full((2, 1, 100, 100), 0.5), parameters) - 0.5
+    assert noise.std(dim=(1, 2, 3)).tolist() == pytest.approx([0.05, 0.02], rel=0.05)
+    assert noise.mean(dim=(1, 2, 3)).abs().max() < 0.002
+    assert np.corrcoef(noise[0].flatten(), noise[1].flatten())[0, 1] == pytest.approx(0, abs=0.05)
+
+
+def test_a_cloud_is_a_bell_that_fills_air_and_leaves_bone():
+    cloud = torch.tensor([0.0, 0.0, 0.5, 0.25, 0.6])  # x, y, width, height, strength
+    clouds = torch.stack([cloud, torch.tensor([0.0, 0.0, 1.0, 1.0, 0.0]), torch.tensor([0.0, 0.0, 1.0, 1.0, 0.0])])[
+        None
+    ]
+    film = torch.full((1, 1, 9, 9), 0.15)  # pixel centres every 2 / 9
+    film[0, 0, 4, 0] = 0.8
+    found = change_grey_levels(film, draw(OFF, batch=1)._replace(clouds=clouds))[0, 0]
+    assert found[4, 4].item() == pytest.approx(0.15 + 0.6 * 0.6, abs=1e-6)
+    beside, below = 0.6 * np.exp(-0.5 * (4 / 9 / 0.5) ** 2), 0.6 * np.exp(-0.5 * (4 / 9 / 0.25) ** 2)
+    assert found[4, 6].item() == pytest.approx(0.15 + 0.6 * beside, abs=1e-6)
+    assert found[6, 4].item() == pytest.approx(0.15 + 0.6 * below, abs=1e-6)
+    assert found[4, 0].item() == pytest.approx(0.8, abs=1e-6)

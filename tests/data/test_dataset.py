@@ -43,13 +43,17 @@ def films(tmp_path):
 
 
 def test_a_union_mask_is_split_and_its_union_known_too(films, tmp_path):
-    batch = FilmDataset(films, SMALL, tmp_path / "cache").batch([3, 0])
+    data = FilmDataset(films, SMALL, tmp_path / "cache")
+    batch = data.batch([3, 0])
     assert batch.images.shape == (2, 1, 24, 24) and batch.masks.shape == (2, 4, 24, 24)
     assert batch.known.tolist() == [[1, 1, 0, 1]] * 2
     right, left, heart, lungs = batch.masks[0]
     assert torch.allclose(right + left, lungs, atol=0.01) and heart.sum() == 0
     assert right.sum(dim=0).argmax() < left.sum(dim=0).argmax()
     assert batch.images.min() >= 0 and batch.images.max() <= 1
+    right, left, _, lungs = data.batch(range(5)).masks.mean(dim=(0, 2, 3)).tolist()
+    assert data.positive_share() == pytest.approx({"right_lung": right, "left_lung": left, "lungs": lungs})
+    assert 0.1 < right < 0.3
 
 
 def test_lungs_drawn_with_the_heart_leave_their_medial_halves_open(films, tmp_path):

@@ -1,9 +1,10 @@
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.intensity import METHODS, standardise
+from data.intensity import BINS, CLAHE_CLIP, CLAHE_TILES, METHODS, _clahe, standardise
 
 
 def test_percentiles_become_black_and_white():
@@ -50,3 +51,34 @@ def test_an_unknown_method_names_the_known_ones():
 def test_clahe_of_a_film_narrower_than_its_tiles_is_one_tile():
     image = torch.linspace(0, 1, 3 * 40).view(3, 40)
     assert torch.equal(standardise(image, "clahe"), standardise(image, "equalise"))
+
+
+def plain_clahe(image):
+    """Pixel by pixel: the pixel's level in the maps of the four tiles whose centres surround it, linear in between."""
+    height, width = image.shape
+    levels = np.round(image * (BINS - 1)).astype(int)
+    tile_of = [[r * CLAHE_TILES // height for r in range(height)], [c * CLAHE_TILES // width for c in range(width)]]
+
+    def tile_map(row, column):
+        inside = levels[np.equal(tile_of[0], row)][:, np.equal(tile_of[1], column)]
+        counts = np.bincount(inside.ravel(), minlength=BINS).astype(float)
+        most = CLAHE_CLIP * inside.size / BINS
+        counts = np.minimum(counts, most) + sum(count - most for count in counts if count > most) / BINS
+        below = np.cumsum(counts)
+        return (below - counts[0]) / (below[-1] - counts[0])
+
+    maps = [[tile_map(row, column) for column in range(CLAHE_TILES)] for row in range(CLAHE_TILES)]
+    centres = np.arange(CLAHE_TILES)
+    found = np.zeros((height, width))
+    for r in range(height):
+        for c in range(width):
+            y, x = (r + 0.5) * CLAHE_TILES / height - 0.5, (c + 0.5) * CLAHE_TILES / width - 0.5
+            across = [np.interp(x, centres, [one[levels[r, c]] for one in row]) for row in maps]
+            found[r, c] = np.interp(y, centres, across)  # beyond the outermost centres it stays as it is there
+    return found
+
+
+def test_clahe_equals_one_written_pixel_by_pixel():
+    image = torch.rand(27, 34, generator=torch.Generator().manual_seed(4)) ** 2
+    image[:, :9] = 0.3  # all pixels of one level: far more than may be of one
+    assert _clahe(image).numpy() == pytest.approx(plain_clahe(image.numpy()), abs=1e-5)

@@ -84,6 +84,13 @@ def test_a_structure_drawn_twice_is_taken_from_the_more_trusted_hand(fresh_db, m
     assert [mask.provenance for mask in record.masks] == ["manual"]
 
 
+def test_a_film_states_its_spacing_between_rows_and_columns_or_none(fresh_db, make_film):
+    fill(fresh_db, [make_film("a.png", "1", pixel_spacing_mm=(0.2, 0.1), pixel_spacing_origin="manifest"),
+                    make_film("b.png", "2", pixel_spacing_mm=None)])  # fmt: skip
+    records = select_images(fresh_db, query_text("segmentation_images"), DEFAULT)
+    assert {record.file: record.spacing_mm for record in records} == {"a.png": (0.2, 0.1), "b.png": None}
+
+
 def test_a_film_without_a_mask_can_be_selected(fresh_db, make_film):
     fill(fresh_db, [make_film("a.png", "1", convention=None)])
     (record,) = select_images(fresh_db, "SELECT image_id, NULL AS mask_id FROM image", {})

@@ -26,6 +26,21 @@ def test_every_weight_takes_part():
     assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in model.parameters())
 
 
+def test_grey_levels_enter_from_minus_two_to_two_four_neighbours_side_by_side():
+    model, seen = UNet(UNetConfig(base=4, depth=1, stem=2)).eval(), []
+    model.first.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    model(torch.tensor([[0.0, 0.25], [0.5, 1.0]]).repeat(2, 2)[None, None])
+    assert seen[0][0].flatten(1).tolist() == [[-2.0] * 4, [-1.0] * 4, [0.0] * 4, [2.0] * 4]
+
+
+def test_fresh_weights_keep_the_variance_through_a_relu_layer():
+    model = UNet(UNetConfig(base=32, depth=2))
+    for layer in (model.first[3], model.downs[1][1][0]):
+        fan_in = layer.in_channels * 9
+        assert layer.weight.std().item() == pytest.approx((2 / fan_in) ** 0.5, rel=0.05)
+    assert model.head.bias.count_nonzero() == 0
+
+
 def test_the_size_of_the_network_follows_from_its_config():
     assert count_parameters(UNet(UNetConfig())) == 5_141_228
     assert UNetConfig(depth=3, stem=2).multiple == 16 and UNetConfig(depth=4, stem=1).multiple == 16
