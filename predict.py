@@ -137,6 +137,8 @@ def predict(
             f"{predictor.path} does not say what its films look like: films that are no chest films are not recognised"
         )
     run_id = from_first(lambda: open_prediction_run(connection, config.out, network, settings_as_dict(config)))
+    if is_first():  # what failed in an earlier call says nothing of this one, should it be cut short
+        (config.out / "failures.csv").unlink(missing_ok=True)
     done = films_done(connection, run_id)
     names = names_given(connection, config.out)
     job = FilmJob(predictor, config.out, network, config.photometric, config.fix_orientation, done, names)

@@ -37,6 +37,7 @@ MIXED = (
 )
 PREDICTING = ("evaluate", "predict")  # commands whose values say something of a network, not of a film
 COHORT = "db/queries/cohort_images.sql"
+ODD_KEYS = ("image_id", "source", "patient_id", "file", "fact", "value", "why")
 
 
 @dataclass
@@ -118,14 +119,11 @@ class Analysis:
         odd, doubled = self.rows_of("odd_values"), self.rows_of("duplicates")
         self.impossible = {(row["image_id"], row["fact"], row["value"]) for row in odd}
         odd = [row for row in odd if row["command"] not in PREDICTING]
-        self.odd += [
-            {key: row[key] for key in ("image_id", "source", "patient_id", "file", "fact", "value", "why")}
-            for row in odd
-        ]
+        self.odd += [{key: row[key] for key in ODD_KEYS} for row in odd]
         for row in doubled:
             person = "the same person" if row["same_person"] else "ANOTHER person"
             why = f"same bytes as image {row['first_image_id']} of {person}" + (", left out" if row["left_out"] else "")
-            self.note(row["image_id"], row["source"], row["file"], "duplicate", None, why)
+            self.note(row["image_id"], row["source"], row["patient_id"], row["file"], "duplicate", None, why)
         if odd:
             self.page.add(Heading("Rows to look at"), odd_table(odd, self.show_ids))
         kept, others = sum(not row["left_out"] for row in doubled), sum(not row["same_person"] for row in doubled)
@@ -138,10 +136,9 @@ class Analysis:
             ),
         )
 
-    def note(self, image_id: int, source: str, file: str, fact: str, value: float | None, why: str) -> None:
-        """Add a row for somebody to look at."""
-        keys = ("image_id", "source", "patient_id", "file", "fact", "value", "why")
-        self.odd.append(dict(zip(keys, (image_id, source, None, file, fact, value, why), strict=True)))
+    def note(self, *values: int | str | float | None) -> None:
+        """Add a row for somebody to look at: image_id, source, patient_id, file, fact, value, why."""
+        self.odd.append(dict(zip(ODD_KEYS, values, strict=True)))
 
     def add_measurements(self, runs: Sequence[int]) -> None:
         """Describe the clinical measurements, and how they vary with sex, age, view and findings.

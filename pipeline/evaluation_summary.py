@@ -82,14 +82,20 @@ def summarise_quality(results: Sequence[FilmResult]) -> dict[str, dict]:
 
 
 def summarise_ratio(results: Sequence[FilmResult]) -> dict | None:
-    """Return the error of the cardiothoracic ratio, predicted minus true, by Bland and Altman; None for under three films."""
+    """Return the error of the cardiothoracic ratio, predicted minus true, by Bland and Altman; None where no film has a true one.
+
+    For fewer than three films with both there are only the counts, and None for each error.
+    """
     pairs = [(r.ratio_pred, r.ratio_true) for r in results if r.ratio_error is not None]
-    if len(pairs) < LEAST_PAIRS:
-        return None
-    found = bland_altman(*zip(*pairs, strict=True))
     missing = sum(result.ratio_true is not None and result.ratio_pred is None for result in results)
+    if not pairs and not missing:
+        return None
+    counts = {"films": len(pairs), "not_predicted": missing}
+    if len(pairs) < LEAST_PAIRS:
+        return counts | dict.fromkeys(("bias", "lower", "upper", "sd", "mean_absolute_error"))
+    found = bland_altman(*zip(*pairs, strict=True))
     bounds = {name: getattr(found, name)._asdict() for name in ("bias", "lower", "upper")}
-    return {"films": found.n, "not_predicted": missing, **bounds, "sd": found.sd, "mean_absolute_error": found.mae}
+    return {**counts, **bounds, "sd": found.sd, "mean_absolute_error": found.mae}
 
 
 def _alarms(predicted: np.ndarray, doubtful: np.ndarray, bad: np.ndarray) -> dict:

@@ -7,13 +7,14 @@ from data.reading import read_image
 from db.records import ImageRecord
 from report.page import Table
 
-Note = tuple[int, str, str, str, float, str]
+Note = tuple[int, str, str, str, str, float, str]
 
 
 def find_likenesses(records: Iterable[ImageRecord]) -> tuple[Table, list[Note]]:
-    """Return a table of what was found, counted, and a note (image_id, source, file, fact, correlation, why) for each pair.
+    """Return a table of what was found, counted, and a note for each pair.
 
-    Pairs of identical bytes are left out: the database knows them without opening a file.
+    A note is (image_id, source, patient_id, file, fact, correlation, why) of the later film. Pairs of identical bytes are left
+    out: the database knows them without opening a file.
     """
     films, prints, unreadable = [], [], 0
     for record in records:
@@ -30,7 +31,9 @@ def find_likenesses(records: Iterable[ImageRecord]) -> tuple[Table, list[Note]]:
         person = first.patient_id == second.patient_id
         same, other = same + person, other + (not person)
         why = f"looks like image {first.image_id} of {'the same' if person else 'ANOTHER'} person"
-        notes.append((second.image_id, second.source, second.file, "likeness", round(correlation, 4), why))
+        notes.append(
+            (second.image_id, second.source, second.patient_id, second.file, "likeness", round(correlation, 4), why)
+        )
     lines = [
         ("same person", same),
         ("two persons", other),

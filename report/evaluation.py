@@ -25,7 +25,7 @@ from report.evaluation_tables import (
     threshold_table,
 )
 from report.figures import curves_figure, figure_bytes
-from report.film_result import FilmResult
+from report.film_result import FilmResult, confident_failures, worst_ratios
 from report.page import Block, Gallery, Heading, Page, Picture, Table, Text
 from unet.quality import GOOD_DICE
 from unet.summary import Interval
@@ -95,23 +95,6 @@ def pick_pictures(ranked: Sequence[FilmResult]) -> list[FilmResult]:
     middle = max(0, len(ranked) // 2 - SHOWN // 4)
     chosen = [*ranked[:SHOWN], *ranked[middle : middle + SHOWN // 2], *ranked[-SHOWN // 2 :]]
     return list({result.record.image_id: result for result in chosen}.values())
-
-
-def confident_failures(results: Sequence[FilmResult]) -> list[tuple[FilmResult, str]]:
-    """Return films and structures below the good Dice that were not called doubtful, the most overrated first."""
-    failed = [
-        (result, structure)
-        for result in results
-        for structure, dice in result.dice.items()
-        if dice < GOOD_DICE and structure in result.quality and not result.quality[structure].doubtful
-    ]
-    return sorted(failed, key=lambda failure: -failure[0].overrated(failure[1]))
-
-
-def worst_ratios(results: Sequence[FilmResult]) -> list[FilmResult]:
-    """Return the films whose cardiothoracic ratio is known twice, the largest error first."""
-    known = [result for result in results if result.ratio_error is not None]
-    return sorted(known, key=lambda result: -abs(result.ratio_error))
 
 
 def reading_help(summary: dict) -> str:
@@ -201,6 +184,12 @@ def _ratio(summary: dict, results: Sequence[FilmResult]) -> Iterator[Block]:
     if agreement is None:
         return
     yield Heading("Cardiothoracic ratio")
+    if agreement["bias"] is None:
+        known = counted(agreement["films"], "film has", "films have")
+        yield Text(
+            f"{known} both ratios, too few for limits; on {agreement['not_predicted']} more the masks give none."
+        )
+        return
     bias, lower, upper = (interval(Interval(**agreement[name])) for name in ("bias", "lower", "upper"))
     missed = f" On {agreement['not_predicted']} more the masks give none." if agreement["not_predicted"] else ""
     yield Text(

@@ -1,12 +1,12 @@
 """The result of one film of an evaluation: its scores, its pictures, and what can be said of it without truth."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from data.measurements import Measurement
 from db.records import ImageRecord
-from unet.quality import Quality
+from unet.quality import GOOD_DICE, Quality
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,23 @@ class FilmResult:
     def overrated(self, structure: str) -> float:
         """Predicted minus true Dice of a structure that has both: large on a failure that nothing warned of."""
         return self.quality[structure].predicted_dice - self.dice[structure]
+
+
+def confident_failures(results: Sequence[FilmResult]) -> list[tuple[FilmResult, str]]:
+    """Return films and structures below the good Dice that were not called doubtful, the most overrated first."""
+    failed = [
+        (result, structure)
+        for result in results
+        for structure, dice in result.dice.items()
+        if dice < GOOD_DICE and structure in result.quality and not result.quality[structure].doubtful
+    ]
+    return sorted(failed, key=lambda failure: -failure[0].overrated(failure[1]))
+
+
+def worst_ratios(results: Sequence[FilmResult]) -> list[FilmResult]:
+    """Return the films whose cardiothoracic ratio is known twice, the largest error first."""
+    known = [result for result in results if result.ratio_error is not None]
+    return sorted(known, key=lambda result: -abs(result.ratio_error))
 
 
 def _value(measured: Iterable[Measurement], name: str) -> float | None:

@@ -18,7 +18,7 @@ def score_table(scores: Rows, by: str) -> Table:
             summary = summarise([row["dice"] for row in group], [row["patient_id"] for row in group], GOOD_DICE)
             patients = count_patients(group)
             small = FEW if patients < SMALLEST_GROUP else ""
-            interval = f"{summary.mean.low:.4f} to {summary.mean.high:.4f}" if patients > 1 else "–"
+            interval = f"{summary.mean.low:.4f} to {summary.mean.high:.4f}" if patients > 1 else None
             lines.append((structure, name, summary.films, patients, summary.mean.value, interval, summary.p5, small))
     columns = ("structure", by, "films", "patients", "Dice", "95 % interval", "5th percentile", "")
     return Table(

@@ -8,9 +8,8 @@ import pytest
 from data.measurements import Measurement
 from db.records import ImageRecord
 from pipeline.evaluation_summary import summarise_quality, summarise_ratio
-from report.evaluation import confident_failures, worst_ratios
 from report.evaluation_tables import TITLES, confident_table, quality_table, ratio_table
-from report.film_result import FilmResult
+from report.film_result import FilmResult, confident_failures, worst_ratios
 from report.plain import plain
 from unet.quality import Quality
 
@@ -78,7 +77,17 @@ def test_ratio_errors_are_predicted_minus_true():
         found["mean_absolute_error"] == pytest.approx(0.025)
         and found["lower"]["value"] < 0.025 < found["upper"]["value"]
     )
-    assert summarise_ratio(films[:2]) is None
+    few = summarise_ratio(films[:2])
+    assert few["films"] == 2 and few["bias"] is few["lower"] is few["mean_absolute_error"] is None
+    assert summarise_ratio(FILMS) is None
+
+
+def test_films_whose_masks_give_no_ratio_are_counted_also_where_none_gives_one():
+    lost = [replace(film(n, 0.9, 0.9, ratios=(0.5, 0.5)), measured=()) for n in range(5)]
+    films = [film(n, 0.9, 0.9, ratios=(0.50 + 0.01 * n, 0.50)) for n in range(5, 9)]
+    assert summarise_ratio([*films, *lost, *FILMS])["not_predicted"] == 5
+    none = summarise_ratio(lost)
+    assert (none["films"], none["not_predicted"], none["bias"]) == (0, 5, None)
 
 
 def test_the_largest_errors_of_the_ratio_come_first_whatever_their_sign():
