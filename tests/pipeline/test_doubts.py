@@ -17,4 +17,6 @@ def test_doubts_name_what_no_chest_film_shows():
     assert doubts(lungs((40, 55), (5, 20))) == ["lungs on the wrong sides"]
     assert doubts(lungs((5, 6), (40, 41))) == ["lungs cover less than 6 % of the picture"]
     assert doubts(lungs((5, 20), (40, 45))) == ["one lung is 3.0 times the other"]
+    assert doubts(lungs((5, 20), (40, 46))) == ["one lung is 2.5 times the other"]
+    assert doubts(lungs((5, 20), (40, 47))) == []
     assert doubts(lungs((5, 25), (40, 41))) == ["one lung is more than 10 times the other"]

@@ -7,7 +7,7 @@ import pytest
 
 from data.measurements import Measurement
 from db.records import ImageRecord
-from pipeline.evaluation_summary import summarise_quality, summarise_ratio
+from pipeline.evaluation_summary import summarise_quality, summarise_ratio, summarise_results
 from report.evaluation_tables import TITLES, confident_table, quality_table, ratio_table
 from report.film_result import FilmResult, confident_failures, worst_ratios
 from report.plain import plain
@@ -99,3 +99,35 @@ def test_the_largest_errors_of_the_ratio_come_first_whatever_their_sign():
 
 def test_what_json_cannot_say_is_null():
     assert plain({"a": [math.nan, (1.5, math.inf)], 2: "x", "n": 3}) == {"a": [None, [1.5, None]], "2": "x", "n": 3}
+
+
+def scored(number, patient, source, dice, empty="none"):
+    record = replace(FILMS[0].record, image_id=number, patient_id=patient, source=source)
+    return replace(
+        FILMS[0], record=record, scores=[{"structure": "heart", "dice": dice, "hd_mm": 9 - dice, "empty": empty}]
+    )
+
+
+def test_the_summary_of_a_structure_by_hand():
+    results = [scored(n, f"p{n}", "a" if n < 3 else "b", value, "pred" if n == 4 else "none")
+               for n, value in enumerate((0.9, 0.8, 0.7, 0.95, 0.0))]  # fmt: skip
+    summary = summarise_results([*results, FILMS[-1]], [], [])
+    assert (summary["films"], summary["patients"], summary["without_truth"]) == (6, 6, 1)
+    heart = summary["structures"]["heart"]
+    dice = heart["dice"]
+    assert (dice["least"], dice["median"], dice["most"]) == (0.0, 0.8, 0.95) and dice["mean"] == pytest.approx(0.67)
+    assert dice["below"] == pytest.approx(3 / 5) and dice["empty"] == 1 and heart["empty"] == {"none": 4, "pred": 1}
+    assert dice["p5"] < dice["low"] < dice["mean"] < dice["high"] < dice["p95"]
+    assert (heart["hd_mm"]["least"], heart["hd_mm"]["most"]) == pytest.approx((8.05, 9.0)) and "below" not in heart[
+        "hd_mm"
+    ]
+    assert summary["by_source"]["a"]["heart"]["mean"] == pytest.approx(0.8)
+    assert summary["by_source"]["b"]["heart"]["mean"] == pytest.approx(0.475)
+
+
+def test_intervals_of_a_summary_resample_patients_not_films():
+    results = [scored(n, f"p{n % 2}", "a", (0.9, 0.7)[n % 2]) for n in range(20)]
+    dice = summarise_results(results, [], [])["structures"]["heart"]["dice"]
+    assert (dice["low"], dice["high"]) == pytest.approx((0.7, 0.9)) and dice[
+        "patients"
+    ] == 2  # a quarter of draws at each end

@@ -9,6 +9,8 @@ from PIL import Image
 
 from data.loading import LoadedFilm
 from data.resize import letterbox_of, to_square
+from db.records import ImageRecord
+from pipeline.evaluation import Wanted, evaluate_film
 from pipeline.film_job import FilmJob
 from pipeline.film_view import UNLIKE, view_film
 from pipeline.predictor import Predictor
@@ -82,6 +84,7 @@ def test_a_turned_film_is_said_to_be_and_turned_only_when_asked(reader, film):
     stored = np.ascontiguousarray(np.rot90(film, -1))
     said = view_film(reader, stored, (0.1, 0.2), fix_orientation=False)
     assert "lies turned by 90 degrees clockwise; --fix-orientation turns it back" in said.review
+    assert said.strangeness > 1 and UNLIKE not in said.review  # the turn says why
     fixed = view_film(reader, stored, (0.1, 0.2), fix_orientation=True)
     assert fixed.review == () and "turned back" in fixed.remarks[0]
     assert np.array_equal(fixed.stored["left_lung"], np.abs(stored - 0.4) < 0.04)
@@ -131,8 +134,47 @@ def test_written_masks_lie_on_the_film_as_stored(reader, film, tmp_path):
     assert left.any() and np.array_equal(left, np.abs(stored - GREY["left_lung"]) < 0.04)
 
 
-def test_a_low_predicted_dice_calls_for_a_review(film, monkeypatch):
-    quality = {"lungs": Quality(0.62, True), "heart": Quality(0.95, False)}
+@pytest.mark.parametrize("structure", ["lungs", "heart"])
+def test_a_low_predicted_dice_calls_for_a_review(film, monkeypatch, structure):
+    quality = {"lungs": Quality(0.95, False), "heart": Quality(0.94, False)} | {structure: Quality(0.62, True)}
     monkeypatch.setattr("pipeline.film_view.predict_quality", lambda fit, traits: quality)
     view = view_film(Reader(), film, None, False)
-    assert view.review == ("predicted Dice of the lungs 0.62",) and view.predicted_dice == 0.62
+    assert view.review == (f"predicted Dice of the {structure} 0.62",)
+    assert view.predicted_dice == quality["lungs"].predicted_dice
+
+
+def test_implausible_masks_call_for_a_review(film):
+    film[:, 34:] = np.where(film[:, 34:] == np.float32(GREY["left_lung"]), np.float32(0.9), film[:, 34:])
+    assert view_film(Reader(), film, None, False).review == ("no left lung",)
+
+
+def test_a_row_says_what_the_masks_of_the_film_measure_and_in_which_spacing(reader, film, tmp_path):
+    job = FilmJob(reader, tmp_path, "network", "MONOCHROME2")
+    done = job.predict(LoadedFilm(film, (0.2, 0.1), "hash"), "a.png", "a")
+    assert (done.values["height"], done.values["width"]) == film.shape
+    assert (done.values["row_spacing_mm"], done.values["column_spacing_mm"]) == (0.2, 0.1)
+    assert done.values["strangeness"] == pytest.approx(view_film(reader, film, (0.2, 0.1), False).strangeness)
+    heart = np.abs(film - GREY["heart"]) < 0.04
+    columns = np.flatnonzero(heart.any(axis=0))
+    measured = {m.name: (m.value, m.unit) for m in done.measurements}
+    assert measured["heart_width_mm"] == (pytest.approx(0.1 * (columns[-1] + 1 - columns[0])), "mm")
+    assert measured["heart_share"] == (pytest.approx(heart.mean()), "share")
+    without = job.predict(LoadedFilm(film, None, "hash"), "a.png", "a")
+    assert without.values["row_spacing_mm"] is None and "heart_width_px" in {m.name for m in without.measurements}
+
+
+def test_the_reference_is_scored_as_it_was_drawn(film, tmp_path):
+    truth = {name: np.abs(film - grey) < 0.04 for name, grey in GREY.items()}
+    truth["right_lung"][40, 15] = False  # a hole, and below a stray pixel: tidying would remove both
+    truth["left_lung"][2, 50] = True
+    record = ImageRecord(
+        image_id=1, source="s", file="a.png", path=None, patient_id="p", study_id="", split="test",
+        height=film.shape[0], width=film.shape[1], photometric_interpretation=None, spacing_mm=None, content_sha256="",
+    )  # fmt: skip
+    result = evaluate_film(Reader(), record, film, truth, Wanted(tmp_path))
+    rows = {row["structure"]: row for row in result.scores}
+    right, left = (int(truth[name].sum()) for name in ("right_lung", "left_lung"))
+    assert (
+        rows["right_lung"]["dice"] == pytest.approx(2 * right / (2 * right + 1)) and rows["right_lung"]["recall"] == 1
+    )
+    assert rows["left_lung"]["recall"] == pytest.approx((left - 1) / left) and rows["heart"]["dice"] == 1

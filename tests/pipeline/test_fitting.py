@@ -103,3 +103,38 @@ def test_of_many_films_as_many_as_wanted_are_taken_evenly():
     assert len(taken) == len(set(taken)) == 200 and taken[0] == 100 and set(taken) <= set(rows)
     assert max(b - a for a, b in zip(taken, taken[1:], strict=False)) == 2
     assert evenly(range(7), 200) == list(range(7))
+
+
+def test_the_temperature_weighs_pixels_near_the_border_and_the_others_alike():
+    side, mask = 128, np.zeros((128, 128), bool)
+    mask[32:96, 40:90] = True
+    ring = mask.copy()
+    ring[33:95, 41:89] = False
+    apart = np.argwhere(ring)[:, None, None] - np.stack(np.mgrid[:side, :side], axis=-1)
+    near = np.square(apart).sum(axis=-1).min(axis=0) <= (side / 64) ** 2
+    # near the border 7 of 10 pixels are right and all are far too sure; elsewhere 19 of 20, as sure as they may be
+    right = np.random.default_rng(1).random(mask.shape) < np.where(near, 0.7, 0.95)
+    sure = np.where(near, 4 * np.log(0.7 / 0.3), np.log(0.95 / 0.05))
+    logits = np.where(mask == right, sure, -sure).astype(np.float32)
+    found = fit_temperatures([({"right_lung": logits}, {"right_lung": mask})])["right_lung"]
+
+    def loss(heat, where):
+        return np.mean(np.logaddexp(0, np.where(mask, -logits, logits)[where] / heat))
+
+    tried = np.linspace(1, 5, 801)
+    both = [loss(heat, near) + loss(heat, ~near) for heat in tried]
+    assert found == pytest.approx(tried[np.argmin(both)], rel=0.005)
+    assert found > 1.3 * tried[np.argmin([loss(heat, mask | ~mask) for heat in tried])]  # of all pixels together
+
+
+def test_the_threshold_is_one_of_calibrated_probabilities_and_the_unions_sees_both_lungs():
+    generator = np.random.default_rng(2)
+    films = []
+    for _ in range(3):
+        right, left = generator.uniform(-4, 4, (2, 64, 64)).astype(np.float32)
+        logits = {"right_lung": right, "left_lung": left, "heart": right, "lungs": np.maximum(right, left)}
+        films.append((logits, {"left_lung": left > 2.0, "lungs": (right > 2.0) | (left > 2.0)}))
+    points = choose_thresholds(films, {"right_lung": 4.0, "left_lung": 4.0})
+    assert points["left_lung"]["threshold"] == pytest.approx(1 / (1 + np.exp(-0.5)), abs=0.011)  # of raw ones 0.88
+    assert points["lungs"]["threshold"] == pytest.approx(1 / (1 + np.exp(-0.5)), abs=0.011)
+    assert points["lungs"]["dice"] > 0.98
