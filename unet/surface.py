@@ -78,7 +78,7 @@ def nsd(distances: SurfaceDistances, tolerance: float) -> float:
     if distances.empty != "none":
         return float(distances.empty == "both")
     near = np.count_nonzero(distances.pred_to_true <= tolerance) + np.count_nonzero(distances.true_to_pred <= tolerance)
-    return near / (len(distances.pred_to_true) + len(distances.true_to_pred))
+    return float(near / (len(distances.pred_to_true) + len(distances.true_to_pred)))
 
 
 def _undefined(distances: SurfaceDistances) -> float:

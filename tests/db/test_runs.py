@@ -1,7 +1,7 @@
 import pytest
 
 from db.ingest_rows import write_source
-from db.runs import find_run, finish_run, log_epoch, resume_run, start_run
+from db.runs import closing_run, find_run, finish_run, log_epoch, resume_run, start_run
 from db.scores import write_measurements, write_scores
 
 
@@ -64,3 +64,20 @@ def test_a_long_measuring_locks_nobody_out(fresh_db, make_film, tmp_path):
 
     write_measurements(fresh_db, run_id, measure())
     assert fresh_db.execute("SELECT count(*) FROM measurement").fetchone()[0] == 1
+
+
+@pytest.mark.parametrize(
+    "error, status", [(None, "finished"), (KeyboardInterrupt, "interrupted"), (ValueError, "failed")]
+)
+def test_a_run_ends_as_its_block_does_and_the_error_goes_on(fresh_db, tmp_path, error, status):
+    run_id = start_run(fresh_db, "train", tmp_path, {})
+    try:
+        with closing_run(fresh_db, run_id):
+            if error:
+                raise error
+    except (KeyboardInterrupt, ValueError) as raised:
+        assert isinstance(raised, error)
+    else:
+        assert error is None
+    row = find_run(fresh_db, "train", tmp_path)
+    assert row["status"] == status and row["finished_at"]

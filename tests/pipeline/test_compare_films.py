@@ -145,3 +145,17 @@ def test_areas_count_the_size_of_a_pixel():
     masks = {"right_lung": np.eye(6, dtype=bool), "left_lung": ~np.eye(6, dtype=bool), "heart": np.ones((6, 6), bool)}
     found = compare_films_module._areas(masks, (0.5, 3.0))
     assert (found["heart_area"], found["right_lung_area"], found["lungs_area"]) == (54.0, 9.0, 54.0)
+
+
+@pytest.mark.parametrize("spacings, unit", [(((0.2, 0.1), (0.4, 0.1)), "mm2"), (((0.2, 0.1), None), "of both lungs")])
+def test_areas_are_in_square_millimetres_where_both_films_state_their_spacing(films, monkeypatch, spacings, unit):
+    states = dict(zip(films, spacings, strict=True))
+    load = compare_films_module.load_film
+    monkeypatch.setattr(
+        compare_films_module, "load_film", lambda path, grey: load(path, grey)._replace(spacing_mm=states[path])
+    )
+    heart = next(c for c in compare_films(*films, Reader(), "MONOCHROME2").changes if c.name == "heart_area")
+    pixels = [np.count_nonzero(np.asarray(Image.open(film)) / 255 > 0.85) for film in films]
+    assert heart.unit == unit
+    if unit == "mm2":
+        assert (heart.before, heart.after) == pytest.approx((0.02 * pixels[0], 0.04 * pixels[1]))

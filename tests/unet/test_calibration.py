@@ -127,6 +127,7 @@ def test_the_fit_is_the_minimum_that_a_fine_search_over_all_pixels_finds():
 def test_a_temperature_without_a_minimum_stops_at_the_end_of_the_range(truth_of, end):
     z = film(9)[0]
     assert fit_temperature(logit_sums(z, truth_of(z))) == end
+    assert (COLDEST, HOTTEST) == (0.05, 20)
 
 
 def test_confident_mistakes_far_beyond_the_bins_still_count():

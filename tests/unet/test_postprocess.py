@@ -160,6 +160,10 @@ def test_a_heart_loses_its_tail_and_nothing_else():
     assert np.count_nonzero((cut >= 0) ^ disc) < 0.02 * disc.sum()
     assert set(np.unique(cut)) == {-3.0, -2.0, 2.0}  # a tail is as far below as it was above
     assert np.array_equal(cut_tails(margins / 8), cut / 8)
+    # the radius is 7 % of about 60 columns, 4: a strip of 7 rows is a tail and one of 9 is none
+    for half, goes in ((3, True), (4, False)):
+        strip = np.where(disc | (abs(rows - 50) <= half) & (columns >= 60) & (columns < 110), 2.0, -3.0)
+        assert (cut_tails(strip)[50, 100] < 0) == goes
     lattice = np.where((rows % 2 == 0) & (columns % 2 == 0), -1.0, margins).astype(np.float32)
     assert np.count_nonzero((cut_tails(lattice) >= 0) ^ (disc & (lattice >= 0))) < 0.02 * disc.sum()
     small, strip = np.full((9, 9), -1.0, np.float32), np.where(rows == 5, 1.0, -1.0).astype(np.float32)

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -155,3 +157,24 @@ def test_a_gradient_is_clipped():
     trainer = make(dice_weight=1e6)
     trainer.train_step(*next(batches(1)))
     assert sum(parameter.grad.square().sum() for parameter in trainer.model.parameters()).sqrt() < 5.001
+
+
+def test_the_network_that_is_kept_is_the_one_that_is_scored():
+    trainer = make()
+    start = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+    for name in ("head.weight", "head.bias"):
+        start[name].fill_(0.0)
+    trainer.start, trainer.share = start, 0.25
+    for parameter in trainer.average.model.head.parameters():
+        parameter.zero_()
+    trainer.average.model.head.bias.fill_(4.0)
+    masks = torch.ones(1, 4, 32, 32)
+    film = (torch.rand(1, 1, 32, 32), masks, torch.ones(1, 4))
+    assert (trainer.result().head.bias == 1).all()  # a quarter of the way
+    p = 1 / (1 + math.exp(-1.0))
+    expected = -math.log(p) + (1 - p) / (1 + p)  # of logits of 1 on full masks
+    assert trainer.validate([film]).loss == pytest.approx(expected, abs=1e-3)
+
+
+def test_without_a_known_structure_the_smaller_loss_is_the_better_score():
+    assert Validation(0.2, None, None, ()).score > Validation(0.5, None, None, ()).score
