@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.command import DONE, run
+from cli.command import DONE, SOME_FAILED, run
 from cli.progress import track
 from cli.settings import parse_settings, setting, settings_as_dict
 from data.ingest import ensure_phantom
@@ -30,9 +30,10 @@ from db.scores import write_measurements
 from db.selection import Selection, query_text
 from db.splits import is_drawn
 from pipeline.analysis import Analysis, runs_of
-from pipeline.likeness import find_likenesses
+from pipeline.likeness import UNREADABLE, find_likenesses
 from pipeline.measuring import measure_references
 from report.cohort import GROUPINGS, check_group
+from report.counts import counted
 from report.page import Block, Heading, Picture, Table, write_page
 from report.run_folder import write_csv
 
@@ -98,7 +99,10 @@ def main(argv: list[str]) -> int:
         analysis.add_measurements(runs + (runs_of(connection, evaluation) if evaluation is not None else []))
         path = write_results(analysis, out, config)
     print(f"Report: {path}")
-    return DONE
+    unreadable = sum(row["fact"] == UNREADABLE for row in analysis.odd)
+    if unreadable:
+        print(f"{counted(unreadable, 'film', 'films')} could not be read: see {out / 'rows_to_look_at.csv'}")
+    return SOME_FAILED if unreadable else DONE
 
 
 def query_parameters(config: AnalyzeConfig, split_set: str | None) -> dict[str, str]:

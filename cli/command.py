@@ -4,7 +4,7 @@ import sqlite3
 import sys
 from collections.abc import Callable
 
-DONE, SOME_FAILED, WRONG_CALL, INTERRUPTED = 0, 1, 2, 130
+DONE, SOME_FAILED, WRONG_CALL, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
 
 def run(main: Callable[[list[str]], int]) -> None:
@@ -18,9 +18,11 @@ def run(main: Callable[[list[str]], int]) -> None:
         status = main(argv)
     except KeyboardInterrupt:
         status = INTERRUPTED
-    except BrokenPipeError:  # the reader of the output has closed it, as `| head` does; no error
+    except (
+        BrokenPipeError
+    ):  # the reader of the output has closed it, as `| head` does: what was not done by then stays undone
         sys.stderr.close()
-        status = DONE
+        status = BROKEN_PIPE
     except FileExistsError as error:
         if "--debug" in argv:
             raise

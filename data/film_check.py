@@ -10,8 +10,8 @@ import numpy as np
 from data.dicom import is_dicom
 from data.loading import hash_file
 from data.masks import decode_rle, describe_values, fit_to_film, pixels_inside
-from data.reading import read_pixels, require_picture
-from data.reasons import as_utf8, one_line
+from data.reading import read_mask_pixels, read_pixels, require_picture
+from data.reasons import as_utf8, one_line, reason
 from db.ingest_rows import CheckedFilm, CheckedMask, Refusal
 from db.records import CONVENTIONS, PROVENANCES, SourceFilm, SourceMask
 
@@ -38,6 +38,8 @@ def check_film(film: SourceFilm, root: Path) -> tuple[CheckedFilm | None, list[R
         content = hash_file(path)
     except (ValueError, OSError) as error:
         return None, [_refusal(film, "image", error)]
+    except MemoryError as error:
+        return None, [_refusal(film, "image", ValueError(f"{film.file}: {reason(error, path)}"))]
     height, width = pixels.values.shape
     masks, refusals = _check_masks(film, root, height, width)
     checked = CheckedFilm(
@@ -113,7 +115,7 @@ def check_mask(mask: SourceMask, root: Path, height: int, width: int) -> Checked
     else:
         _check_name(mask.file)
         path = inside(root, mask.file)
-        pixels = read_pixels(path).values
+        pixels = read_mask_pixels(path)
         values = describe_values(pixels)
         area = fit_to_film(pixels_inside(pixels, path, mask.lung_value), path, height, width, mask.scaled)
     middle = float(np.nonzero(area)[1].mean()) if area.any() else None
@@ -160,10 +162,11 @@ def _refusal(film: SourceFilm, what: str, error: Exception) -> Refusal:
 
 def _reason(text: str) -> str:
     """Return a few words, the same for the same fault, to count by."""
-    for words, reason in (
+    for words, short in (
         ("names no film", "row without a film"),
         ("photometric interpretation", "photometric interpretation not understood"),
         ("no such file", "missing file"),
+        ("too large for this machine", "too large for the memory"),
         ("not UTF-8", "file name that is not UTF-8"),
         ("leads outside", "path leads outside the folder"),
         ("DICOM is read", "DICOM"),
@@ -179,5 +182,5 @@ def _reason(text: str) -> str:
         ("; wanted few labels", "mask values not understood"),
     ):
         if words in text:
-            return reason
+            return short
     return "cannot be used"

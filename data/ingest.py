@@ -37,11 +37,9 @@ PHANTOM = "phantom"
 DEFAULT_DATABASE = Path("datasets") / "phantom3.sqlite"
 DEFAULT_COUNT = 300
 DECODING_THREADS = 4
-UNREAD = (
-    "missing file",
-    "unreadable or truncated",
-    "cannot be read",
-)  # refusals that say nothing against the film itself
+LISTED = 20  # films that are named one by one
+# refusals that say nothing against the film itself
+UNREAD = ("missing file", "unreadable or truncated", "cannot be read", "too large for the memory")
 LARGEST_SHARE = 0.7  # of a film that a mask may cover without a note; both lungs cover half of a narrow film
 
 
@@ -129,8 +127,10 @@ def ingest_films(db: Path, reader: str, root: Path, name: str, films: Sequence[S
     if kept:
         print(
             f"  note: {len(kept)} films cannot be read now and stay as they were read before; take the rows of those that are "
-            f"gone for good out of the table; the first: {kept[0].detail}"
+            f"gone for good out of the table:"
         )
+        for refusal in kept[:LISTED]:
+            print(f"    {refusal.detail}")
     if contradicted:
         print(
             f"  note: {len(contradicted)} patients have rows of both sexes, and none is kept; the first: {contradicted[0]}"

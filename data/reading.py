@@ -45,17 +45,23 @@ def read_image(path: Path, photometric_interpretation: str | None = None) -> np.
     return 1 - image if photometric_interpretation == "MONOCHROME1" else image
 
 
-def read_pixels(path: Path) -> Pixels:
+def read_pixels(path: Path, dark_colours: bool = False) -> Pixels:
     """Read a film's stored values; colour is turned to luminance, transparency is ignored, EXIF rotation is applied.
 
     Of several pages the first is read. The rotation is part of the picture as every viewer shows it, so a mask drawn in one fits.
+    dark_colours: a colour whose luminance rounds to 0 counts as 1, unless it is black.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; correct its path or ingest the source again")
     if path.suffix.lower() == ".img":
         return _read_jsrt(path)
-    return _grey(_decode(path), path)
+    return _grey(_decode(path), path, dark_colours)
+
+
+def read_mask_pixels(path: Path) -> np.ndarray:
+    """Read a mask's stored values (H, W) as `read_pixels` does, but any colour except black counts as 1 at least."""
+    return read_pixels(path, dark_colours=True).values
 
 
 def require_picture(values: np.ndarray, path: Path) -> None:
@@ -89,7 +95,7 @@ def _upright(image: Image.Image) -> Image.Image:
     return image.copy() if turn is None else image.transpose(turn)
 
 
-def _grey(image: Image.Image, path: Path) -> Pixels:
+def _grey(image: Image.Image, path: Path, dark_colours: bool) -> Pixels:
     if image.mode == "1":
         return Pixels(np.asarray(image, np.uint8) * 1, 1)
     if image.mode in _SIXTEEN_BIT_MODES:
@@ -101,7 +107,10 @@ def _grey(image: Image.Image, path: Path) -> Pixels:
         return Pixels(values.astype(np.uint16), 16)
     if image.mode in _EIGHT_BIT_MODES:
         image = image.convert("RGB") if image.mode not in ("L", "LA") else image
-        return Pixels(np.asarray(image.convert("L")), 8)
+        grey = np.asarray(image.convert("L"))
+        if dark_colours and image.mode == "RGB":
+            grey = np.maximum(grey, np.asarray(image).any(axis=2))
+        return Pixels(grey, 8)
     raise ValueError(f"{path}: pixel format {image.mode}; wanted 8- or 16-bit grey or colour, convert the file")
 
 

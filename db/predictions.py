@@ -24,10 +24,11 @@ class Done(NamedTuple):
 def open_prediction_run(connection: sqlite3.Connection, folder: Path, network: str, config: dict) -> int:
     """Return the run_id of a folder's predictions; where the latest are by another network, start a new run."""
     stored = find_run(connection, "predict", folder)
+    config = {**config, "network": network}
     if stored is not None and json.loads(stored["config"]).get("network") == network:
-        resume_run(connection, stored["run_id"])
+        resume_run(connection, stored["run_id"], config)
         return stored["run_id"]
-    return start_run(connection, "predict", folder, {**config, "network": network})
+    return start_run(connection, "predict", folder, config)
 
 
 def films_done(connection: sqlite3.Connection, run_id: int) -> dict[str, Done]:

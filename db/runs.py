@@ -39,9 +39,13 @@ def closing_run(connection: sqlite3.Connection, run_id: int) -> Iterator[None]:
     finish_run(connection, run_id)
 
 
-def resume_run(connection: sqlite3.Connection, run_id: int) -> None:
-    """Mark a stopped run as running again."""
-    connection.execute("UPDATE run SET status = 'running', finished_at = NULL WHERE run_id = ?", (run_id,))
+def resume_run(connection: sqlite3.Connection, run_id: int, config: dict | None = None) -> None:
+    """Mark a stopped run as running again, with other settings if they are given."""
+    settings = None if config is None else json.dumps(config, sort_keys=True)
+    connection.execute(
+        "UPDATE run SET status = 'running', finished_at = NULL, config = coalesce(?, config) WHERE run_id = ?",
+        (settings, run_id),
+    )
 
 
 def log_epoch(connection: sqlite3.Connection, run_id: int, epoch: int, values: dict[str, float | None]) -> None:

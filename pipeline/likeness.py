@@ -4,26 +4,29 @@ from collections.abc import Iterable
 
 from data.near_duplicates import film_print, near_pairs
 from data.reading import read_image
+from data.reasons import reason
 from db.records import ImageRecord
 from report.page import Table
 
-Note = tuple[int, str, str, str, str, float, str]
+Note = tuple[int, str, str, str, str, float | None, str]
+UNREADABLE = "unreadable"
 
 
 def find_likenesses(records: Iterable[ImageRecord]) -> tuple[Table, list[Note]]:
-    """Return a table of what was found, counted, and a note for each pair.
+    """Return a table of what was found, counted, and a note for each pair and for each film that cannot be read.
 
-    A note is (image_id, source, patient_id, file, fact, correlation, why) of the later film. Pairs of identical bytes are left
-    out: the database knows them without opening a file.
+    A note is (image_id, source, patient_id, file, fact, correlation, why), of a pair's later film. Pairs of identical bytes are
+    left out: the database knows them without opening a file.
     """
-    films, prints, unreadable = [], [], 0
+    films, prints, notes = [], [], []
     for record in records:
         try:
             prints.append(film_print(read_image(record.path, record.photometric_interpretation)))
             films.append(record)
-        except (ValueError, OSError):
-            unreadable += 1
-    notes, same, other = [], 0, 0
+        except (ValueError, OSError) as error:
+            why = reason(error, record.path)
+            notes.append((record.image_id, record.source, record.patient_id, record.file, UNREADABLE, None, why))
+    unreadable, same, other = len(notes), 0, 0
     for i, j, correlation in near_pairs(prints):
         first, second = films[i], films[j]
         if first.content_sha256 == second.content_sha256:

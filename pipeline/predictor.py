@@ -178,18 +178,23 @@ def find_checkpoint(path: Path | None, runs: Path) -> Path:
 def find_checkpoints(path: Path | None, runs: Path) -> list[Path]:
     """Return the best.pt that a path means: the file itself, a training's folder, its folds; None: the newest below `runs`."""
     if path is None:
-        found = sorted(runs.glob("*/best.pt"), key=lambda file: file.stat().st_mtime)
+        found = [own for folder in runs.glob("*") if (own := _checkpoints_of(folder))]
         if not found:
             raise FileNotFoundError(
                 f"no trained network below {runs}/; train one with `python train.py`, or name a --checkpoint"
             )
-        return found[-1:]
-    if not path.is_dir():
-        return [path]
-    folds = [file for file in path.glob("fold*/best.pt") if re.fullmatch(r"fold\d+", file.parent.name)]
+        return max(found, key=lambda own: max(file.stat().st_mtime for file in own))
+    found = _checkpoints_of(path) if path.is_dir() else [path]
+    if not found:
+        raise FileNotFoundError(
+            f"--checkpoint {path}: no best.pt in it; name a file, a training's folder, or the folder of its folds"
+        )
+    return found
+
+
+def _checkpoints_of(folder: Path) -> list[Path]:
+    """Return the best.pt of a folder's folds, in their order, or without folds its own, if there is one."""
+    folds = [file for file in folder.glob("fold*/best.pt") if re.fullmatch(r"fold\d+", file.parent.name)]
     folds.sort(key=lambda file: int(file.parent.name.removeprefix("fold")))
-    if folds or (path / "best.pt").is_file():
-        return folds or [path / "best.pt"]
-    raise FileNotFoundError(
-        f"--checkpoint {path}: no best.pt in it; name a file, a training's folder, or the folder of its folds"
-    )
+    own = folder / "best.pt"
+    return folds or [own] * own.is_file()

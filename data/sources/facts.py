@@ -10,6 +10,7 @@ VIEWS = {
     "L": ("LL", None), "LL": ("LL", None), "LATERAL": ("LL", None), "RL": ("RL", None),
     "AXIAL": ("AXIAL", None), "CORONAL": ("CORONAL", None),
 }  # fmt: skip
+CHEST = {"CHEST", "THORAX", "LUNG", "LUNGS"}
 OLDEST = 130  # years
 _DATE_FORMATS = (
     ("%Y-%m-%d", "%Y-%m-%d"), ("%B %d, %Y", "%Y-%m-%d"), ("%b %d, %Y", "%Y-%m-%d"),
@@ -29,6 +30,13 @@ def view_codes(text: str | None) -> tuple[str | None, str | None]:
     """Return (view position, patient position): 'AP Supine' is ('AP', 'SUPINE'); unknown words are (None, None)."""
     word = clean_text(text)
     return VIEWS.get(word.upper(), (None, None)) if word else (None, None)
+
+
+def body_part_code(text: str | None) -> str | None:
+    """Return the DICOM body part in capitals; 'Thorax', 'lungs' and 'Chest PA' are CHEST."""
+    word = clean_text(text)
+    words = set(re.findall(r"[A-Z]+", (word or "").upper())) - {"PA", "AP", "LAT", "LATERAL", "VIEW"}
+    return "CHEST" if words and words <= CHEST else word and word.upper()
 
 
 def sex_code(text: str | None) -> str | None:

@@ -10,7 +10,16 @@ from pathlib import Path
 from posixpath import splitext
 from typing import TypeVar
 
-from data.sources.facts import age_years, clean_text, iso_date, modality_code, number, sex_code, view_codes
+from data.sources.facts import (
+    age_years,
+    body_part_code,
+    clean_text,
+    iso_date,
+    modality_code,
+    number,
+    sex_code,
+    view_codes,
+)
 from data.sources.table import read_table
 from db.records import MASK_STRUCTURES, PROVENANCES, SourceFilm, SourceMask, SourceMeasurement
 
@@ -36,9 +45,18 @@ def read(folder: Path) -> Iterator[SourceFilm]:
     path = manifest_path(folder)
     doubts = Doubts()
     columns: list[str] = []
+    patients: set[str] = set()
+    named: dict[str, int] = {}
     for line, row in read_table(path, ("file",)):
         columns = list(row)
-        yield _film(row, line, doubts)
+        film = _film(row, line, doubts)
+        patients.add(film.patient_id)
+        for other in _named_ids(row):
+            named.setdefault(other, line)
+        yield film
+    nobody = [(line, other) for other, line in named.items() if other not in patients]
+    if nobody:
+        doubts.left_out["same_patient_as"] = nobody
     known = {*FACT_COLUMNS, *MASK_STRUCTURES}
     unused = [column for column in columns if column and column not in known and not _unit_of(column)]
     if unused:
@@ -82,6 +100,7 @@ def _film(row: dict[str, str], line: int, doubts: Doubts) -> SourceFilm:
     view, position = doubts.fact(row, line, "view", _view) or (None, None)
     spacing = doubts.fact(row, line, "pixel_spacing_mm", _spacing)
     note, finding = clean_text(row.get("note")), clean_text(row.get("finding"))
+    noted = same_patient_ids(f"{note} {finding}")
     return SourceFilm(
         file=file,
         # without an id the whole path names the person: 001.png in two folders is two films
@@ -94,7 +113,7 @@ def _film(row: dict[str, str], line: int, doubts: Doubts) -> SourceFilm:
         modality=modality_code(row.get("modality")),
         view_position=view,
         patient_position=position,
-        body_part_examined=(clean_text(row.get("body_part")) or "").upper() or None,
+        body_part_examined=body_part_code(row.get("body_part")),
         photometric_interpretation=(clean_text(row.get("photometric")) or "").upper() or None,
         pixel_spacing_mm=spacing,
         pixel_spacing_origin="manifest" if spacing else None,
@@ -103,10 +122,8 @@ def _film(row: dict[str, str], line: int, doubts: Doubts) -> SourceFilm:
         license=clean_text(row.get("license")),
         masks=tuple(_masks(row)),
         measurements=tuple(_measurements(row, line, doubts)),
-        same_patient_as=(
-            *same_patient_ids(" ".join(filter(None, (note, finding)))),
-            *_list(row.get("same_patient_as")),
-        ),
+        # a note may name a person's film: no row has that id, or no row has the other, and what no row has joins nobody
+        same_patient_as=(*noted, *map(without_film_number, noted), *_named_ids(row)),
     )
 
 
@@ -155,10 +172,25 @@ def _measurements(row: dict[str, str], line: int, doubts: Doubts) -> Iterator[So
 
 
 def same_patient_ids(note: str) -> tuple[str, ...]:
-    """Return the ids in a note such as '(same pt as MCUCXR_0166_1, MCUCXR_0162_1)', without the _1 of film names."""
-    found = re.search(r"same (?:pt|patient) as ([\w ,]+)", note)
-    ids = re.findall(r"\w+_\d+(?:_\d)?", found[1]) if found else []
-    return tuple(re.sub(r"^(\w+_\d{3,})_\d$", r"\1", name) for name in ids)
+    """Return the ids in a note such as '(same pt as MCUCXR_0166_1, A17)'.
+
+    An id has a letter and a digit, so that 'same pt as 2 years ago' names nobody.
+    """
+    name = r"(?=\w*[a-z])(?=\w*\d)\w[\w-]*"
+    found = re.search(rf"same (?:pt|patient) as ({name}(?:[,; ]+(?:and )?{name})*)", note, re.IGNORECASE)
+    ids = re.findall(name, found[1], re.IGNORECASE) if found else []
+    return tuple(ids)
+
+
+def without_film_number(name: str) -> str:
+    """Return the id in a film's name such as MCUCXR_0166_1, or the name itself where it has no such end."""
+    return re.sub(r"^(\w+_\d{3,})_\d$", r"\1", name)
+
+
+def _named_ids(row: dict[str, str]) -> tuple[str, ...]:
+    """Return the ids in the column same_patient_as, which may also be written as a note writes them."""
+    text = clean_text(row.get("same_patient_as")) or ""
+    return same_patient_ids(text) or _list(text)
 
 
 def _list(text: str | None) -> tuple[str, ...]:

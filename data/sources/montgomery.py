@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data.sources.facts import age_years, sex_code
-from data.sources.manifest import same_patient_ids
+from data.sources.manifest import same_patient_ids, without_film_number
 from db.records import SourceFilm, SourceMask
 
 SPACING_MM = 0.0875  # Jaeger et al. 2014
@@ -43,7 +43,7 @@ def _film(folder: Path, path: Path) -> SourceFilm:
         findings=(TUBERCULOSIS if path.stem.endswith("_1") else NORMAL,),
         note=note or None,
         masks=tuple(_masks(folder, path.name)),
-        same_patient_as=same_patient_ids(note),
+        same_patient_as=tuple(map(without_film_number, same_patient_ids(note))),
     )
 
 
