@@ -176,7 +176,7 @@ def same_patient_ids(note: str) -> tuple[str, ...]:
 
     An id has a letter and a digit, so that 'same pt as 2 years ago' names nobody.
     """
-    name = r"(?=\w*[a-z])(?=\w*\d)\w[\w-]*"
+    name = r"(?=[\w-]*[a-z])(?=[\w-]*\d)\w[\w-]*"
     found = re.search(rf"same (?:pt|patient) as ({name}(?:[,; ]+(?:and )?{name})*)", note, re.IGNORECASE)
     ids = re.findall(name, found[1], re.IGNORECASE) if found else []
     return tuple(ids)
