@@ -84,3 +84,12 @@ def test_time_left_counts_only_what_this_process_did():
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59.6, "1:00 min"), (187, "3:07 min"), (7500, "2:05 h")])
 def test_durations(seconds, text):
     assert format_seconds(seconds) == text
+
+
+def test_a_reader_that_has_gone_leaves_a_status_that_says_so(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+
+    def write(_argv):
+        raise BrokenPipeError
+
+    assert call(monkeypatch, write) == 141

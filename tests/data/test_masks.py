@@ -214,3 +214,10 @@ def test_the_medial_half_of_a_lung_is_found_row_by_row():
     left = [[0, 1, 1, 0, 0, 0], [1, 1, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0]]
     assert np.array_equal(medial_half(lung, "right_lung"), np.array(right, bool))
     assert np.array_equal(medial_half(lung, "left_lung"), np.array(left, bool))
+
+
+def test_a_mask_is_turned_as_its_exif_orientation_says(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise when it is shown
+    Image.fromarray(np.uint8(BOX) * 255).save(tmp_path / "m.png", exif=exif)
+    assert np.array_equal(read_mask(tmp_path / "m.png"), np.rot90(BOX, -1))

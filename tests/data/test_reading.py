@@ -171,3 +171,12 @@ def test_a_damaged_tag_beside_the_orientation_costs_neither_the_film_nor_the_tur
         as_viewers_show = np.asarray(ImageOps.exif_transpose(picture))
     assert np.array_equal(read_pixels(tmp_path / "damaged.jpg").values, as_viewers_show)
     assert np.array_equal(read_pixels(tmp_path / "whole.jpg").values, as_viewers_show)
+
+
+def test_colour_becomes_luminance_and_transparency_is_ignored(tmp_path):
+    picture = np.zeros((1, 4, 4), np.uint8)
+    picture[0] = [[255, 0, 0, 255], [0, 255, 0, 0], [0, 0, 255, 128], [200, 200, 200, 0]]
+    Image.fromarray(picture).save(tmp_path / "film.png")
+    weights = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+    found = read_image(tmp_path / "film.png")[0] * 255
+    assert found == pytest.approx([*(255 * weights), 200], abs=0.6)

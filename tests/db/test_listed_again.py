@@ -129,3 +129,17 @@ def test_older_databases_open_and_say_the_same(tmp_path, version):
     old.close()
     (film,) = select_images(connect(path), query_text("segmentation_images"), DEFAULT)
     assert film.file == "a.png" and film.masks[0].rle == "1 5"
+
+
+def test_findings_are_lent_to_a_film_without_any_and_positions_too(fresh_db, make_film):
+    def said(db):
+        detail = "FROM finding JOIN image USING (image_id) WHERE duplicate_of IS NULL ORDER BY 1"
+        return [row[0] for row in db.execute(f"SELECT finding {detail}")]
+
+    again = make_film("b.png", content="same", findings=("opacity",), patient_position="SUPINE")
+    write(fresh_db, "a", make_film("a.png", content="same", findings=("effusion",)))
+    write(fresh_db, "b", again)
+    assert said(fresh_db) == ["effusion"]
+    assert fresh_db.execute("SELECT patient_position FROM image WHERE file = 'a.png'").fetchone()[0] == "SUPINE"
+    write(fresh_db, "a", make_film("a.png", content="same"))
+    assert said(fresh_db) == ["opacity"]

@@ -1,5 +1,7 @@
 """Rows of predictions: what one run holds, what replaces what, and where measurements go."""
 
+import json
+
 import pytest
 
 from db.ingest_rows import write_source
@@ -36,7 +38,8 @@ def test_a_call_of_the_same_network_goes_on_and_one_of_another_begins_anew(fresh
     with closing_run(fresh_db, run):
         write_prediction(fresh_db, run, values("a.png"), [WIDTH])
     assert find_run(fresh_db, "predict", tmp_path)["status"] == "finished"
-    assert open_prediction_run(fresh_db, tmp_path, "n", {}) == run
+    assert open_prediction_run(fresh_db, tmp_path, "n", {"format": ["coco"]}) == run
+    assert json.loads(find_run(fresh_db, "predict", tmp_path)["config"]) == {"format": ["coco"], "network": "n"}
     assert find_run(fresh_db, "predict", tmp_path)["status"] == "running"
     other = open_prediction_run(fresh_db, tmp_path, "other", {})
     assert other != run and films_done(fresh_db, other) == {}

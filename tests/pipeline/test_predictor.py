@@ -4,6 +4,7 @@ import os
 import shutil
 
 import numpy as np
+import pytest
 import torch
 
 from data.resize import letterbox_of
@@ -37,13 +38,33 @@ def test_five_views_differ_and_say_by_how_much(network):
     assert predictor.disagreement(far_apart[:1]) is None
 
 
+def test_the_spread_is_the_largest_of_any_structure(network):
+    predictor = Predictor(network, "cpu", "float32")
+    logits = torch.zeros(2, 3, 32, 32)
+    logits[0, 0], logits[1, 0] = 2.0, -2.0
+    logits[0, 1], logits[1, 1] = 1.0, -1.0
+    spread = predictor.spread(logits, letterbox_of(torch.ones(32, 32), 32))
+    assert spread == pytest.approx(torch.tensor([2.0, -2.0]).sigmoid().std(correction=0).item(), abs=1e-6)
+
+
 def test_the_newest_network_is_meant_and_folds_come_in_their_order(network, tmp_path):
     for number, name in enumerate(("newer", "older")):
         (tmp_path / name).mkdir()
         shutil.copy(network, tmp_path / name / "best.pt")
         os.utime(tmp_path / name / "best.pt", (1 - number, 1 - number))
     assert find_checkpoints(None, tmp_path) == [tmp_path / "newer/best.pt"]
+    (tmp_path / "empty/fold-old").mkdir(parents=True)
+    shutil.copy(network, tmp_path / "empty/fold-old/best.pt")  # no fold's name
+    assert find_checkpoints(None, tmp_path) == [tmp_path / "newer/best.pt"]
     for fold in (10, 2, 1):
         (tmp_path / f"cross/fold{fold}").mkdir(parents=True)
         shutil.copy(network, tmp_path / f"cross/fold{fold}/best.pt")
     assert [path.parent.name for path in find_checkpoints(tmp_path / "cross", tmp_path)] == ["fold1", "fold2", "fold10"]
+    assert find_checkpoints(None, tmp_path) == find_checkpoints(
+        tmp_path / "cross", tmp_path
+    )  # the newest are its folds
+    for wrong in (tmp_path / "empty", tmp_path / "empty/fold-old/.."):
+        with pytest.raises(FileNotFoundError, match="no best.pt in it"):
+            find_checkpoints(wrong, tmp_path)
+    with pytest.raises(FileNotFoundError, match="no trained network below"):
+        find_checkpoints(None, tmp_path / "empty/fold-old")

@@ -21,6 +21,12 @@ def text(path, content):
     path.write_bytes(content.encode("latin-1"))
 
 
+def stated(film):
+    """What a reader says of all its films, whether the table states it or not."""
+    kinds = {(mask.convention, mask.provenance) for mask in film.masks}
+    return film.modality, film.view_position, film.body_part_examined, film.pixel_spacing_mm, kinds
+
+
 def leave_beside_every_file(folder):
     """As macOS does on foreign discs."""
     for path in [path for path in folder.rglob("*") if path.is_file()]:
@@ -47,6 +53,7 @@ def test_montgomery(tmp_path):
         "right_lung": "ManualMask/rightMask/MCUCXR_0001_0.png",
         "left_lung": "ManualMask/leftMask/MCUCXR_0001_0.png",
     }
+    assert stated(one) == ("CR", "PA", "CHEST", (0.0875, 0.0875), {("clear_field", "manual")})
     assert other.patient_sex is None and other.findings == ("tuberculosis",)
     assert (again.patient_sex, again.same_patient_as, again.note) == (
         "O",
@@ -74,6 +81,7 @@ def test_shenzhen_with_missing_masks_and_misspelt_readings(tmp_path):
     assert films["CHNCXR_0330"].patient_age_years == pytest.approx(16 / 12, abs=1e-3)
     assert films["CHNCXR_0331"].patient_age_years == pytest.approx(64 / 365.25, abs=1e-3)
     assert len(films["CHNCXR_0001"].masks) == 1 and films["CHNCXR_0002"].masks == ()
+    assert stated(films["CHNCXR_0001"]) == ("CR", "PA", "CHEST", None, {("clear_field", "manual")})
     assert films["CHNCXR_0327"].note == "right PTB" and films["CHNCXR_0327"].pixel_spacing_mm is None
 
 
@@ -94,6 +102,7 @@ def test_jsrt_with_scr_masks_and_carriage_returns(tmp_path):
     films = {film.patient_id: film for film in jsrt.read(tmp_path)}
     nodule = films["JPCLN009"]
     assert (nodule.patient_age_years, nodule.patient_sex, nodule.findings) == (53, "M", ("nodule", "malignant"))
+    assert stated(nodule) == ("CR", "PA", "CHEST", (0.175, 0.175), {("clear_field", "manual")})
     assert nodule.note == "susp. lung metastasis" and nodule.photometric_interpretation == "MONOCHROME1"
     assert {mask.structure for mask in nodule.masks} == {"right_lung", "left_lung", "heart"}
     assert all(mask.scaled for mask in nodule.masks) and "scratch/fold1/masks/right lung/JPCLN009.gif" in [
@@ -134,6 +143,7 @@ def test_covid_chestxray_with_odd_headers_and_two_kinds_of_masks(tmp_path):
         ("clear_field", "model", None),
     ]
     assert [(m.name, m.value, m.unit) for m in first.measurements] == [("temperature", 38.5, "degC")]
+    assert stated(first)[2:4] == (None, None)
     assert first.study_id == lateral.study_id and lateral.view_position == "LL" and lateral.study_date == "2020"
     assert doubled.view_position is None and doubled.study_date == "2020-03" and doubled.file == again.file
     assert (again.modality, again.view_position, again.study_date) == ("CT", "AXIAL", None)
@@ -147,13 +157,14 @@ def test_covid_radiography_matches_names_without_regard_to_case(tmp_path):
     normal, viral = covid_radiography.read(tmp_path)
     assert normal.findings == ("normal",) and viral.findings == ("viral pneumonia",)
     assert normal.masks[0].provenance == "model" and normal.masks[0].scaled and viral.masks == ()
+    assert stated(normal) == ("CR", None, "CHEST", None, {("clear_field", "model")})
 
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_chexmask_reads_run_lengths_drops_bad_rows_and_swapped_estimates(tmp_path, packed):
     header = "ImageID,Dice RCA (Max),Dice RCA (Mean),Landmarks,Left Lung,Right Lung,Heart,Height,Width\n"
     masks = '"1,2",5 2,1 2,3 1'
-    rows = f"a_1.png,0.75,0.9,{masks},6.0,8.0\nb_1.png,0.65,0.9,{masks},6,8\nlost.png,0.9,0.8,{masks},,\n"
+    rows = f"a_1.png,0.7,0.9,{masks},6.0,8.0\nb_1.png,0.65,0.9,{masks},6,8\nlost.png,0.9,0.8,{masks},,\n"
     if packed:
         (tmp_path / "Padchest.csv.gz").write_bytes(gzip.compress((header + rows).encode()))
     else:
@@ -163,6 +174,7 @@ def test_chexmask_reads_run_lengths_drops_bad_rows_and_swapped_estimates(tmp_pat
     leave_beside_every_file(tmp_path)
     film, lost = chexmask.read(tmp_path)
     assert film.file == "0/a_1.png" and lost.file == "lost.png"
+    assert stated(film) == ("CR", None, "CHEST", None, {("clear_field", "model")})
     assert {mask.structure: mask.rle for mask in film.masks} == {
         "right_lung": "1 2",
         "left_lung": "5 2",
@@ -263,3 +275,14 @@ def test_words_of_sources_become_codes():
     assert [modality_code(word) for word in ("X-ray", "CT", "dx", "")] == ["CR", "CT", "DX", None]
     assert view_codes("AP semi erect") == ("AP", "SEMIERECT") and view_codes("Coronal") == ("CORONAL", None)
     assert [number(word) for word in ("1.5", "?", "inf", "nan", None)] == [1.5, None, None, None, None]
+
+
+def test_covid_films_of_one_offset_or_else_one_day_are_one_study(tmp_path):
+    days = (("7", "3", "2020"), ("7", "3", "2021"), ("7", "4", "2020"), ("8", "", "3 March 2020"), ("8", "", "March 3, 2020"),
+            ("8", "", "4 March 2020"), ("8", "", "March 2020"))  # fmt: skip
+    rows = [
+        f'{patient},{offset},,,x,PA,X-ray,"{date}",images,{n}.png,,,,' for n, (patient, offset, date) in enumerate(days)
+    ]
+    text(tmp_path / "metadata.csv", HEADER + "\n".join(rows) + "\n")
+    studies = [film.study_id for film in covid_chestxray.read(tmp_path)]
+    assert studies == ["offset 3", "offset 3", "offset 4", *["date 2020-03-03"] * 2, "date 2020-03-04", None]
