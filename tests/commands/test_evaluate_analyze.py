@@ -15,6 +15,7 @@ from PIL import Image
 import analyze
 import evaluate
 import train
+from data import ingest
 from db.connection import connect
 from db.runs import find_run
 from db.splits import draw_split
@@ -584,3 +585,28 @@ def test_what_a_network_measures_is_no_odd_fact_of_a_film(trained, evaluated, ph
     analyze.main(["--db", str(db), "--out", str(tmp_path / "out")])
     odd = [row for row in read_csv(tmp_path / "out/rows_to_look_at.csv") if row["value"] == "1.5"]
     assert len(odd) == 1  # of the stored masks, which --measure measures
+
+
+def test_films_that_are_there_twice_and_films_that_cannot_be_read_are_listed_with_their_patients(tmp_path, capsys):
+    folder = tmp_path / "films"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("a", "b", "c"):
+        Image.fromarray(rng.integers(0, 255, (40, 30)).astype(np.uint8)).save(folder / f"{name}.png")
+    shutil.copy(folder / "a.png", folder / "again.png")
+    rows = (("a", "p1"), ("b", "p2"), ("c", "p3"), ("again", "p4"))
+    (folder / "manifest.csv").write_text(
+        "file,patient_id\n" + "".join(f"{file}.png,{patient}\n" for file, patient in rows)
+    )
+    assert ingest.main(["manifest", str(folder), "--db", str(tmp_path / "db")]) == 0
+    (folder / "c.png").unlink()
+    words = ["--db", str(tmp_path / "db"), "--likenesses", "--show-ids", "--out", str(tmp_path / "out")]
+    capsys.readouterr()
+    assert analyze.main(words) == 1
+    assert "1 film could not be read: see " in capsys.readouterr().out
+    odd = {row["fact"]: row for row in read_csv(tmp_path / "out/rows_to_look_at.csv")}
+    twice, unread = odd["duplicate"], odd["unreadable"]
+    assert (twice["file"], twice["patient_id"]) == ("again.png", "films:p1")  # the ids are one person
+    assert twice["why"] == "same bytes as image 1 of the same person, left out"
+    assert (unread["file"], unread["patient_id"], unread["value"]) == ("c.png", "films:p3", "")
+    assert "no such file" in unread["why"]

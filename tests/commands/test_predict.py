@@ -285,3 +285,39 @@ def test_grey_levels_of_a_picture_are_read_as_told(tmp_path):
     Image.fromarray(np.arange(40, dtype=np.uint8).reshape(5, 8)).save(tmp_path / "a.png")
     dark, bright = (load_film(tmp_path / "a.png", told).image for told in ("MONOCHROME2", "MONOCHROME1"))
     assert np.allclose(bright, 1 - dark) and dark.max() < 0.2
+
+
+def test_a_call_that_is_cut_short_leaves_no_list_of_what_failed_before(network, films, tmp_path, monkeypatch):
+    (films / "z.png").write_bytes(b"cut off")
+    assert call(network, tmp_path / "out", films) == 1
+    assert [row["file"] for row in rows(tmp_path / "out", "failures.csv")] == [str(films / "z.png")]
+    Image.fromarray(RNG.integers(0, 255, (51, 37)).astype(np.uint8)).save(films / "z.png")
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FilmJob, "predict", stop)
+    with pytest.raises(KeyboardInterrupt):
+        call(network, tmp_path / "out", films)
+    assert not (tmp_path / "out/failures.csv").exists() and len(rows(tmp_path / "out")) == 3
+    monkeypatch.undo()
+    assert call(network, tmp_path / "out", films) == 0 and rows(tmp_path / "out", "failures.csv") == []
+
+
+def test_spacing_and_warnings_of_a_dicom_file_reach_its_row(network, tmp_path):
+    pydicom = pytest.importorskip("pydicom")
+    film = pydicom.Dataset()
+    film.file_meta = pydicom.dataset.FileMetaDataset()
+    film.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    film.file_meta.MediaStorageSOPClassUID = film.SOPClassUID = "1.2.840.10008.5.1.4.1.1.1.1"
+    film.file_meta.MediaStorageSOPInstanceUID = film.SOPInstanceUID = "1.2.3"
+    film.Rows, film.Columns, film.SamplesPerPixel, film.PixelRepresentation = 51, 37, 1, 0
+    film.BitsAllocated = film.BitsStored = 8
+    film.HighBit, film.PhotometricInterpretation, film.Modality = 7, "MONOCHROME2", "DX"
+    film.ImagerPixelSpacing, film.BurnedInAnnotation = [0.2, 0.1], "YES"
+    film.PixelData = RNG.integers(0, 255, 51 * 37).astype(np.uint8).tobytes() + b"\0"
+    film.save_as(tmp_path / "film.dcm", enforce_file_format=True)
+    assert call(network, tmp_path / "out", tmp_path / "film.dcm") == 0
+    (row,) = rows(tmp_path / "out")
+    assert (row["row_spacing_mm"], row["column_spacing_mm"]) == ("0.2", "0.1")
+    assert "spacing at the detector" in row["remarks"] and "burnt" in row["remarks"]

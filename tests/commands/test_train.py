@@ -160,6 +160,14 @@ def test_a_sound_set_up_learns_one_batch_by_heart(phantom_db, tmp_path, capsys):
     assert status == 0 and "the set-up is sound" in out, out
 
 
+def test_a_batch_that_is_not_learnt_by_heart_is_a_failure(phantom_db, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(train, "OVERFIT_DICE", 1.1)
+    monkeypatch.setattr(train, "OVERFIT_STEPS", 2)
+    flags = ("--base", "8", "--size", "64", "--precision", "float32", "--seed", "9")
+    status = train.main(["--db", str(phantom_db), "--out", str(tmp_path / "run"), "--overfit-batch", *flags])
+    assert status == 1 and "something is wrong with the films" in capsys.readouterr().out
+
+
 def test_masks_without_a_pixel_are_warned_of(phantom_db, tmp_path, capsys, monkeypatch):
     def empty(record, original=session.FilmDataset.__init__.__globals__["load_masks"]):
         return {name: mask & False for name, mask in original(record).items()}

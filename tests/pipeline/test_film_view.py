@@ -151,7 +151,7 @@ def test_implausible_masks_call_for_a_review(film):
 def test_a_row_says_what_the_masks_of_the_film_measure_and_in_which_spacing(reader, film, tmp_path):
     job = FilmJob(reader, tmp_path, "network", "MONOCHROME2")
     done = job.predict(LoadedFilm(film, (0.2, 0.1), "hash"), "a.png", "a")
-    assert (done.values["height"], done.values["width"]) == film.shape
+    assert (done.values["height"], done.values["width"]) == film.shape and done.values["network"] == "network"
     assert (done.values["row_spacing_mm"], done.values["column_spacing_mm"]) == (0.2, 0.1)
     assert done.values["strangeness"] == pytest.approx(view_film(reader, film, (0.2, 0.1), False).strangeness)
     heart = np.abs(film - GREY["heart"]) < 0.04
