@@ -180,3 +180,14 @@ def test_colour_becomes_luminance_and_transparency_is_ignored(tmp_path):
     weights = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
     found = read_image(tmp_path / "film.png")[0] * 255
     assert found == pytest.approx([*(255 * weights), 200], abs=0.6)
+
+
+@pytest.mark.parametrize("lowest, highest, fits", [(0, 65535, True), (1, 65536, False), (-1, 65535, False)])
+def test_values_of_32_bits_are_read_where_they_fit_into_16(tmp_path, lowest, highest, fits):
+    values = np.array([[lowest, 1000], [2000, highest]], np.int32)
+    Image.fromarray(values).save(tmp_path / "film.tif")
+    if fits:
+        assert read_image(tmp_path / "film.tif") == pytest.approx(values / 65535)
+    else:
+        with pytest.raises(ValueError, match=f"32-bit values up to {highest}; wanted 8 or 16 bits"):
+            read_image(tmp_path / "film.tif")

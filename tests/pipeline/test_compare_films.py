@@ -71,6 +71,8 @@ def test_the_second_film_is_laid_over_the_first(films):
         1 / 0.9, rel=0.03
     )
     assert result.overlap > 0.95 and result.inside.any()
+    lungs = result.before.small_masks["right_lung"] | result.before.small_masks["left_lung"]
+    assert not (result.inside & ~lungs).any()
     assert 0.3 < result.ssim < 0.999 and 0.0 < result.difference < 0.1
 
 

@@ -93,6 +93,14 @@ def test_a_turned_film_is_said_to_be_and_turned_only_when_asked(reader, film):
     assert widths["heart_width_mm"] == upright["heart_width_mm"]
 
 
+def test_a_film_that_stands_on_its_head_keeps_its_spacing_between_rows(reader, film):
+    fixed = view_film(reader, np.ascontiguousarray(np.rot90(film, 2)), (0.2, 0.1), fix_orientation=True)
+    assert "180 degrees" in fixed.remarks[0]
+    widths = {m.name: m.value for m in fixed.measurements}
+    upright = {m.name: m.value for m in view_film(reader, film, (0.2, 0.1), True).measurements}
+    assert widths["heart_width_mm"] == upright["heart_width_mm"]
+
+
 class SideReader(Reader):
     """Says right lung for the lung that it finds on the left of the picture, as a network does with a mirrored film."""
 

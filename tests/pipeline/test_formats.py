@@ -45,6 +45,7 @@ def test_coco_annotations_hold_the_same_masks_boxes_and_areas(done):
     names = {category["id"]: category["name"] for category in coco["categories"]}
     assert [names[a["category_id"]] for a in coco["annotations"]] == ["right_lung", "heart"], "an empty mask has none"
     assert coco["annotations"][0]["bbox"] == [1, 1, 2, 3] and coco["annotations"][0]["area"] == 6
+    assert [(a["id"], a["iscrowd"]) for a in coco["annotations"]] == [(1, 0), (2, 0)]
     for annotation in coco["annotations"]:
         assert np.array_equal(from_counts(annotation["segmentation"]), MASKS[names[annotation["category_id"]]])
 

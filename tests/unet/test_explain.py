@@ -92,3 +92,21 @@ def test_the_cover_has_the_films_grey_and_leaves_the_padding():
 def test_squares_reach_the_frame_also_when_the_steps_do_not_fit():
     falls = occlusion(TwoPlanes(), torch.rand(1, 1, 10, 10), 0, torch.ones(10, 10, dtype=torch.bool), patch=4, stride=4)
     assert (falls[-1] != 0).any() and (falls[:, -1] != 0).any()
+
+
+def test_a_place_is_worth_the_mean_of_the_squares_that_cover_it():
+    class Mean(nn.Module):
+        def forward(self, images):
+            return images
+
+    image = torch.zeros(1, 1, 6, 6)
+    image[..., 4, 1] = 3.6  # the mean grey is 0.1
+    region = torch.zeros(6, 6, dtype=torch.bool)
+    region[4, 1] = True
+    found = occlusion(Mean(), image, 0, region, patch=4, stride=2)
+    fall = torch.sigmoid(torch.tensor(3.6)) - torch.sigmoid(torch.tensor(0.1))
+    # squares of four begin in rows and columns 0 and 2; only the one from row 2 and column 0 covers the bright pixel
+    expected = torch.zeros(6, 6)
+    expected[2:4, 0:2], expected[4:, 0:2] = fall / 2, fall
+    expected[2:4, 2:4], expected[4:, 2:4] = fall / 4, fall / 2
+    assert torch.allclose(found, expected, atol=1e-6)

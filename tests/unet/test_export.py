@@ -80,11 +80,12 @@ def test_what_cannot_be_exported_is_said_in_one_line(tmp_path, monkeypatch):
         export.main(["--checkpoint", str(path), "--out", str(tmp_path / "out")])
     with pytest.raises(ValueError, match="'tflite': wanted some of torch-export, torchscript, onnx"):
         export.main(["--checkpoint", str(path), "--out", str(tmp_path / "out"), "--formats", "tflite"])
-    differences = iter([0.0, float("nan"), 0.0, 0.0])
-    with monkeypatch.context() as patch, pytest.raises(ValueError, match="torchscript: .* differ .* by nan"):
-        patch.setattr(export, "largest_difference", lambda *_: next(differences))
-        plain = write_checkpoint(tmp_path / "plain.pt")
-        export.main(["--checkpoint", str(plain), "--out", str(tmp_path / "out"), "--formats", "torchscript"])
+    for one, said in ((float("nan"), "nan"), (1.2e-4, "1.2e-04, more than 1e-04")):
+        differences = iter([0.0, one, 0.0, 0.0])
+        with monkeypatch.context() as patch, pytest.raises(ValueError, match=f"torchscript: .* differ .* by {said}"):
+            patch.setattr(export, "largest_difference", lambda *_, given=differences: next(given))
+            plain = write_checkpoint(tmp_path / "plain.pt")
+            export.main(["--checkpoint", str(plain), "--out", str(tmp_path / "out"), "--formats", "torchscript"])
     monkeypatch.setattr(export, "TOLERANCE", 0.0)
     path = write_checkpoint(tmp_path / "best.pt")
     with pytest.raises(

@@ -39,3 +39,21 @@ def test_a_turn_is_counter_clockwise_and_a_zoom_enlarges():
         return divmod(int(planes.flatten().argmax()), 129)
 
     assert brightest(_turn(image, 90.0, 1.0)) == (12, 64) and brightest(_turn(image, 0.0, 2.0)) == (32, 104)
+
+
+def test_turning_by_a_little_and_zooming_move_a_place_by_the_formula_on_an_oblong_film():
+    y, x = torch.meshgrid(torch.arange(96.0), torch.arange(64.0), indexing="ij")
+    down, across = 12.0, 17.0  # from the centre, in pixels
+    image = torch.exp(-((y - 47.5 - down) ** 2 + (x - 31.5 - across) ** 2) / 18)[None, None]
+    for degrees, zoom in ((10.0, 1.0), (-25.0, 0.8), (4.0, 1.3)):
+        turned = _turn(image, degrees, zoom)[0, 0]
+        found = torch.stack([(turned * y).sum(), (turned * x).sum()]) / turned.sum() - torch.tensor([47.5, 31.5])
+        angle = torch.deg2rad(torch.tensor(degrees))
+        expected = zoom * torch.stack([
+            down * torch.cos(angle) - across * torch.sin(angle), across * torch.cos(angle) + down * torch.sin(angle)
+        ])  # fmt: skip
+        assert torch.allclose(found, expected, atol=0.2), (degrees, zoom)
+
+
+def test_the_views_are_small_turns_and_zooms_both_ways():
+    assert TEST_TIME_VIEWS == ((0, 1), (-4, 1), (4, 1), (0, 0.93), (0, 1.07))
