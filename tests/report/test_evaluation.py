@@ -4,6 +4,7 @@ import pytest
 
 from report.evaluation import reading_help
 from report.evaluation_figures import group_figure
+from report.evaluation_tables import group_tables, summary_tables, threshold_table
 
 
 def part(empty, films=40):
@@ -35,3 +36,59 @@ def test_the_figure_of_groups_shows_one_structure_and_says_which():
     assert figure.axes[-1].get_xlabel() == "Dice of right lung (dotted: 0.9)"
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["M (n = 4)", "F (n = 3)"]
     assert group_figure(heart[:1]) is None
+
+
+def group(level, films, grouping="finding", structure="lungs", few=False, gap=(0.01, -0.02, 0.03)):
+    value, low, high = gap
+    return {
+        "grouping": grouping, "level": level, "structure": structure, "films": films, "patients": films, "mean": 0.9, "low": 0.85,
+        "high": 0.95, "worst": 0.5, "below": 0.25, "gap": value, "gap_low": low, "gap_high": high, "few": few,
+    }  # fmt: skip
+
+
+def test_a_table_of_groups_shows_the_largest_levels_and_says_what_it_leaves_out():
+    groups = [group(f"f{n}", 20 - n, few=n > 10) for n in range(14)] + [
+        group("rare", 2),
+        group("f0", 5, structure="heart"),
+    ]
+    groups += [group("not stated", 9, "sex"), group("F", 4, "age"), group("s", 9, "source"), group("t", 8, "source")]
+    finding, source = sorted(group_tables(groups), key=lambda table: table.caption)
+    assert [row[0] for row in finding.rows[:12]] == [
+        *(f"f{n}" for n in range(11)),
+        "f11 (few patients: do not compare)",
+    ]
+    assert [row[1] for row in finding.rows] == ["both lungs"] * 12 + ["heart"]
+    assert (
+        finding.caption == "Dice by finding. 3 small groups are in summary.json only."
+        and source.caption == "Dice by source."
+    )
+    assert source.rows[0][2:] == (9, 9, 0.9, "0.8500 to 0.9500", 0.5, "25.0 %", "+0.0100", "-0.0200 to +0.0300")
+    (unknown, _) = next(group_tables([group("F", 4, "sex", gap=(float("nan"),) * 3), group("M", 4, "sex")])).rows
+    assert unknown[-2:] == (None, None)
+
+
+def test_distances_stand_in_their_own_unit_with_its_tolerances():
+    def metric(value):
+        return {"films": 3, "mean": value, "low": value, "high": value, "median": value, "p5": value, "empty": 0}
+
+    names = ("hd95_px", "assd_px", "hd_px", "nsd_2px", "nsd_4px", "nsd_8px")
+    own = {"dice": {**metric(0.9), "below": 0.5}, **{name: metric(float(n)) for n, name in enumerate(names, 1)}}
+    overlap, distances = summary_tables({"structures": {"heart": own}})
+    assert overlap.rows[0][:8] == ("heart", 3, 0, 0.9, "0.9000 to 0.9000", 0.9, 0.9, "50.0 %")
+    assert distances.columns[-3:] == ("NSD 2 px", "NSD 4 px", "NSD 8 px") and distances.rows[0][-3:] == (4.0, 5.0, 6.0)
+    assert distances.rows[0][3] == "1.00" and "no spacing is known" in distances.caption
+
+
+def test_a_threshold_of_several_networks_is_listed_and_no_dice_claimed_for_it():
+    point = {"lowest": 0.4, "highest": 0.6, "dice": 0.9, "dice_at_half": 0.89}
+    part = {
+        "films": 4,
+        "thresholds": [0.3, 0.5, 0.7],
+        "dice": [0.8, 0.85, 0.9],
+        "used": [0.7],
+        "on_validation": [point],
+    }
+    one = threshold_table({"heart": part}).rows
+    assert one == [("heart", "0.70", "0.40 to 0.60", "+0.0100", 4, 0.9, 0.85, 0.7, 0.9)]
+    several = threshold_table({"lungs": {**part, "used": [], "on_validation": [point, point]}}).rows
+    assert several == [("both lungs", "of its lungs", None, None, 4, None, 0.85, 0.7, 0.9)]

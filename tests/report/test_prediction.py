@@ -1,6 +1,6 @@
 """The page of predictions: what a reader may take from it."""
 
-from report.page import Gallery, Table
+from report.page import Gallery, Heading, Table
 from report.prediction import prediction_page
 
 
@@ -22,3 +22,20 @@ def test_a_film_without_doubts_is_not_called_free_of_findings_and_a_doubtful_rat
     captions = [picture.caption for block in page.blocks if isinstance(block, Gallery) for picture in block.pictures]
     assert captions[2] == "good: no reason to doubt the masks found"
     assert any("Nothing here looks for disease" in getattr(block, "text", "") for block in page.blocks)
+
+
+def test_what_failed_is_listed_and_what_is_not_shown_is_said(tmp_path):
+    (tmp_path / "b.jpg").write_bytes(b"picture")  # the overlay of a has been removed since
+    page = prediction_page(
+        {"films": 7, "review": 0, "failed": 1}, [row("a", strangeness=None), row("b", strangeness=1.0)], [("c.png", "cut off")],
+        tmp_path,
+    )  # fmt: skip
+    every, failed = (block for block in page.blocks if isinstance(block, Table))
+    assert every.links == [None, "film-1"] and "The first 2; all are in predictions.csv." in every.caption
+    assert [line[3] for line in every.rows] == ["0.46", "0.46"]  # not above 1 is not strange
+    assert failed.rows == [("c.png", "cut off")]
+    whole = prediction_page({"films": 1, "review": 0, "failed": 0}, [row("a")], [], tmp_path)
+    (table,) = (block for block in whole.blocks if isinstance(block, Table))
+    assert "The first" not in table.caption
+    headings = [block.text for block in page.blocks if isinstance(block, Heading)]
+    assert headings == ["Every film", "Failed", "Overlays"]
