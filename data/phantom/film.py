@@ -34,7 +34,7 @@ def draw_film(patient: Patient, view: str, rng: np.random.Generator, size: int =
     """Draw one film of a person, size x size pixels."""
     pose = draw_pose(rng, view)
     chest = build_chest(patient, pose, rng)
-    findings = draw_findings(chest, rng)
+    findings = draw_findings(rng)
     frame = draw_frame(chest, size, rng)
     tissue = build_tissue(chest, patient, pose, findings, frame, rng)
     metal = add_devices(chest, frame, pose, rng)
@@ -56,7 +56,7 @@ def draw_film(patient: Patient, view: str, rng: np.random.Generator, size: int =
     return Phantom(image, masks, facts, measurements)
 
 
-def draw_findings(chest: Chest, rng: np.random.Generator) -> Findings:
+def draw_findings(rng: np.random.Generator) -> Findings:
     """Draw what is wrong: fluid at one side in one film of six, clouds in one of four."""
     effusion = None
     if rng.random() < 0.16:

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.phantom import draw_phantom
+from data.phantom.film import draw_findings
 from data.phantom.measurements import corner_angle
 from data.phantom.physics import display
 from data.phantom.tissue import Findings
@@ -67,9 +68,9 @@ def test_fluid_hides_the_lung_base_and_leaves_its_mask(monkeypatch):
     from data.phantom import film
 
     dry, wet = Findings(None, ()), Findings((-1, 0.3), ())
-    monkeypatch.setattr(film, "draw_findings", lambda chest, rng: dry)
+    monkeypatch.setattr(film, "draw_findings", lambda rng: dry)
     without = draw_phantom(1, 1, SIZE)
-    monkeypatch.setattr(film, "draw_findings", lambda chest, rng: wet)
+    monkeypatch.setattr(film, "draw_findings", lambda rng: wet)
     with_fluid = draw_phantom(1, 1, SIZE)
     for name, mask in without.masks.items():  # readers draw a base under fluid to where it must end
         assert np.array_equal(with_fluid.masks[name], mask)
@@ -77,3 +78,37 @@ def test_fluid_hides_the_lung_base_and_leaves_its_mask(monkeypatch):
     base, top = np.nonzero(brighter & without.masks["right_lung"]), np.nonzero(without.masks["right_lung"])
     assert len(base[0]) > 0.05 * len(top[0]) and base[0].mean() > top[0].mean()
     assert (brighter & without.masks["left_lung"]).sum() < 0.01 * len(top[0])
+
+
+def test_fluid_is_at_one_side_in_a_sixth_of_the_films_and_clouds_are_in_a_quarter():
+    rng = np.random.default_rng(0)
+    drawn = [draw_findings(rng) for _ in range(3000)]
+    effusions = [one.effusion for one in drawn if one.effusion]
+    assert np.mean([bool(one.opacities) for one in drawn]) == pytest.approx(0.27, abs=0.03)
+    assert len(effusions) / len(drawn) == pytest.approx(0.16, abs=0.025)
+    assert {side for side, _ in effusions} == {-1, 1} and np.mean([side for side, _ in effusions]) == pytest.approx(
+        0, abs=0.15
+    )
+    assert all(0.04 <= height <= 0.38 for _, height in effusions)
+    assert {len(one.opacities) for one in drawn} == {0, 1, 2, 3, 4}
+
+
+def test_a_large_heart_is_one_that_is_wide_for_its_view():
+    phantoms = [draw_phantom(7, index, 64) for index in range(24)]
+    for phantom in phantoms:
+        findings, view = set(phantom.facts["findings"]), phantom.facts["view"]
+        large = values(phantom)["cardiothoracic_ratio"] > (0.55 if view == "AP" else 0.5)
+        assert ("cardiomegaly" in findings) == large
+        assert ("normal" in findings) == (not findings & {"cardiomegaly", "effusion", "opacity"})
+    assert {phantom.facts["view"] for phantom in phantoms} == {"AP", "PA"}
+    assert 2 < sum("cardiomegaly" in phantom.facts["findings"] for phantom in phantoms) < 22
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 10_000))
+def test_both_lungs_lie_on_the_film_whole(index):
+    phantom = draw_phantom(2, index, SIZE)
+    lungs = phantom.masks["right_lung"] | phantom.masks["left_lung"]
+    assert not (lungs[0].any() or lungs[:, 0].any() or lungs[:, -1].any())
+    rows, columns = np.flatnonzero(lungs.any(axis=1)), np.flatnonzero(lungs.any(axis=0))
+    assert max(np.ptp(rows), np.ptp(columns)) > SIZE / 1.6  # the frame is at most half as large again as the lungs
