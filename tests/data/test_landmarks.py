@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from data import landmarks
 from data.geometry import find_edges
 from data.landmarks import corner_at, tilt_degrees
-from data.measurement_overlay import captions, draw_measurements, measurement_lines
+from data.measurement_overlay import BLUE, GREEN, ORANGE, PINK, WHITE, captions, draw_measurements, measurement_lines
 from data.measurements import measure_masks
 from data.phantom import draw_phantom
 
@@ -249,3 +249,20 @@ def test_every_value_by_hand():
     assert got["mediastinal_width_mm"] == 60
     assert got["thorax_tilt_deg"] == pytest.approx(np.degrees(np.arctan2(1, 136)))
     assert (got["internal_thoracic_diameter_mm"], got["thorax_width_mm"]) == (192, 200)
+
+
+def test_lines_have_the_length_and_the_colour_of_what_they_measure():
+    masks = {name: np.zeros((80, 80), bool) for name in ("right_lung", "left_lung", "heart")}
+    masks["right_lung"][10:60, 10:30] = masks["left_lung"][10:60, 50:70] = masks["heart"][40:62, 28:54] = True
+    lines = measurement_lines(masks, None)
+    across = {(line.colour, abs(line.end[1] - line.start[1])) for line in lines if line.start[0] == line.end[0]}
+    # inner diameter and mediastinum; heart to the midline in column 40, right and left; between the apices
+    assert {(BLUE, 60), (BLUE, 20), (ORANGE, 12), (ORANGE, 14), (WHITE, 40)} <= across
+    upright = {(line.colour, line.start[1]) for line in lines if line.start[1] == line.end[1]}
+    assert {(PINK, 10), (PINK, 70), (WHITE, 40)} <= upright
+    depth = {
+        abs(line.end[0] - line.start[0]) for line in lines if line.colour == GREEN and line.start[1] == line.end[1]
+    }
+    assert depth == {named(masks, None)["right_apex_to_dome_px"].value}
+    masks["heart"][:] = False
+    assert {line.colour for line in measurement_lines(masks, None)} & {PINK} == set()

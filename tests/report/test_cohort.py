@@ -154,6 +154,8 @@ def test_visits_are_days_between_studies_of_one_patient():
     assert sorted(studies) == [2, 2, 2] and sorted(days) == [2.0, 7.0]
     assert study_day(film(study_date="2020-13-01")) is None
     assert visit_table(studies, []).rows[1] == ("days to the next study", 0, None, None, None, None)
+    table = visit_table([1, 2, 3, 4, 9], [2.0, 3.0, 4.0, 8.0])
+    assert table.rows == [("studies per patient", 5, 3, 2, 4, 9), ("days to the next study", 4, 3.5, 2.75, 5, 8)]
 
 
 def test_gaps_are_counted_and_those_that_depend_on_sex_are_found():

@@ -70,6 +70,13 @@ def test_the_markdown_twin_says_the_same(page, tmp_path):
         (math.nan, "–"),
         ("x", "x"),
         (-0.5, "-0.5000"),
+        (math.inf, "∞"),
+        (-math.inf, "−∞"),
+        (0.0, "0.0000"),
+        (-4e-5, "-4e-05"),
+        (5e-5, "0.0001"),
+        (10.0, "10.00"),
+        (-100.0, "-100"),
     ],
 )
 def test_numbers_are_written_with_sensible_digits(value, text):
