@@ -32,7 +32,7 @@ class Preprocessing:
 
     size: int = 256  # side of the network's square, pixels
     intensity: str = "percentile"  # see data.intensity
-    crop: bool = True  # cut black borders before resizing
+    crop: bool = True  # cut the border, black or a page's, before resizing
 
 
 class Batch(NamedTuple):

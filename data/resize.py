@@ -10,6 +10,8 @@ from torch.nn import functional as F
 
 BLACK = 0.04  # grey level, of 0..1, below which a border counts as black
 BRIGHT_SHARE = 0.02  # a row or column belongs to the film when more than this share of it is brighter
+PAGE = 0.02  # of 0..1: a page on which a film lies, white or grey, has one grey level to within this all around
+LARGEST_ON_PAGE = 0.8  # share of the page that the film covers; the margin around a larger one changes little
 
 
 class Letterbox(NamedTuple):
@@ -35,8 +37,8 @@ class Letterbox(NamedTuple):
 def letterbox_of(image: Tensor, size: int, crop: bool = True) -> Letterbox:
     """Return the placement of a film (H, W), grey levels in [0, 1], in a (size, size) square: longer side fits, centred.
 
-    crop: leave out rows and columns at the frame that are black, as films scanned or digitised with borders have them; the lungs
-    then fill the square alike whatever the border.
+    crop: leave out rows and columns at the frame that are black, as films scanned or digitised with borders have them, or those
+    of a page on which a film lies; the lungs then fill the square alike whatever the border.
     """
     height, width = image.shape
     top, bottom, left, right = _content(image) if crop else (0, height, 0, width)
@@ -137,10 +139,21 @@ def resample(planes: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _content(image: Tensor) -> tuple[int, int, int, int]:
-    """Return (top, bottom, left, right) without the black border; a film that is black all over is left whole."""
-    bright = (image.numpy() > BLACK).view(np.uint8)  # numpy compares and counts several times faster than torch
-    rows = np.flatnonzero(bright.sum(axis=1, dtype=np.int32) > BRIGHT_SHARE * bright.shape[1])
-    columns = np.flatnonzero(bright.sum(axis=0, dtype=np.int32) > BRIGHT_SHARE * bright.shape[0])
+    """Return (top, bottom, left, right) without the border: a page that is large enough to matter, or else black."""
+    grey = image.numpy()  # numpy compares and counts several times faster than torch
+    page, frame = grey[0, 0], np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    if page > BLACK and np.mean(np.abs(frame - page) > PAGE) <= BRIGHT_SHARE:
+        top, bottom, left, right = _extent(np.abs(grey - page) > PAGE)
+        if (bottom - top) * (right - left) <= LARGEST_ON_PAGE * grey.size:
+            return top, bottom, left, right
+    return _extent(grey > BLACK)
+
+
+def _extent(pixels: np.ndarray) -> tuple[int, int, int, int]:
+    """Return (top, bottom, left, right) of the lines with more than BRIGHT_SHARE of pixels; of all if there is none."""
+    pixels = pixels.view(np.uint8)
+    rows = np.flatnonzero(pixels.sum(axis=1, dtype=np.int32) > BRIGHT_SHARE * pixels.shape[1])
+    columns = np.flatnonzero(pixels.sum(axis=0, dtype=np.int32) > BRIGHT_SHARE * pixels.shape[0])
     if not len(rows) or not len(columns):
-        return 0, image.shape[0], 0, image.shape[1]
+        return 0, pixels.shape[0], 0, pixels.shape[1]
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1

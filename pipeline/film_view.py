@@ -67,7 +67,12 @@ def view_film(
         masks,
         {name: unplace(mask, applied) for name, mask in masks.items()},
         measure_views(predictor, logits, box, masks, spacing_mm),
-        (*_lies(found, applied), *([UNLIKE] if unlike else []), *doubts(masks), *poor),
+        (
+            *_lies(found, applied),
+            *([UNLIKE] if unlike else []),
+            *doubts(masks, box.crop_height * box.crop_width),
+            *poor,
+        ),
         tuple(_done(applied)),
         quality["lungs"].predicted_dice if "lungs" in quality else None,
         strange,

@@ -1,6 +1,6 @@
 """A network that includes the preparation of films, as tensor operations that torch.export, TorchScript and ONNX can represent.
 
-The black border, and with it the scale, differs from film to film, so cutting and resizing are products with matrices of known
+The border, and with it the scale, differs from film to film, so cutting and resizing are products with matrices of known
 shape whose entries are computed from the film; a row or column that is cut has weight 0.
 """
 
@@ -15,8 +15,9 @@ class FilmModule(nn.Module):
 
     model: logits from (1, 1, size, size). size: side of its square. temperature: one for each structure. percentiles: (low, high)
     that are stretched to 0..1, None: grey levels as they are. black: grey level up to which a pixel counts as black, None: no
-    border is cut. bright_share: a row or column with a larger share of brighter pixels belongs to the film. fill: logit in the
-    border that was cut.
+    border is cut. page: (tolerance, largest): a frame of one brighter grey level, to within the tolerance, is a page's and is cut
+    likewise, if the film covers at most that share of it. bright_share: a row or column with a larger share of other pixels
+    belongs to the film. fill: logit in the border that was cut.
     """
 
     def __init__(
@@ -26,13 +27,14 @@ class FilmModule(nn.Module):
         temperature: Sequence[float],
         percentiles: tuple[float, float] | None,
         black: float | None,
+        page: tuple[float, float],
         bright_share: float,
         fill: float,
     ):
         super().__init__()
         self.model = model
         self.size, self.percentiles = size, percentiles
-        self.black, self.bright_share, self.fill = black, bright_share, fill
+        self.black, self.page, self.bright_share, self.fill = black, page, bright_share, fill
         self.register_buffer("temperature", torch.tensor(list(temperature))[:, None, None])
 
     def forward(self, film: Tensor) -> Tensor:
@@ -54,14 +56,22 @@ class FilmModule(nn.Module):
         return torch.where(inside, up @ logits @ along.T, self.fill).sigmoid()
 
     def _content(self, film: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return first row, rows, first column, columns without the black border, float64; for an all-black film the whole."""
+        """Return first row, rows, first column, columns without the border, float64; for a film of one grey level the whole."""
         if self.black is None:
-            bright = torch.ones_like(film)
-        else:
-            bright = (film > self.black).float()
-        rows, columns = bright.mean(dim=1) > self.bright_share, bright.mean(dim=0) > self.bright_share
+            return self._extent(torch.ones_like(film, dtype=torch.bool))
+        tolerance, largest = self.page
+        corner, frame = film[0, 0], torch.cat([film[0], film[-1], film[:, 0], film[:, -1]])
+        others = ((frame - corner).abs() > tolerance).float().mean()
+        on_page = self._extent((film - corner).abs() > tolerance)
+        is_page = (corner > self.black) & (others <= self.bright_share)
+        is_page = is_page & (on_page[1] * on_page[3] <= largest * film.numel())
+        return tuple(torch.where(is_page, *pair) for pair in zip(on_page, self._extent(film > self.black), strict=True))
+
+    def _extent(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return first row, rows, first column, columns of the lines with enough pixels; of all lines where there are none."""
+        rows, columns = (pixels.float().mean(dim=axis) > self.bright_share for axis in (1, 0))
         whole = ~(rows.any() & columns.any())
-        return (*_extent(rows | whole), *_extent(columns | whole))
+        return (*_first_and_length(rows | whole), *_first_and_length(columns | whole))
 
     def _standardise(self, small: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         """Stretch the grey levels between the percentiles of the pixels inside the film; outside stays 0."""
@@ -79,7 +89,7 @@ def _positions(film: Tensor, count: int) -> Tensor:
     return torch.arange(count, device=film.device, dtype=torch.float64)
 
 
-def _extent(inside: Tensor) -> tuple[Tensor, Tensor]:
+def _first_and_length(inside: Tensor) -> tuple[Tensor, Tensor]:
     """Return the first true position of a line and the length from there to the last one."""
     positions = torch.arange(inside.shape[0], device=inside.device)
     first = torch.where(inside, positions, inside.shape[0]).min()

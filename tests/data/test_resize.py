@@ -39,6 +39,21 @@ def test_a_specked_border_is_still_a_border_and_a_black_film_stays_whole():
     assert letterbox_of(torch.zeros(9, 7), 32).crop_height == 9
 
 
+@pytest.mark.parametrize("page", [0.5, 1.0])
+def test_a_film_on_a_page_of_one_grey_is_cut_out_and_one_with_a_white_side_is_not(page):
+    film = torch.full((60, 50), page)
+    film[10:50, 15:45] = torch.rand(40, 30, generator=torch.Generator().manual_seed(0)) * 0.6
+    film[3, 4] = 0.0  # a speck
+    film[0, :2] += 0.01  # what JPEG leaves
+    box = letterbox_of(film.clamp(max=1), 32)
+    assert (box.crop_top, box.crop_left, box.crop_height, box.crop_width) == (10, 15, 40, 30)
+    thin = film[9:51, 14:46]  # a frame of a pixel, as a drawn line: the film covers nearly all
+    assert letterbox_of(thin, 32)[:6] == (42, 32, 0, 0, 42, 32)
+    side = film[10:50]  # the film fills the height: pages have margins all around
+    assert letterbox_of(side, 32)[:6] == (40, 50, 0, 0, 40, 50)
+    assert letterbox_of(torch.full((9, 7), page), 32)[:6] == (9, 7, 0, 0, 9, 7)
+
+
 def test_shrinking_a_mask_gives_a_share_smoothed_by_a_triangle():
     mask = torch.zeros(1, 64, 64)
     mask[0, :, :24] = 1  # the border of two new pixels

@@ -10,6 +10,7 @@ from PIL import Image
 
 import predict
 from data.registration import Similarity, resample_to
+from data.resize import letterbox_of
 from pipeline import compare_films as compare_films_module
 from pipeline.compare_films import Change, compare_films, doubts_in_words, write_films_comparison
 
@@ -41,7 +42,7 @@ class Reader:
         planes = (
             np.stack([dark & (columns < middle), dark & (columns >= middle), image > 0.85]).astype(np.float32) - 0.5
         )
-        return torch.from_numpy(np.stack([planes, planes])), None
+        return torch.from_numpy(np.stack([planes, planes])), letterbox_of(torch.ones(image.shape), 64)
 
     def film_masks(self, logits, box):
         planes = (logits.mean(dim=0) > 0).numpy()

@@ -20,3 +20,9 @@ def test_doubts_name_what_no_chest_film_shows():
     assert doubts(lungs((5, 20), (40, 46))) == ["one lung is 2.5 times the other"]
     assert doubts(lungs((5, 20), (40, 47))) == []
     assert doubts(lungs((5, 25), (40, 41))) == ["one lung is more than 10 times the other"]
+
+
+def test_lungs_are_small_against_the_film_not_against_the_page_that_it_lies_on():
+    masks = lungs((5, 10), (40, 45), (100, 100))  # 300 pixels
+    assert doubts(masks) == ["lungs cover less than 6 % of the picture"]
+    assert doubts(masks, 50 * 60) == [] and doubts(masks, 100 * 60) == ["lungs cover less than 6 % of the picture"]
