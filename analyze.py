@@ -101,7 +101,9 @@ def main(argv: list[str]) -> int:
     print(f"Report: {path}")
     unreadable = sum(row["fact"] == UNREADABLE for row in analysis.odd)
     if unreadable:
-        print(f"{counted(unreadable, 'film', 'films')} could not be read: see {out / 'rows_to_look_at.csv'}")
+        print(
+            f"{counted(unreadable, 'film', 'films')} could not be read: see {out / 'rows_to_look_at.csv'}; --show-ids names them"
+        )
     return SOME_FAILED if unreadable else DONE
 
 

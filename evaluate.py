@@ -67,8 +67,9 @@ def main(argv: list[str]) -> int:
     paths = find_checkpoints(config.checkpoint, RUNS)
     views = config.test_time_views or config.uncertainty_maps
     predictors = [Predictor(path, config.device, config.precision, views) for path in paths]
-    pooled = config.checkpoint is not None and paths[0].parent.parent == config.checkpoint
-    folder = config.checkpoint if pooled else paths[0].parent
+    above = paths[0].parent.parent
+    pooled = above == config.checkpoint or config.checkpoint is None and above != RUNS
+    folder = above if pooled else paths[0].parent
     for predictor in predictors:
         check_training(predictor, NEEDED_OF_FOLDS if pooled else NEEDED)
     out = config.out or folder / "-".join(

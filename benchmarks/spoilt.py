@@ -163,7 +163,8 @@ def held_out(checkpoint: Path, database: Path) -> Iterator[tuple[Predictor, Imag
             "convention": asked["convention"], "provenance": ",".join(asked["provenance"]), "source": ",".join(asked["source"]),
         }  # fmt: skip
         for record in select_images(connection, query_text(asked["query"]), kind, asked["split_set"]):
-            if record.split == "test" and any("lung" in mask.structure for mask in record.masks):
+            drawn = {mask.structure for mask in record.masks}
+            if record.split == "test" and ("lungs" in drawn or {"right_lung", "left_lung"} <= drawn):
                 yield predictor, record
 
 

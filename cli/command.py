@@ -1,5 +1,6 @@
 """How every command ends: a status of 0, 1 or 2, and one line on stderr when the call or its input was wrong."""
 
+import os
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -16,12 +17,12 @@ def run(main: Callable[[list[str]], int]) -> None:
     argv = sys.argv[1:]
     try:
         status = main(argv)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         status = INTERRUPTED
-    except (
-        BrokenPipeError
-    ):  # the reader of the output has closed it, as `| head` does: what was not done by then stays undone
-        sys.stderr.close()
+    except BrokenPipeError:
+        # the reader of the output has closed it, as `| head` does; Python would write what is left once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = BROKEN_PIPE
     except FileExistsError as error:
         if "--debug" in argv:

@@ -22,7 +22,7 @@ from data.writing import atomic_file
 from db.records import MASK_STRUCTURES, ImageRecord
 from unet.known import DRAWN, WITH_HEART
 
-CACHE_VERSION = 2  # raise when the same settings would give other pixels
+CACHE_VERSION = 3  # raise when the same settings would give other pixels
 DECODING_THREADS = 4
 
 
@@ -61,7 +61,7 @@ def prepare(image: Tensor, preprocessing: Preprocessing) -> tuple[Tensor, Letter
     """Turn a film (H, W) in [0, 1] into what the network sees, (1, N, N) in [0, 1], and say where the film lies in it.
 
     Grey levels are standardised after shrinking, so that films of every resolution have the same noise, and before
-    padding, so that the black border does not count.
+    padding, so that the border does not count.
     """
     box = letterbox_of(image, preprocessing.size, preprocessing.crop)
     small = shrink(image[None], box)[0]

@@ -36,10 +36,8 @@ def check_film(film: SourceFilm, root: Path) -> tuple[CheckedFilm | None, list[R
         pixels = read_pixels(path)
         require_picture(pixels.values, path)
         content = hash_file(path)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, MemoryError) as error:
         return None, [_refusal(film, "image", error)]
-    except MemoryError as error:
-        return None, [_refusal(film, "image", ValueError(f"{film.file}: {reason(error, path)}"))]
     height, width = pixels.values.shape
     masks, refusals = _check_masks(film, root, height, width)
     checked = CheckedFilm(
@@ -59,7 +57,7 @@ def _check_masks(film: SourceFilm, root: Path, height: int, width: int) -> tuple
     for mask in film.masks:
         try:
             masks.append(check_mask(mask, root, height, width))
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, MemoryError) as error:
             refusals.append(_refusal(film, "mask", error))
     if _exchanged(masks):
         masks, taken_off = _without_sides(film, masks)
@@ -156,6 +154,8 @@ def inside(root: Path, file: str) -> Path:
 
 
 def _refusal(film: SourceFilm, what: str, error: Exception) -> Refusal:
+    if isinstance(error, MemoryError):
+        error = ValueError(f"{film.file}: {reason(error, Path(film.file))}")
     text = str(error) if film.file in str(error) or "/" in str(error) else f"{film.file}: {error}"
     return Refusal(file=as_utf8(film.file), what=what, reason=_reason(text), detail=one_line(text))
 

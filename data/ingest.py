@@ -129,8 +129,7 @@ def ingest_films(db: Path, reader: str, root: Path, name: str, films: Sequence[S
             f"  note: {len(kept)} films cannot be read now and stay as they were read before; take the rows of those that are "
             f"gone for good out of the table:"
         )
-        for refusal in kept[:LISTED]:
-            print(f"    {refusal.detail}")
+        print("\n".join(f"    {refusal.detail}" for refusal in kept[:LISTED]) + "\n    ..." * (len(kept) > LISTED))
     if contradicted:
         print(
             f"  note: {len(contradicted)} patients have rows of both sexes, and none is kept; the first: {contradicted[0]}"

@@ -49,7 +49,7 @@ def read_pixels(path: Path, dark_colours: bool = False) -> Pixels:
     """Read a film's stored values; colour is turned to luminance, transparency is ignored, EXIF rotation is applied.
 
     Of several pages the first is read. The rotation is part of the picture as every viewer shows it, so a mask drawn in one fits.
-    dark_colours: a colour whose luminance rounds to 0 counts as 1, unless it is black.
+    dark_colours: where the luminance of all pixels rounds to 0, the colours are numbered, black as 0.
     """
     path = Path(path)
     if not path.exists():
@@ -60,7 +60,7 @@ def read_pixels(path: Path, dark_colours: bool = False) -> Pixels:
 
 
 def read_mask_pixels(path: Path) -> np.ndarray:
-    """Read a mask's stored values (H, W) as `read_pixels` does, but any colour except black counts as 1 at least."""
+    """Read a mask's stored values (H, W) as `read_pixels` does, but colours too dark for any luminance are numbered."""
     return read_pixels(path, dark_colours=True).values
 
 
@@ -108,10 +108,16 @@ def _grey(image: Image.Image, path: Path, dark_colours: bool) -> Pixels:
     if image.mode in _EIGHT_BIT_MODES:
         image = image.convert("RGB") if image.mode not in ("L", "LA") else image
         grey = np.asarray(image.convert("L"))
-        if dark_colours and image.mode == "RGB":
-            grey = np.maximum(grey, np.asarray(image).any(axis=2))
+        if dark_colours and image.mode == "RGB" and not grey.any():
+            grey = _numbered(np.asarray(image))
         return Pixels(grey, 8)
     raise ValueError(f"{path}: pixel format {image.mode}; wanted 8- or 16-bit grey or colour, convert the file")
+
+
+def _numbered(colours: np.ndarray) -> np.ndarray:
+    """Number the colours of a picture (H, W, 3), black first: (H, W) uint8, 0 for black."""
+    packed = colours.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+    return np.searchsorted(np.unique(np.append(packed, 0)), packed).astype(np.uint8)
 
 
 def _read_jsrt(path: Path) -> Pixels:

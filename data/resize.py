@@ -1,4 +1,4 @@
-"""From the film's own size to the network's square and back: black borders cut, aspect kept, padded, undone exactly."""
+"""From the film's own size to the network's square and back: borders cut, aspect kept, padded, undone exactly."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -17,7 +17,7 @@ LARGEST_ON_PAGE = 0.8  # share of the page that the film covers; the margin arou
 class Letterbox(NamedTuple):
     """Where a film lies inside the network's square, all in pixels.
 
-    height, width: of the film. crop_...: the part of it that is not black border. size: side of the square. top, left,
+    height, width: of the film. crop_...: the part of it that is not border. size: side of the square. top, left,
     inner_height, inner_width: where that part lies in the square.
     """
 
@@ -62,7 +62,7 @@ def to_square(planes: Tensor, box: Letterbox) -> Tensor:
 
 
 def shrink(planes: Tensor, box: Letterbox) -> Tensor:
-    """Cut the black border off (C, H, W) planes and resize them: (C, inner_height, inner_width)."""
+    """Cut the border off (C, H, W) planes and resize them: (C, inner_height, inner_width)."""
     if planes.shape[1:] != (box.height, box.width):
         raise ValueError(f"planes are {tuple(planes.shape[1:])}, the letterbox was made for {(box.height, box.width)}")
     rows = slice(box.crop_top, box.crop_top + box.crop_height)

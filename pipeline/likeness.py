@@ -23,7 +23,7 @@ def find_likenesses(records: Iterable[ImageRecord]) -> tuple[Table, list[Note]]:
         try:
             prints.append(film_print(read_image(record.path, record.photometric_interpretation)))
             films.append(record)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, MemoryError) as error:
             why = reason(error, record.path)
             notes.append((record.image_id, record.source, record.patient_id, record.file, UNREADABLE, None, why))
     unreadable, same, other = len(notes), 0, 0

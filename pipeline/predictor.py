@@ -64,7 +64,7 @@ class Predictor:
         return self.calibrated(logits) - least[:, None, None]
 
     def probabilities(self, image: np.ndarray) -> np.ndarray:
-        """Return the probability of each structure at the film's own size: (C, H, W) float32; 0 in black borders."""
+        """Return the probability of each structure at the film's own size: (C, H, W) float32; 0 in the border."""
         logits, box = self.logits(image)
         return from_square(self.calibrated(logits.mean(dim=0)), box, fill=NO_LUNG_LOGIT).sigmoid().numpy()
 

@@ -186,9 +186,8 @@ def _ratio(summary: dict, results: Sequence[FilmResult]) -> Iterator[Block]:
     yield Heading("Cardiothoracic ratio")
     if agreement["bias"] is None:
         known = counted(agreement["films"], "film has", "films have")
-        yield Text(
-            f"{known} both ratios, too few for limits; on {agreement['not_predicted']} more the masks give none."
-        )
+        lost = f"; on {agreement['not_predicted']} more the masks give none" if agreement["not_predicted"] else ""
+        yield Text(f"{known} both ratios, too few for limits{lost}.")
         return
     bias, lower, upper = (interval(Interval(**agreement[name])) for name in ("bias", "lower", "upper"))
     missed = f" On {agreement['not_predicted']} more the masks give none." if agreement["not_predicted"] else ""

@@ -4,7 +4,7 @@
 
 Writes to --out: network.pt2 (torch.export), network.ts (TorchScript), network.onnx where onnx, onnxscript and onnxruntime are
 installed, and network.json, which says what goes in and comes out. Each takes one film (H, W), float32 in [0, 1], 0 black, of any
-size, and gives the probability of each structure at that size. Cutting black borders, grey levels and resizing are inside;
+size, and gives the probability of each structure at that size. Cutting borders, grey levels and resizing are inside;
 reading files, and making tidy masks of the probabilities (unet.postprocess; network.json says how), are not.
 """
 

@@ -11,6 +11,7 @@ VIEWS = {
     "AXIAL": ("AXIAL", None), "CORONAL": ("CORONAL", None),
 }  # fmt: skip
 CHEST = {"CHEST", "THORAX", "LUNG", "LUNGS"}
+VIEW_WORDS = {"PA", "AP", "LAT", "LATERAL", "FRONTAL", "VIEW", "VIEWS", "V", "X", "RAY", "PORTABLE", "SUPINE", "ERECT"}
 OLDEST = 130  # years
 _DATE_FORMATS = (
     ("%Y-%m-%d", "%Y-%m-%d"), ("%B %d, %Y", "%Y-%m-%d"), ("%b %d, %Y", "%Y-%m-%d"),
@@ -35,7 +36,7 @@ def view_codes(text: str | None) -> tuple[str | None, str | None]:
 def body_part_code(text: str | None) -> str | None:
     """Return the DICOM body part in capitals; 'Thorax', 'lungs' and 'Chest PA' are CHEST."""
     word = clean_text(text)
-    words = set(re.findall(r"[A-Z]+", (word or "").upper())) - {"PA", "AP", "LAT", "LATERAL", "VIEW"}
+    words = set(re.findall(r"[A-Z]+", (word or "").upper())) - VIEW_WORDS
     return "CHEST" if words and words <= CHEST else word and word.upper()
 
 

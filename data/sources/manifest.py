@@ -6,6 +6,7 @@ Only the column `file` is required; paths are relative to the CSV. An empty cell
 import re
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from posixpath import splitext
 from typing import TypeVar
@@ -45,18 +46,19 @@ def read(folder: Path) -> Iterator[SourceFilm]:
     path = manifest_path(folder)
     doubts = Doubts()
     columns: list[str] = []
-    patients: set[str] = set()
-    named: dict[str, int] = {}
+    films, named = [], {}
     for line, row in read_table(path, ("file",)):
         columns = list(row)
-        film = _film(row, line, doubts)
-        patients.add(film.patient_id)
-        for other in _named_ids(row):
-            named.setdefault(other, line)
-        yield film
-    nobody = [(line, other) for other, line in named.items() if other not in patients]
+        films.append(_film(row, line, doubts))
+        named.update(dict.fromkeys(_named_ids(row), line) | named)
+    patients = {film.patient_id for film in films}
+    for film in films:
+        yield replace(film, same_patient_as=tuple(_person(name, patients) for name in film.same_patient_as))
+    nobody = [(line, name) for name, line in named.items() if _person(name, patients) not in patients]
     if nobody:
-        doubts.left_out["same_patient_as"] = nobody
+        doubts.texts.append(
+            f"same_patient_as: {len(nobody)} ids that no row has, the first {nobody[0][1]!r} in line {nobody[0][0]}"
+        )
     known = {*FACT_COLUMNS, *MASK_STRUCTURES}
     unused = [column for column in columns if column and column not in known and not _unit_of(column)]
     if unused:
@@ -100,7 +102,6 @@ def _film(row: dict[str, str], line: int, doubts: Doubts) -> SourceFilm:
     view, position = doubts.fact(row, line, "view", _view) or (None, None)
     spacing = doubts.fact(row, line, "pixel_spacing_mm", _spacing)
     note, finding = clean_text(row.get("note")), clean_text(row.get("finding"))
-    noted = same_patient_ids(f"{note} {finding}")
     return SourceFilm(
         file=file,
         # without an id the whole path names the person: 001.png in two folders is two films
@@ -122,8 +123,7 @@ def _film(row: dict[str, str], line: int, doubts: Doubts) -> SourceFilm:
         license=clean_text(row.get("license")),
         masks=tuple(_masks(row)),
         measurements=tuple(_measurements(row, line, doubts)),
-        # a note may name a person's film: no row has that id, or no row has the other, and what no row has joins nobody
-        same_patient_as=(*noted, *map(without_film_number, noted), *_named_ids(row)),
+        same_patient_as=(*same_patient_ids(f"{note} {finding}"), *_named_ids(row)),
     )
 
 
@@ -174,12 +174,15 @@ def _measurements(row: dict[str, str], line: int, doubts: Doubts) -> Iterator[So
 def same_patient_ids(note: str) -> tuple[str, ...]:
     """Return the ids in a note such as '(same pt as MCUCXR_0166_1, A17)'.
 
-    An id has a letter and a digit, so that 'same pt as 2 years ago' names nobody.
+    An id is a word, an underscore and a number, anywhere after these words, or directly after them any word with a letter and a
+    digit: 'same pt as 2 years ago' names nobody, nor does 'not the same pt as A17'.
     """
+    words = r"(?<!not )(?<!not the )same (?:pt|patient) as "
     name = r"(?=[\w-]*[a-z])(?=[\w-]*\d)\w[\w-]*"
-    found = re.search(rf"same (?:pt|patient) as ({name}(?:[,; ]+(?:and )?{name})*)", note, re.IGNORECASE)
-    ids = re.findall(name, found[1], re.IGNORECASE) if found else []
-    return tuple(ids)
+    found = re.search(rf"{words}([\w ,;-]+)", note, re.IGNORECASE)
+    listed = re.search(rf"{words}({name}(?:[,; ]+(?:and )?{name})*)", note, re.IGNORECASE)
+    ids = re.findall(name, listed[1], re.IGNORECASE) if listed else []
+    return tuple(dict.fromkeys(ids + (re.findall(r"\w+_\d+(?:_\d)?", found[1]) if found else [])))
 
 
 def without_film_number(name: str) -> str:
@@ -187,10 +190,15 @@ def without_film_number(name: str) -> str:
     return re.sub(r"^(\w+_\d{3,})_\d$", r"\1", name)
 
 
-def _named_ids(row: dict[str, str]) -> tuple[str, ...]:
-    """Return the ids in the column same_patient_as, which may also be written as a note writes them."""
-    text = clean_text(row.get("same_patient_as")) or ""
-    return same_patient_ids(text) or _list(text)
+def _person(name: str, patients: set[str]) -> str:
+    """Return the id that a name stands for: itself where a row has it, else the one in the name of a film."""
+    return name if name in patients else without_film_number(name)
+
+
+def _named_ids(row: dict[str, str]) -> list[str]:
+    """Return the ids in the column same_patient_as, each of which may also be written as a note writes it."""
+    parts = _list(clean_text(row.get("same_patient_as")))
+    return [name for part in parts for name in same_patient_ids(part) or (part,)]
 
 
 def _list(text: str | None) -> tuple[str, ...]:

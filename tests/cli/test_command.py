@@ -1,5 +1,8 @@
 import io
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -86,10 +89,13 @@ def test_durations(seconds, text):
     assert format_seconds(seconds) == text
 
 
-def test_a_reader_that_has_gone_leaves_a_status_that_says_so(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", io.StringIO())
-
-    def write(_argv):
-        raise BrokenPipeError
-
-    assert call(monkeypatch, write) == 141
+@pytest.mark.parametrize("lines, flush", [(5, False), (5, True), (100_000, False)])
+def test_a_reader_that_has_gone_leaves_a_status_that_says_so(lines, flush):
+    code = f"from cli.command import run; run(lambda _: [print('line', flush={flush}) for _ in range({lines})] and 0)"
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=Path(__file__).parent.parent.parent, env=environment, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        process.stdout.close()
+        assert process.wait(timeout=60) == 141 and process.stderr.read() == b""

@@ -610,3 +610,19 @@ def test_films_that_are_there_twice_and_films_that_cannot_be_read_are_listed_wit
     assert twice["why"] == "same bytes as image 1 of the same person, left out"
     assert (unread["file"], unread["patient_id"], unread["value"]) == ("c.png", "films:p3", "")
     assert "no such file" in unread["why"]
+
+
+def test_the_newest_folds_are_pooled_as_when_their_folder_is_named(trained, tmp_path, monkeypatch):
+    (tmp_path / "runs/cross/fold1").mkdir(parents=True)
+    checkpoint = load_checkpoint(trained / "best.pt")
+    checkpoint.training.update(folds=1, fold=1)
+    with open(tmp_path / "runs/cross/fold1/best.pt", "wb") as file:
+        save_checkpoint(file, checkpoint)
+    monkeypatch.setattr(evaluate, "RUNS", tmp_path / "runs")
+    assert evaluate.main(["--precision", "float32"]) == 0
+    assert (tmp_path / "runs/cross/evaluate-test/summary.json").is_file()
+    checkpoint.training.update(folds=2)
+    with open(tmp_path / "runs/cross/fold1/best.pt", "wb") as file:
+        save_checkpoint(file, checkpoint)
+    with pytest.raises(ValueError, match="fold 2 is not trained to its end"):
+        evaluate.main(["--precision", "float32"])

@@ -53,15 +53,12 @@ def test_every_column_reaches_its_place(source):
     assert status == DONE
     row = dict(db.execute("SELECT * FROM image JOIN study USING (study_id) JOIN patient USING (patient_id)").fetchone())
     expected = {
-        "patient_id": "films:A17", "study_id": "films:A17/S3", "patient_sex": "F", "patient_age_years": 63,
+        "patient_id": "films:A17", "study_id": "films:A17:S3", "patient_sex": "F", "patient_age_years": 63,
         "study_date": "2021-03", "offset_days": 12, "modality": "DX", "view_position": "AP", "patient_position": "SUPINE",
         "body_part_examined": "CHEST", "photometric_interpretation": "MONOCHROME1", "row_spacing_mm": 0.2,
         "column_spacing_mm": 0.1, "spacing_origin": "manifest", "note": "seen twice", "license": "CC0",
     }  # fmt: skip
-    assert {key: row.get(key) for key in expected if key != "study_id"} == {
-        key: value for key, value in expected.items() if key != "study_id"
-    }
-    assert "A17" in row["study_id"] and "S3" in row["study_id"]
+    assert {key: row[key] for key in expected} == expected
     assert [one[0] for one in db.execute("SELECT finding FROM finding ORDER BY 1")] == ["effusion", "opacity"]
     measured = {one["name"]: (one["value"], one["unit"]) for one in db.execute("SELECT * FROM measurement")}
     assert measured == {
@@ -116,20 +113,32 @@ def test_a_person_named_in_a_note_is_one_person(source, capsys, column, words):
 
 
 def test_ids_of_films_in_notes_are_found_as_they_are_and_without_their_number(source):
-    assert same_patient_ids("same pt as 2 years ago") == same_patient_ids("not the same") == ()
     _, db = source(
         {"file": "a.png", "patient_id": "C_0012_1"}, {"file": "b.png", "patient_id": "C_0013"},
         {"file": "c.png", "patient_id": "x1", "note": "same pt as C_0012_1"},
-        {"file": "d.png", "patient_id": "x2", "note": "same pt as C_0013_1"},
+        {"file": "d.png", "patient_id": "x2", "same_patient_as": "same pt as C_0013_1|x3"},
+        {"file": "e.png", "patient_id": "C_0012"}, {"file": "f.png", "patient_id": "x3"},
     )  # fmt: skip
-    assert db.execute("SELECT count(DISTINCT patient_id) FROM study").fetchone()[0] == 2
+    persons = dict(map(tuple, db.execute("SELECT file, patient_id FROM image JOIN study USING (study_id)")))
+    assert persons["a.png"] == persons["c.png"] != persons["e.png"]  # C_0012 is another person here
+    assert persons["b.png"] == persons["d.png"] == persons["f.png"] and len(set(persons.values())) == 3
+
+
+@pytest.mark.parametrize(
+    "note, ids",
+    [("same pt as 2 years ago", ()), ("not the same pt as A17", ()), ("Not same patient as A_0012", ()), ("the same", ()),
+     ("same pt as 12_34", ("12_34",)), ("same patient as in CXR_0012", ("CXR_0012",)), ("same pt as study A_0012", ("A_0012",)),
+     ("same pt as A_0012 or B_0013", ("A_0012", "B_0013")), ("same pt as A17, B-2 and C3 before", ("A17", "B-2", "C3"))],
+)  # fmt: skip
+def test_what_counts_as_an_id_in_a_note(note, ids):
+    assert same_patient_ids(note) == ids
 
 
 def test_a_person_that_no_row_has_is_said(source, capsys):
     source(
         {"file": "a.png", "patient_id": "A17"}, {"file": "b.png", "patient_id": "B18", "same_patient_as": "A18|A17|A19"}
     )
-    assert "same_patient_as: 2 x not understood and left out, the first 'A18' in line 3" in capsys.readouterr().err
+    assert "same_patient_as: 2 ids that no row has, the first 'A18' in line 3" in capsys.readouterr().err
 
 
 def test_what_is_not_understood_is_counted_and_the_first_is_named_with_its_line(source, capsys):
@@ -147,6 +156,25 @@ def test_a_mask_of_any_colour_is_inside_where_it_is_not_black(source, tmp_path, 
     status, db = source(*rows)
     records = select_images(db, query_text("segmentation_images"), ASKED)
     assert status == DONE and [np.array_equal(load_masks(one)["lungs"], BOX > 0) for one in records] == [True, True]
+
+
+def test_two_dark_colours_are_labels_and_refused(source, tmp_path, capsys):
+    picture = np.zeros((17, 13, 3), np.uint8)
+    picture[4:12, 2:5, 0] = picture[4:12, 8:11, 2] = 1
+    (tmp_path / "films").mkdir()
+    Image.fromarray(picture).save(tmp_path / "films/m.png")
+    assert source({"file": "a.png", "lungs": "m.png", **MASKED})[0] == SOME_FAILED
+    assert "mask values not understood" in capsys.readouterr().out
+
+
+def test_a_mask_too_large_for_the_memory_costs_the_mask_alone(source, monkeypatch, capsys):
+    def read_mask_pixels(path):
+        raise MemoryError("Unable to allocate 9 GiB")
+
+    monkeypatch.setattr(film_check, "read_mask_pixels", read_mask_pixels)
+    status, db = source({"file": "a.png", "lungs": "m.png", **MASKED}, masks=["m.png"])
+    assert status == SOME_FAILED and db.execute("SELECT count(*) FROM image").fetchone()[0] == 1
+    assert "refused mask: 1 x too large for the memory; the first: a.png: " in capsys.readouterr().out
 
 
 def test_a_film_too_large_for_the_memory_is_refused_and_the_others_are_read(source, monkeypatch, capsys):
