@@ -9,6 +9,7 @@ from PIL import ExifTags, Image
 from data.reasons import reason
 
 JSRT_SIDE, JSRT_BITS = 2048, 12
+FEW_COLOURS = 16  # more than this are no labels
 MOST_PIXELS = 200_000_000  # a 14,000 x 14,000 film; more is a mistake or an attack
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 # recognised by content, not by ending; of Pillow's other readers, the one for EPS starts a program
@@ -45,23 +46,23 @@ def read_image(path: Path, photometric_interpretation: str | None = None) -> np.
     return 1 - image if photometric_interpretation == "MONOCHROME1" else image
 
 
-def read_pixels(path: Path, dark_colours: bool = False) -> Pixels:
+def read_pixels(path: Path, tell_colours: bool = False) -> Pixels:
     """Read a film's stored values; colour is turned to luminance, transparency is ignored, EXIF rotation is applied.
 
     Of several pages the first is read. The rotation is part of the picture as every viewer shows it, so a mask drawn in one fits.
-    dark_colours: where the luminance of all pixels rounds to 0, the colours are numbered, black as 0.
+    tell_colours: where the luminance would merge some of a few colours, they are numbered, black as 0.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; correct its path or ingest the source again")
     if path.suffix.lower() == ".img":
         return _read_jsrt(path)
-    return _grey(_decode(path), path, dark_colours)
+    return _grey(_decode(path), path, tell_colours)
 
 
 def read_mask_pixels(path: Path) -> np.ndarray:
-    """Read a mask's stored values (H, W) as `read_pixels` does, but colours too dark for any luminance are numbered."""
-    return read_pixels(path, dark_colours=True).values
+    """Read a mask's stored values (H, W) as `read_pixels` does, but two colours never become one value."""
+    return read_pixels(path, tell_colours=True).values
 
 
 def require_picture(values: np.ndarray, path: Path) -> None:
@@ -95,7 +96,7 @@ def _upright(image: Image.Image) -> Image.Image:
     return image.copy() if turn is None else image.transpose(turn)
 
 
-def _grey(image: Image.Image, path: Path, dark_colours: bool) -> Pixels:
+def _grey(image: Image.Image, path: Path, tell_colours: bool) -> Pixels:
     if image.mode == "1":
         return Pixels(np.asarray(image, np.uint8) * 1, 1)
     if image.mode in _SIXTEEN_BIT_MODES:
@@ -108,16 +109,19 @@ def _grey(image: Image.Image, path: Path, dark_colours: bool) -> Pixels:
     if image.mode in _EIGHT_BIT_MODES:
         image = image.convert("RGB") if image.mode not in ("L", "LA") else image
         grey = np.asarray(image.convert("L"))
-        if dark_colours and image.mode == "RGB" and not grey.any():
-            grey = _numbered(np.asarray(image))
-        return Pixels(grey, 8)
+        return Pixels(_numbered(image, grey) if tell_colours and image.mode == "RGB" else grey, 8)
     raise ValueError(f"{path}: pixel format {image.mode}; wanted 8- or 16-bit grey or colour, convert the file")
 
 
-def _numbered(colours: np.ndarray) -> np.ndarray:
-    """Number the colours of a picture (H, W, 3), black first: (H, W) uint8, 0 for black."""
-    packed = colours.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
-    return np.searchsorted(np.unique(np.append(packed, 0)), packed).astype(np.uint8)
+def _numbered(image: Image.Image, grey: np.ndarray) -> np.ndarray:
+    """Return the luminance (H, W) uint8 of an RGB picture, or where that merges a few colours their numbers, 0 for black."""
+    counted = image.getcolors(FEW_COLOURS)  # None where there are more
+    if counted is None or len(counted) == len(np.unique(grey)):
+        return grey
+    colours = np.unique([(0, 0, 0), *(colour for _, colour in counted)], axis=0)
+    return sum(number * (np.asarray(image) == colour).all(axis=2) for number, colour in enumerate(colours)).astype(
+        np.uint8
+    )
 
 
 def _read_jsrt(path: Path) -> Pixels:

@@ -158,9 +158,10 @@ def test_a_mask_of_any_colour_is_inside_where_it_is_not_black(source, tmp_path, 
     assert status == DONE and [np.array_equal(load_masks(one)["lungs"], BOX > 0) for one in records] == [True, True]
 
 
-def test_two_dark_colours_are_labels_and_refused(source, tmp_path, capsys):
+@pytest.mark.parametrize("one, other", [((1, 0, 0), (0, 0, 1)), ((1, 0, 0), (0, 1, 0)), ((0, 0, 1), (255, 255, 255))])
+def test_two_colours_are_labels_and_refused_also_where_their_luminance_is_one(source, tmp_path, capsys, one, other):
     picture = np.zeros((17, 13, 3), np.uint8)
-    picture[4:12, 2:5, 0] = picture[4:12, 8:11, 2] = 1
+    picture[4:12, 2:5], picture[4:12, 8:11] = one, other
     (tmp_path / "films").mkdir()
     Image.fromarray(picture).save(tmp_path / "films/m.png")
     assert source({"file": "a.png", "lungs": "m.png", **MASKED})[0] == SOME_FAILED
