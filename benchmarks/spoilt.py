@@ -21,7 +21,7 @@ from data.loading import load_record
 from data.masks import load_masks
 from db.connection import connect_existing
 from db.records import ImageRecord
-from db.selection import query_text, select_images
+from evaluate import EvaluateConfig, select_records
 from pipeline.film_view import view_film
 from pipeline.predictor import Predictor, find_checkpoints
 from pipeline.scoring import with_lungs
@@ -158,13 +158,9 @@ def held_out(checkpoint: Path, database: Path) -> Iterator[tuple[Predictor, Imag
     connection = connect_existing(database)
     for path in find_checkpoints(checkpoint, Path("runs")):
         predictor = Predictor(path, "cpu", "float32")
-        asked = predictor.checkpoint.training
-        kind = {
-            "convention": asked["convention"], "provenance": ",".join(asked["provenance"]), "source": ",".join(asked["source"]),
-        }  # fmt: skip
-        for record in select_images(connection, query_text(asked["query"]), kind, asked["split_set"]):
+        for record in select_records(connection, EvaluateConfig(), predictor):  # by default those of the test split
             drawn = {mask.structure for mask in record.masks}
-            if record.split == "test" and ("lungs" in drawn or {"right_lung", "left_lung"} <= drawn):
+            if "lungs" in drawn or {"right_lung", "left_lung"} <= drawn:
                 yield predictor, record
 
 

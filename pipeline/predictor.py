@@ -196,5 +196,4 @@ def _checkpoints_of(folder: Path) -> list[Path]:
     """Return the best.pt of a folder's folds, in their order, or without folds its own, if there is one."""
     folds = [file for file in folder.glob("fold*/best.pt") if re.fullmatch(r"fold\d+", file.parent.name)]
     folds.sort(key=lambda file: int(file.parent.name.removeprefix("fold")))
-    own = folder / "best.pt"
-    return folds or [own] * own.is_file()
+    return folds or [own for own in [folder / "best.pt"] if own.is_file()]

@@ -46,11 +46,13 @@ def read(folder: Path) -> Iterator[SourceFilm]:
     path = manifest_path(folder)
     doubts = Doubts()
     columns: list[str] = []
-    films, named = [], {}
+    films: list[SourceFilm] = []
+    named: dict[str, int] = {}  # by id, the first line that names it
     for line, row in read_table(path, ("file",)):
         columns = list(row)
         films.append(_film(row, line, doubts))
-        named.update(dict.fromkeys(_named_ids(row), line) | named)
+        for name in _named_ids(row):
+            named.setdefault(name, line)
     patients = {film.patient_id for film in films}
     for film in films:
         yield replace(film, same_patient_as=tuple(_person(name, patients) for name in film.same_patient_as))
