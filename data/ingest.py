@@ -34,7 +34,7 @@ from db.stored_films import as_stored, has_films
 
 PHANTOM = "phantom"
 # the number changes whenever the films or their masks are drawn differently
-DEFAULT_DATABASE = Path("datasets") / "phantom3.sqlite"
+DEFAULT_DATABASE = Path("datasets") / "phantom4.sqlite"
 DEFAULT_COUNT = 300
 DECODING_THREADS = 4
 LISTED = 20  # films that are named one by one

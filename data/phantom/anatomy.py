@@ -93,7 +93,8 @@ def build_chest(patient: Patient, pose: Pose, rng: np.random.Generator) -> Chest
     left, left_angle, left_dome = _space(1, left_width, left_height, rng)
     ratio = patient.heart_ratio + (0.035 if pose.view == "AP" else 0) + 0.05 * (0.7 - pose.inspiration)
     thorax_width = left[:, 0].max() - right[:, 0].min()
-    heart = _heart(ratio * thorax_width, height, shift, rng)
+    floor = max(half[np.abs(half[:, 0]) < 0.15 * width, 1].max() for half in (right, left))
+    heart = _heart(ratio * thorax_width, height, shift, floor, rng)
     mediastinum = _mediastinum(width, height, shift, patient, pose, rng)
     body = _body(width, height, patient, pose, rng)
     parts = [
@@ -138,26 +139,30 @@ def _space(side: int, width: float, height: float, rng: np.random.Generator) -> 
     corner = wall[-1]
     r = rise / height
     base = spline([
-        tuple(corner), ((corner[0] + dome_x) / 2 + 0.03, 1 - 0.68 * r), (dome_x, 1 - r), (dome_x - 0.2, 1 - 0.93 * r),
-        (0.12, 1 - 0.62 * r), (0.02, 1 - 0.5 * r),
+        tuple(corner), ((corner[0] + dome_x) / 2 + 0.03, 1 - 0.68 * r), (dome_x, 1 - r), (dome_x - 0.2, 1 - 0.95 * r),
+        (0.12, 1 - 0.92 * r), (0.02, 1 - 0.9 * r),
     ])  # fmt: skip
-    medial = spline([(0.02, 1 - 0.5 * r), (0.0, 0.6), (0.02, 0.3), (0.10, 0.13)])
+    medial = spline([(0.02, 1 - 0.9 * r), (0.0, 0.6), (0.02, 0.3), (0.10, 0.13)])
     outline = np.concatenate([wall, base[1:], medial[1:-1]]) * (side * width, height)
     top = base[np.argmin(base[:, 1])] * (side * width, height)
     return outline, corner * (side * width, height), top
 
 
-def _heart(width: float, height: float, shift: float, rng: np.random.Generator) -> Contour:
-    """The heart's shadow, exactly `width` wide: a third right of the midline, its tip low on the left."""
+def _heart(width: float, height: float, shift: float, floor: float, rng: np.random.Generator) -> Contour:
+    """The heart's shadow, exactly `width` wide: a third right of the midline, its tip low on the left.
+
+    It lies on the diaphragm, which is at y = `floor` near the midline: below it there is no lung. Its upper end is where the
+    great vessels leave it. The mean shape is that of hearts drawn by readers on films.
+    """
     right_share = np.clip(rng.normal(0.33, 0.045), 0.2, 0.45)
-    top, bottom = rng.normal(0.40, 0.02), rng.normal(0.93, 0.02)
+    top, bottom = rng.normal(0.485, 0.04), max(rng.normal(0.9, 0.03), floor / height + 0.02)
     r, left, span = -right_share, 1 - right_share, bottom - top
     tip = rng.uniform(0.78, 0.92)
     outline = spline([
-        (r, top + 0.58 * span), (0.93 * r, top + 0.78 * span), (0.62 * r, top + 0.93 * span), (0.15 * left, bottom),
-        (0.70 * left, top + 0.975 * span), (0.95 * left, top + (tip + 0.05) * span), (left, top + (tip - 0.08) * span),
-        (0.90 * left, top + (tip - 0.27) * span), (0.66 * left, top + 0.34 * span), (0.40 * left, top + 0.12 * span),
-        (0.10 * left, top), (0.55 * r, top + 0.08 * span), (0.88 * r, top + 0.30 * span),
+        (r, top + 0.56 * span), (0.88 * r, top + 0.75 * span), (0.52 * r, top + 0.87 * span), (0.15 * left, top + 0.965 * span),
+        (0.58 * left, bottom), (0.90 * left, top + (tip + 0.09) * span), (left, top + (tip - 0.08) * span),
+        (0.93 * left, top + (tip - 0.27) * span), (0.75 * left, top + 0.34 * span), (0.52 * left, top + 0.12 * span),
+        (0.18 * left, top), (0.24 * r, top + 0.02 * span), (0.76 * r, top + 0.18 * span), (0.94 * r, top + 0.38 * span),
     ], closed=True)  # fmt: skip
     outline = outline * (1, height)
     extent = np.ptp(outline[:, 0])

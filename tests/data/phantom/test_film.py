@@ -49,6 +49,24 @@ def test_measurements_fit_the_masks_to_a_pixel_or_two(index):
     assert 15 < truth["right_costophrenic_angle_deg"] < 110
 
 
+def test_hearts_lie_on_the_diaphragm_and_are_shaped_as_readers_draw_them():
+    places, beneath = [], []
+    for index in range(40):
+        masks = draw_phantom(6, index, SIZE).masks
+        heart, lungs = masks["heart"], masks["right_lung"] | masks["left_lung"]
+        rows, columns = np.flatnonzero(heart.any(axis=1)), np.flatnonzero(heart.any(axis=0))
+        right = np.flatnonzero(masks["right_lung"].any(axis=1))
+        low = np.flatnonzero(heart[rows[0] + round(0.9 * np.ptp(rows))])
+        places.append([
+            (rows[0] - right[0]) / len(right), (rows[-1] + 1 - right[0]) / len(right),
+            (low[0] - columns[0]) / len(columns), heart.sum() / (len(rows) * len(columns)),
+        ])  # fmt: skip
+        beneath.append((np.maximum.accumulate(heart, axis=0) & lungs).sum() / heart.sum())
+    # of 62 reference hearts of JSRT: upper and lower end in heights of the right lung, start of the lower border, fill
+    assert np.mean(places, axis=0) == pytest.approx([0.486, 0.91, 0.22, 0.755], abs=0.035)
+    assert max(beneath) < 0.06 and np.mean(beneath) < 0.03
+
+
 def test_the_angle_of_a_right_angled_corner():
     square = np.array([[x, 0.0] for x in range(0, 40)] + [[40.0, y] for y in range(0, 40)] + [[40, 40], [0, 40]], float)
     assert corner_angle(square, np.array([40.0, 0.0]), 20.0) == pytest.approx(90, abs=1e-9)
