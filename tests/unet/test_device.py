@@ -37,6 +37,16 @@ def test_other_work_on_the_machine_does_not_choose_the_precision(monkeypatch):
     assert choose_precision("auto", torch.device("cpu"))[0] == "float32"  # no gain that is worth it
 
 
+def test_a_format_of_less_than_half_the_speed_is_tried_twice(monkeypatch):
+    tried = []
+    times = {"float32": 1.0, "bfloat16": 10.0}
+    monkeypatch.setattr(device, "_block_seconds", lambda precision: tried.append(precision) or times[precision])
+    chosen, reason = choose_precision("auto", torch.device("cpu"))
+    assert chosen == "float32" and "0.1 times" in reason and tried == 2 * ["float32", "bfloat16"]
+    times["bfloat16"] = 1.9
+    assert choose_precision("auto", torch.device("cpu"))[0] == "float32" and len(tried) == 4 + 2 * device.TRIALS
+
+
 def test_waiting_is_no_processor_time(monkeypatch):
     usual = device._block_seconds("float32")
     monkeypatch.setattr(
