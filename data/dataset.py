@@ -22,7 +22,7 @@ from data.writing import atomic_file
 from db.records import MASK_STRUCTURES, ImageRecord
 from unet.known import DRAWN, WITH_HEART
 
-CACHE_VERSION = 3  # raise when the same settings would give other pixels
+CACHE_VERSION = 4  # raise when the same settings would give other pixels
 DECODING_THREADS = 4
 
 

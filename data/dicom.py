@@ -53,6 +53,9 @@ def _read(path: Path) -> DicomFilm:
     film = pydicom.dcmread(path)
     _check_kind(film, path)
     _check_size(film, path)
+    for name in ("RescaleSlope", "RescaleIntercept"):
+        if film.get(name, 1) in (None, ""):  # there, but empty
+            del film[name]
     stored = film.pixel_array
     values = np.asarray(apply_voi_lut(apply_modality_lut(stored, film), film), np.float64)
     if values.ndim != 2:
@@ -109,16 +112,19 @@ def _scaled(values: np.ndarray, valid: np.ndarray, film, path: Path) -> np.ndarr
 
 def _spacing(film) -> tuple[tuple[float, float] | None, str]:
     """Return the spacing, None where there is none to use, and a remark that says where it was measured or why it is not used."""
+    unused = []
     for name, where in SPACINGS:
-        if film.get(name):
-            row, column = (float(value) for value in film.get(name))
-            known = 0 < row < np.inf and 0 < column < np.inf
-            return (
-                ((row, column), f"spacing {where} ({name})")
-                if known
-                else (None, f"{name} {row:g}, {column:g} not used")
-            )
-    return None, ""
+        stated = film.get(name)
+        if stated is None or stated == "":
+            continue
+        try:
+            row, column = (float(value) for value in stated)
+        except (TypeError, ValueError):  # one number, three, or none
+            row = column = np.nan
+        if 0 < row < np.inf and 0 < column < np.inf:
+            return (row, column), "; ".join([*unused, f"spacing {where} ({name})"])
+        unused.append(f"{name} {stated} not used")
+    return None, "; ".join(unused)
 
 
 def _warnings(film) -> list[str]:

@@ -24,8 +24,14 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }  # by EXIF orientation
+QUARTER_TURNS = (5, 6, 7, 8)
+PHOTOMETRIC = 262  # TIFF's tag, 0: white is zero
 _EIGHT_BIT_MODES = {"L", "RGB", "RGBA", "LA", "CMYK", "YCbCr", "RGBX", "HSV", "LAB"}
 _SIXTEEN_BIT_MODES = {"I;16", "I;16B", "I;16L", "I;16N"}
+
+
+class UnreadByPillow(ValueError):
+    """A picture that Pillow would read as another one; the message says why and what to do."""
 
 
 class Pixels(NamedTuple):
@@ -77,8 +83,14 @@ def _decode(path: Path) -> Image.Image:
         with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise Image.DecompressionBombError
+            _check_kind(image)
+            white_is_zero = image.format == "TIFF" and image.tag_v2.get(PHOTOMETRIC) == 0
             upright = _upright(image)
+            if white_is_zero and upright.mode in _SIXTEEN_BIT_MODES:  # those of 8 bits Pillow has turned itself
+                return Image.fromarray(65535 - np.asarray(upright).astype(np.uint16))
             return upright.convert("RGB") if upright.mode in ("P", "PA") else upright
+    except UnreadByPillow as error:
+        raise ValueError(f"{path}: {error}") from None
     except Image.DecompressionBombError:
         raise ValueError(f"{path}: more than {MOST_PIXELS:,} pixels; wanted a single film, scale it down") from None
     except MemoryError:
@@ -87,6 +99,21 @@ def _decode(path: Path) -> Image.Image:
         raise ValueError(
             f"{path}: unreadable or truncated image ({reason(error, path)}); copy it anew from its source"
         ) from error
+
+
+def _check_kind(image: Image.Image) -> None:
+    """Raise UnreadByPillow for two kinds of pictures that it would read wrongly and not say so."""
+    decoders = [tile[0] for tile in image.tile]
+    sixteen_bits = any(";16" in str(tile[3]) for tile in image.tile)
+    if sixteen_bits and not image.mode.startswith("I"):
+        raise UnreadByPillow(
+            "16 bits in colour or with transparency, of which only the upper 8 could be read; save it as 16-bit grey"
+        )
+    turn = image.tag_v2.get(ExifTags.Base.Orientation, 1) if image.format == "TIFF" else 1
+    if turn in QUARTER_TURNS and "raw" in decoders:
+        raise UnreadByPillow(
+            "an uncompressed TIFF that is to be turned by its orientation tag; save it upright or compressed"
+        )
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 BLACK = 0.04  # grey level, of 0..1, below which a border counts as black
 BRIGHT_SHARE = 0.02  # a row or column belongs to the film when more than this share of it is brighter
 PAGE = 0.02  # of 0..1: a page on which a film lies, white or grey, has one grey level to within this all around
+DIM = 0.5  # a film whose grey levels take less of the range, as 12 bits in a file of 16 do, is stretched before both are asked
 LARGEST_ON_PAGE = 0.8  # share of the page that the film covers; the margin around a larger one changes little
 
 
@@ -141,6 +142,9 @@ def resample(planes: Tensor, size: tuple[int, int]) -> Tensor:
 def _content(image: Tensor) -> tuple[int, int, int, int]:
     """Return (top, bottom, left, right) without the border: a page that is large enough to matter, or else black."""
     grey = image.numpy()  # numpy compares and counts several times faster than torch
+    low, spread = grey.min(), np.ptp(grey)
+    if 0 < spread < DIM:
+        grey = (grey - low) / spread
     page, frame = grey[0, 0], np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     if page > BLACK and np.mean(np.abs(frame - page) > PAGE) <= BRIGHT_SHARE:
         top, bottom, left, right = _extent(np.abs(grey - page) > PAGE)

@@ -1,7 +1,7 @@
 """Writing what a reader found: one source with its patients, studies, images, masks and refusals, in one transaction."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -59,8 +59,8 @@ def write_source(
 
     When a source is read again, a film keeps its image_id and, as long as its bytes are the same, its scores; films that are
     gone are removed. The same bytes listed again, under whatever file, source or patient, become a `duplicate_of` row,
-    and the patients are merged. The film is lent what such a row states and its own row does not, as long as that row is
-    listed.
+    and the patients are merged. Of rows with the same bytes the one that stood for them before stays the film, else the first
+    becomes it. The film is lent what such a row states and its own row does not, as long as that row is listed.
     """
     with transaction(connection):
         take_back(connection)
@@ -70,6 +70,7 @@ def write_source(
         connection.execute("DELETE FROM refusal WHERE source_id = ?", (source_id,))
         rows = connection.execute("SELECT file, image_id, content_sha256 FROM image WHERE source_id = ?", (source_id,))
         known = {row["file"]: row for row in rows}
+        standing = _unchanged(films, known)
         written: set[int] = set()
         links: list[tuple[str, str]] = []
         for checked in films:
@@ -78,7 +79,11 @@ def write_source(
                 (f"{name}:{checked.film.patient_id}", f"{name}:{other}") for other in checked.film.same_patient_as
             ]
             own = known.get(checked.film.file)
-            original = _same_content(connection, checked, own, source_id, written)
+            stood = standing.get(checked.content_sha256)
+            if stood is None:
+                original = _same_content(connection, checked, source_id, written)
+            else:
+                original = None if own is not None and own["image_id"] == stood and stood not in written else stood
             image_id = own["image_id"] if own is not None and original is None else None
             if image_id is not None and own["content_sha256"] != checked.content_sha256:
                 _forget_results(connection, image_id)
@@ -148,21 +153,25 @@ def _write_patient_and_study(connection: sqlite3.Connection, name: str, source_i
     )
 
 
+def _unchanged(films: Sequence[CheckedFilm], known: Mapping[str, sqlite3.Row]) -> dict[str, int]:
+    """Return which stored films of the source still have their bytes: content to image_id, the first row's of several."""
+    standing: dict[str, int] = {}
+    for checked in films:
+        own = known.get(checked.film.file)
+        if own is not None and own["content_sha256"] == checked.content_sha256:
+            standing.setdefault(checked.content_sha256, own["image_id"])
+    return standing
+
+
 def _same_content(
-    connection: sqlite3.Connection, checked: CheckedFilm, own: sqlite3.Row | None, source_id: int, written: set[int]
+    connection: sqlite3.Connection, checked: CheckedFilm, source_id: int, written: set[int]
 ) -> int | None:
     """Return the image_id of the row, of this ingest or another source, that already stands for these bytes."""
     rows = connection.execute(
         "SELECT image_id, source_id FROM image WHERE content_sha256 = ? AND duplicate_of IS NULL ORDER BY image_id",
         (checked.content_sha256,),
     )
-    unchanged = own is not None and own["content_sha256"] == checked.content_sha256
-    for row in rows:
-        listed_before = row["image_id"] in written
-        elsewhere = row["source_id"] != source_id and not unchanged
-        if listed_before or elsewhere:
-            return row["image_id"]
-    return None
+    return next((row["image_id"] for row in rows if row["image_id"] in written or row["source_id"] != source_id), None)
 
 
 def _free_copies(connection: sqlite3.Connection, source_id: int, gone: set[int]) -> None:

@@ -22,7 +22,7 @@ from torch import Tensor
 from cli.command import DONE, run
 from cli.settings import parse_settings, setting
 from data.intensity import HIGH_PERCENTILE, LOW_PERCENTILE
-from data.resize import BLACK, BRIGHT_SHARE, LARGEST_ON_PAGE, PAGE
+from data.resize import BLACK, BRIGHT_SHARE, DIM, LARGEST_ON_PAGE, PAGE
 from data.writing import atomic_file
 from pipeline.predictor import NO_LUNG_LOGIT, Predictor, find_checkpoint
 from unet.film_module import FilmModule
@@ -87,6 +87,7 @@ def film_module(predictor: Predictor) -> FilmModule:
         [predictor.checkpoint.temperature.get(name, 1.0) for name in predictor.structures],
         (LOW_PERCENTILE, HIGH_PERCENTILE) if preparation.intensity == "percentile" else None,
         BLACK if preparation.crop else None,
+        DIM,
         (PAGE, LARGEST_ON_PAGE),
         BRIGHT_SHARE,
         NO_LUNG_LOGIT,
@@ -127,7 +128,7 @@ def largest_difference(loaded: Run, predictor: Predictor, film: np.ndarray) -> f
 
 
 def check_films() -> list[np.ndarray]:
-    """Return films to compare on: small, large, wide and high, without border, with a black one, on a page, and one all black."""
+    """Return films to compare on: small, large, wide and high, without border, with a black one, on a page, dim, all black."""
 
     def film(height: int, width: int, border: int, page: float = 0.0) -> np.ndarray:
         y, x = np.mgrid[0:height, 0:width] / max(height, width)
@@ -140,6 +141,7 @@ def check_films() -> list[np.ndarray]:
         film(500, 700, 31),
         film(97, 60, 7),
         film(120, 90, 20, 0.9),
+        film(120, 90, 20) / 16,
         np.zeros((64, 50), np.float32),
     ]
 

@@ -6,6 +6,7 @@ size only, that of the columns Height and Width.
 """
 
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -19,6 +20,7 @@ RCA_COLUMNS = ("dice rca (mean)", "dice rca (max)")
 MASK_COLUMNS = {"right_lung": "right lung", "left_lung": "left lung", "heart": "heart"}
 LOWEST_RCA = 0.7
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg")
+NIH_FILM = re.compile(r"\d{8}_\d{3}")  # patient_number
 PATIENT_FOLDER = re.compile(r"patient\d+|p\d{8}")  # CheXpert's and MIMIC's
 
 
@@ -33,11 +35,22 @@ def read(folder: Path) -> Iterator[SourceFilm]:
             parts = path.relative_to(folder).parts
             films.setdefault(_without_ending(parts[-1]), []).append(parts)
     for table in tables:
+        unnamed = 0
         for _, row in read_table(table, (*RCA_COLUMNS, *MASK_COLUMNS.values())):
             # some published rows have the two estimates exchanged, so the smaller one is taken as the mean
             estimates = [value for value in (number(row[column]) for column in RCA_COLUMNS) if value is not None]
             if estimates and min(estimates) >= LOWEST_RCA:
-                yield _film(row, table, films)
+                film = _film(row, table, films)
+                unnamed += not (
+                    _patient_folder(film.file) or NIH_FILM.fullmatch(_without_ending(film.file.rpartition("/")[2]))
+                )
+                yield film
+        if unnamed:
+            warnings.warn(
+                f"{table}: {unnamed} films do not say whose they are; each, or each study, counts as a person, so films of one "
+                "person may fall in training and test (keep the data set's own folders where they name patients)",
+                stacklevel=2,
+            )
 
 
 def _film(row: dict[str, str], table: Path, films: dict[str, list[tuple[str, ...]]]) -> SourceFilm:
@@ -46,16 +59,19 @@ def _film(row: dict[str, str], table: Path, films: dict[str, list[tuple[str, ...
         raise ValueError(f"{table}: no image column; wanted one of {', '.join(ID_COLUMNS)}")
     name = row[column].strip()
     file = _find(name, films, table)
-    parts = PurePosixPath(file or name).parts
-    patient = next((part for part in parts if PATIENT_FOLDER.fullmatch(part)), None)
     return SourceFilm(
         file=file or name,
-        patient_id=patient or _without_ending(PurePosixPath(name).name).split("_")[0],
+        # the beginning of a name is NIH's patient and PadChest's study; elsewhere the whole name is the film's
+        patient_id=_patient_folder(file or name) or _without_ending(PurePosixPath(name).name).split("_")[0],
         modality="CR",
         view_position=None,  # frontal, but PA or AP is not stated
         body_part_examined="CHEST",
         masks=tuple(_masks(row)) if file else (),
     )
+
+
+def _patient_folder(file: str) -> str | None:
+    return next((part for part in PurePosixPath(file).parts if PATIENT_FOLDER.fullmatch(part)), None)
 
 
 def _find(name: str, films: dict[str, list[tuple[str, ...]]], table: Path) -> str | None:

@@ -36,7 +36,7 @@ def read(folder: Path) -> Iterator[SourceFilm]:
 def _film(folder: Path, row: dict[str, str], line: int) -> SourceFilm:
     filename = row["filename"].strip()
     view, position = view_codes(row.get("view"))
-    offset, date = number(row.get("offset")), iso_date(row.get("date"))
+    offset, date = number(row.get("offset")), iso_date(row.get("date"), month_first=True)
     return SourceFilm(
         file=PurePosixPath(clean_text(row.get("folder")) or "images", filename).as_posix() if filename else "",
         patient_id=row["patientid"].strip() or filename or f"line {line}",

@@ -12,12 +12,16 @@ VIEWS = {
 }  # fmt: skip
 CHEST = {"CHEST", "THORAX", "LUNG", "LUNGS"}
 VIEW_WORDS = {"PA", "AP", "LAT", "LATERAL", "FRONTAL", "VIEW", "VIEWS", "V", "X", "RAY", "PORTABLE", "SUPINE", "ERECT"}
+SEXES = {  # "femal" is how Shenzhen writes it now and then
+    "m": "M", "male": "M", "man": "M", "f": "F", "female": "F", "femal": "F", "woman": "F", "o": "O", "other": "O",
+}  # fmt: skip
 OLDEST = 130  # years
 _DATE_FORMATS = (
     ("%Y-%m-%d", "%Y-%m-%d"), ("%B %d, %Y", "%Y-%m-%d"), ("%b %d, %Y", "%Y-%m-%d"),
-    ("%d %B %Y", "%Y-%m-%d"), ("%d %b %Y", "%Y-%m-%d"), ("%m/%d/%Y", "%Y-%m-%d"), ("%m/%d/%y", "%Y-%m-%d"),
+    ("%d %B %Y", "%Y-%m-%d"), ("%d %b %Y", "%Y-%m-%d"),
     ("%B %Y", "%Y-%m"), ("%b %Y", "%Y-%m"), ("%Y-%m", "%Y-%m"),
 )  # fmt: skip
+_MONTH_FIRST = (("%m/%d/%Y", "%Y-%m-%d"), ("%m/%d/%y", "%Y-%m-%d"))
 _DIGITS = {8: (("%Y%m%d", "%Y-%m-%d"),), 6: (("%Y%m", "%Y-%m"),), 4: (("%Y", "%Y"),)}
 
 
@@ -41,10 +45,8 @@ def body_part_code(text: str | None) -> str | None:
 
 
 def sex_code(text: str | None) -> str | None:
-    """Return M, F or O from the first letter; anything else is None."""
-    word = clean_text(text)
-    letter = word[0].upper() if word else None
-    return letter if letter in ("M", "F", "O") else None
+    """Return M, F or O for the letter or its English words; anything else is None: Madame and missing begin with an M too."""
+    return SEXES.get((clean_text(text) or "").lower())
 
 
 def age_years(text: str | None) -> float | None:
@@ -52,21 +54,26 @@ def age_years(text: str | None) -> float | None:
 
     None for anything else, also a range, and for more than OLDEST years, which is a year of birth or a slip.
     """
-    match = re.fullmatch(r"\s*(\d+(?:[.,]\d+)?)\s*([a-zA-Z]*)\.?\s*", text or "")
+    match = re.fullmatch(
+        r"\s*(\d+(?:[.,]\d+)?)\s*(?:(y|m|w|d)|(yr|year|mo|month|wk|week|day)s?|)\.?\s*", (text or "").lower()
+    )
     if match is None:
         return None
-    per_year = {"m": 12, "w": 52.1775, "d": 365.2425}.get(match[2][:1].lower(), 1)
+    per_year = {"m": 12, "w": 52.1775, "d": 365.2425}.get((match[2] or match[3] or "y")[0], 1)
     age = round(float(match[1].replace(",", ".")) / per_year, 4)
     return age if age <= OLDEST else None
 
 
-def iso_date(text: str | None) -> str | None:
-    """Return a free-text date as ISO 8601 as far as it is stated: YYYY-MM-DD, YYYY-MM or YYYY; None where the year is missing."""
+def iso_date(text: str | None, month_first: bool = False) -> str | None:
+    """Return a free-text date as ISO 8601 as far as it is stated: YYYY-MM-DD, YYYY-MM or YYYY; None where the year is missing.
+
+    month_first: the source writes 4/13/2020; without that knowledge 5/4/2020 may be either day, and a date with slashes is None.
+    """
     word = clean_text(text)
     if word and word.isdecimal():  # digits alone: strptime would also take 202012 for the second of January
         formats = _DIGITS.get(len(word), ())
     else:
-        formats = _DATE_FORMATS if word else ()
+        formats = (*_DATE_FORMATS, *(_MONTH_FIRST if month_first else ())) if word else ()
     for read, write in formats:
         try:
             return datetime.strptime(word, read).strftime(write)

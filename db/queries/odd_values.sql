@@ -15,6 +15,13 @@ UNION ALL
 SELECT image_id, source, patient_id, file, 'row_spacing_mm', row_spacing_mm, 'no pixel of a chest film has this size', NULL
 FROM chosen WHERE row_spacing_mm NOT BETWEEN 0.05 AND 3
 UNION ALL
+SELECT image_id, source, patient_id, file, 'column_spacing_mm', column_spacing_mm, 'no pixel of a chest film has this size', NULL
+FROM chosen WHERE column_spacing_mm NOT BETWEEN 0.05 AND 3
+UNION ALL
+SELECT image_id, source, patient_id, file, 'spacing_ratio', round(column_spacing_mm / row_spacing_mm, 3),
+       'pixels twice as long as wide, or more', NULL
+FROM chosen WHERE column_spacing_mm / row_spacing_mm NOT BETWEEN 0.5 AND 2
+UNION ALL
 SELECT image_id, source, patient_id, file, 'pixels', min(rows, columns), 'fewer than 64 pixels a side', NULL
 FROM chosen WHERE min(rows, columns) < 64
 UNION ALL

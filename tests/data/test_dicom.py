@@ -60,6 +60,15 @@ def test_spacing_is_the_patients_where_stated_else_the_detectors_and_which_is_sa
     assert film.spacing_mm == (0.3, 0.4) and film.remarks == ("spacing at the detector (ImagerPixelSpacing)",)
     assert read_dicom(written()).spacing_mm is None
     assert read_dicom(written(PixelSpacing=[0, 0.1])).spacing_mm is None
+    film = read_dicom(written(PixelSpacing=[0, 0], ImagerPixelSpacing=[0.14, 0.15]))
+    assert film.spacing_mm == (0.14, 0.15)
+    assert film.remarks == ("PixelSpacing [0.0, 0.0] not used; spacing at the detector (ImagerPixelSpacing)",)
+
+
+def test_a_header_with_a_broken_spacing_or_an_empty_scale_does_not_cost_the_film(written):
+    film = read_dicom(written(PixelSpacing="0.2", RescaleSlope=None, RescaleIntercept=None))
+    assert film.spacing_mm is None and film.remarks == ("PixelSpacing 0.2 not used",)
+    assert np.allclose(film.image, VALUES / 1100)
 
 
 def test_what_the_header_warns_of_is_said(written):

@@ -360,6 +360,17 @@ def test_a_mask_that_covers_most_of_its_film_is_remarked_and_listed(two_films, t
     assert [(row["file"], row["fact"]) for row in odd if row["fact"] != "pixels"] == [("a.png", "mask of lungs")]
 
 
+def test_a_spacing_that_cannot_be_is_listed_in_either_direction_and_is_no_measurement_of_a_patient(tmp_path, capsys):
+    text = "file,pixel_spacing_mm,spacing_mm\na.png,0.143;14.3,0.2\nb.png,0.2,0.2\n"
+    assert call("manifest", written(tmp_path / "films", text), "--db", tmp_path / "db") == DONE
+    assert "columns not used: spacing_mm" in capsys.readouterr().err
+    db = connect(tmp_path / "db")
+    odd = run_query(db, query_text("odd_values"), {"source": "all"})
+    found = [(row["file"], row["fact"], row["value"]) for row in odd if row["fact"] != "pixels"]
+    assert found == [("a.png", "column_spacing_mm", 14.3), ("a.png", "spacing_ratio", 100.0)]
+    assert db.execute("SELECT count(*) FROM measurement").fetchone()[0] == 0
+
+
 def test_dicom_in_a_manifest_is_called_by_its_name(two_films, tmp_path, capsys):
     (two_films / "c.dcm").write_bytes(bytes(128) + b"DICM")
     manifest(two_films, [{"file": "a.png"}, {"file": "c.dcm"}])

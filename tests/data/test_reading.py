@@ -1,4 +1,5 @@
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -30,6 +31,55 @@ def test_sixteen_bits_are_divided_by_65535(tmp_path):
     assert read_pixels(path).bits_stored == 16
     Image.fromarray(np.full((5, 7), 6553, np.uint16)).save(tmp_path / "deep.tiff")
     assert np.allclose(read_image(tmp_path / "deep.tiff"), 6553 / 65535)
+
+
+def png_of_16_bits(path, values, colour_type):
+    """Write a PNG by hand, (H, W, channels) uint16, which Pillow cannot."""
+    height, width = values.shape[:2]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    packed = (struct.pack(">I", len(c)) + name + c + struct.pack(">I", zlib.crc32(name + c)) for name, c in chunks)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
+    return path
+
+
+@pytest.mark.parametrize(("channels", "colour_type"), [(1, 0), (2, 4), (3, 2), (4, 6)])
+def test_sixteen_bits_in_colour_or_with_transparency_are_refused_instead_of_halved(tmp_path, channels, colour_type):
+    values = np.repeat(np.arange(35, dtype=np.uint16).reshape(5, 7, 1) * 100, channels, axis=2)
+    path = png_of_16_bits(tmp_path / "film.png", values, colour_type)
+    if channels == 1:
+        assert np.array_equal(read_pixels(path).values, values[..., 0])
+    else:
+        with pytest.raises(
+            ValueError, match="film.png: 16 bits in colour or with transparency, .* save it as 16-bit grey"
+        ):
+            read_pixels(path)
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+def test_a_tiff_whose_white_is_zero_is_turned_at_any_depth(tmp_path, compression):
+    path = tmp_path / "film.tiff"
+    Image.fromarray(RAMP).save(path, compression=compression, tiffinfo={262: 0})  # Pillow turns 8 bits as it writes
+    assert np.array_equal(read_pixels(path).values, RAMP)
+    Image.fromarray(RAMP * np.uint16(257)).save(path, compression=compression, tiffinfo={262: 0})  # and 16 bits not
+    assert np.array_equal(read_pixels(path).values, 65535 - RAMP * np.uint16(257))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_tiff_is_turned_by_its_tag_or_refused_where_pillow_would_scramble_it(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(RAMP).save(tmp_path / "film.png", exif=exif)
+    wanted = read_pixels(tmp_path / "film.png").values
+    Image.fromarray(RAMP).save(tmp_path / "small.tiff", compression="tiff_lzw", tiffinfo={274: orientation})
+    assert np.array_equal(read_pixels(tmp_path / "small.tiff").values, wanted)
+    Image.fromarray(RAMP).save(tmp_path / "plain.tiff", tiffinfo={274: orientation})
+    if orientation < 5:
+        assert np.array_equal(read_pixels(tmp_path / "plain.tiff").values, wanted)
+    else:
+        with pytest.raises(ValueError, match="plain.tiff: an uncompressed TIFF .* save it upright or compressed"):
+            read_pixels(tmp_path / "plain.tiff")
 
 
 def test_monochrome1_is_inverted(tmp_path):

@@ -134,3 +134,27 @@ def test_a_film_whose_bytes_become_those_of_another_source_is_the_same_film_agai
     write_source(fresh_db, "b", "/", "manifest", [make_film("y.png", "q", content="same")])
     assert originals(fresh_db) == {"a/x.png": "same"}
     assert fresh_db.execute("SELECT count(DISTINCT patient_id) FROM study").fetchone()[0] == 1
+
+
+@pytest.mark.parametrize("again", [("a.png", "b.png", "c.png"), ("b.png", "a.png", "b.png"), ("a.png", "b.png")])
+def test_a_film_that_stood_for_its_bytes_keeps_its_scores_when_a_copy_is_listed_above_it(fresh_db, make_film, again):
+    def listing(*files):
+        return [make_film(file, "p", content="other" if file == "c.png" else "same") for file in files]
+
+    write(fresh_db, listing("b.png", "c.png"))
+    image_id = fresh_db.execute("SELECT image_id FROM image WHERE file = 'b.png'").fetchone()[0]
+    fresh_db.execute(
+        "INSERT INTO run (command, folder, config, status, started_at) VALUES ('evaluate','f','{}','finished','t')"
+    )
+    fresh_db.execute(
+        "INSERT INTO measurement (image_id, run_id, name, value, unit) VALUES (?, 1, 'cardiothoracic_ratio', 0.6, 'ratio')",
+        (image_id,),
+    )
+    for _ in range(2):
+        write(fresh_db, listing(*again))
+        rows = fresh_db.execute("SELECT file, image_id, duplicate_of FROM image WHERE file <> 'c.png'").fetchall()
+        assert ("b.png", image_id, None) in [tuple(row) for row in rows]
+        assert sum(row["duplicate_of"] is None for row in rows) == 1 and len(rows) == again.count(
+            "a.png"
+        ) + again.count("b.png")
+        assert fresh_db.execute("SELECT count(*) FROM measurement WHERE run_id = 1").fetchone()[0] == 1

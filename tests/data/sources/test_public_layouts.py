@@ -1,6 +1,7 @@
 """The traps of each public layout, on tiny files in that layout."""
 
 import gzip
+import warnings
 
 import numpy as np
 import pytest
@@ -182,6 +183,24 @@ def test_chexmask_reads_run_lengths_drops_bad_rows_and_swapped_estimates(tmp_pat
     }
 
 
+def test_chexmask_says_that_persons_are_unknown_where_only_names_of_films_are_published(tmp_path):
+    text(
+        tmp_path / "Padchest.csv",
+        RCA_HEADER + "".join(f"{n},.8,.9,1,5 2,1 2,3 1,6,8\n" for n in ("10_a.png", "10_b.png")),
+    )
+    with pytest.warns(
+        UserWarning, match="Padchest.csv: 2 films do not say whose they are; .* may fall in training and test"
+    ):
+        one, two = chexmask.read(tmp_path)
+    assert one.patient_id == two.patient_id == "10"
+    (tmp_path / "Padchest.csv").unlink()
+    rows = "".join(f"{n},.8,.9,1,5 2,1 2,3 1,6,8\n" for n in ("00000013_001.png", "00000013_026.png"))
+    text(tmp_path / "ChestX-Ray8.csv", RCA_HEADER.replace("Path", "Image Index") + rows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert {film.patient_id for film in chexmask.read(tmp_path)} == {"00000013"}
+
+
 RCA_HEADER = "Path,Dice RCA (Mean),Dice RCA (Max),Landmarks,Left Lung,Right Lung,Heart,Height,Width\n"
 
 
@@ -256,7 +275,9 @@ def test_an_empty_folder_says_what_was_wanted(tmp_path, reader):
      ("202012", "2020-12"), ("202013", None), ("2020011", None), ("20201301", None)],
 )  # fmt: skip
 def test_dates_are_kept_as_far_as_they_are_stated(words, date):
-    assert iso_date(words) == date
+    assert iso_date(words, month_first=True) == date
+    if words and "/" in words:  # the seventh of March and the third of July look alike
+        assert iso_date(words) is None
 
 
 def test_words_of_sources_become_codes():
@@ -269,9 +290,16 @@ def test_words_of_sources_become_codes():
         None,
         None,
     ]
+    others = ("missing", "Mujer", "Mrs", "M/F", "Mixed", "FALSE", "Frau", "fehlt")  # their first letters say nothing
+    assert not any(map(sex_code, others)) and sex_code("Male") == "M" and sex_code("other") == "O"
     ages = {"045Y": 45, "45": 45, "27yrs": 27, "71,5": 71.5, "3,5 month": 0.2917, "64days": 0.1752, "3W": 0.0575}
     assert {word: age_years(word) for word in ages} == ages
-    assert not any(map(age_years, ("60-70", "65+", "1.234,5", "1955", "45 or so", "-5", "?", None, "")))
+    assert not any(
+        map(
+            age_years,
+            ("60-70", "65+", "1.234,5", "1955", "45 or so", "-5", "?", None, "", "12h", "3 Tage", "10 min", "30s"),
+        )
+    )
     assert [modality_code(word) for word in ("X-ray", "CT", "dx", "")] == ["CR", "CT", "DX", None]
     assert view_codes("AP semi erect") == ("AP", "SEMIERECT") and view_codes("Coronal") == ("CORONAL", None)
     assert [number(word) for word in ("1.5", "?", "inf", "nan", None)] == [1.5, None, None, None, None]
