@@ -34,7 +34,7 @@ from pipeline.likeness import UNREADABLE, find_likenesses
 from pipeline.measuring import measure_references
 from report.cohort import GROUPINGS, check_group
 from report.counts import counted
-from report.page import Block, Heading, Picture, Table, write_page
+from report.page import PICTURES, Block, Heading, Picture, Table, write_page
 from report.run_folder import write_csv
 
 FORMATS = ("html", "md", "json")
@@ -184,6 +184,9 @@ def add_likenesses(analysis: Analysis, connection: sqlite3.Connection) -> None:
 
 def write_results(analysis: Analysis, out: Path, config: AnalyzeConfig) -> Path:
     """Write the report in the asked format, every table and every figure's numbers as CSV, and the rows to look at."""
+    if (out / "rows_to_look_at.csv").exists():  # an earlier analysis: the new page does not show all of its tables
+        for stale in (*out.glob("table-*.csv"), *out.glob("figure-*.csv"), *(out / PICTURES).glob("*")):
+            stale.unlink()
     columns = (*ODD_COLUMNS, *(ID_COLUMNS if config.show_ids else ()))
     write_csv(out / "rows_to_look_at.csv", columns, [[row[column] for column in columns] for row in analysis.odd])
     for name, table in named_tables(analysis.page.blocks):

@@ -12,6 +12,7 @@ undrawn_images --split all.
 
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,16 +151,31 @@ def count_trained_on(members: Sequence[tuple[Predictor, list[ImageRecord]]], con
         if count and config.split == "test":
             raise ValueError(
                 f"{predictor.path}, or the weights it was begun with, has learnt from {count} of these {len(records)} films, "
-                "whatever this database calls them; name the --db it was trained with, or --split all"
+                "whatever this database calls them; "
+                + (
+                    "name the --db it was trained with, or --split all"
+                    if len(members) == 1
+                    else "train the folds without --init, or begin with weights that have seen none of these films"
+                )
             )
         total += count
     return total
 
 
 def check_folds(predictors: Sequence[Predictor], folder: Path) -> None:
-    """Refuse to pool an incomplete cross-validation: the films of a missing fold would be left out silently."""
+    """Refuse to pool what is not one whole cross-validation: some films would be left out silently, others counted twice."""
+    trainings = [predictor.checkpoint.training for predictor in predictors]
+    for name in ("seed", "folds", "query", "source", "convention", "provenance"):
+        if any(training[name] != trainings[0][name] for training in trainings):
+            raise ValueError(
+                f"--checkpoint {folder}: its folds were trained with different --{name}, so some films would be scored twice and "
+                "others never; train the odd ones again, or name one fold's best.pt"
+            )
+    twice = [fold for fold, count in Counter(training["fold"] for training in trainings).items() if count > 1]
+    if twice:
+        raise ValueError(f"--checkpoint {folder}: fold {twice[0]} is there twice; take one of them out of the folder")
     finished = {p.checkpoint.training["fold"] for p in predictors if p.checkpoint.validation}
-    lacking = sorted({*range(1, predictors[0].checkpoint.training["folds"] + 1)} - finished)
+    lacking = sorted({*range(1, trainings[0]["folds"] + 1)} - finished)
     if lacking:
         raise ValueError(
             f"--checkpoint {folder}: fold {', '.join(map(str, lacking))} is not trained to its end; go on with "

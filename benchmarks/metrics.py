@@ -16,8 +16,9 @@ import numpy as np
 
 from pipeline.scoring import score_pair, with_lungs
 from unet.calibration import logit_sums, near_border, reliability
+from unet.pieces import border, window_of
 from unet.postprocess import clean
-from unet.surface import border, surface_distances
+from unet.surface import surface_distances
 from unet.thresholds import dice_by_threshold
 
 SIDE = 1024
@@ -65,7 +66,7 @@ def print_distances(ndimage) -> None:
         f"\n{'distances of one pair':<34} {'ours':>7} {'scipy':>7} {'ratio':>6} {'scipy, cut':>11} {'ratio':>6} {'differ by':>10}"
     )
     for name, (pred, true) in pairs().items():
-        box = common_box(pred, true)
+        box = window_of(pred | true)
         ours = partial(surface_distances, pred, true, SPACING_MM)
         whole = partial(distances_by_scipy, ndimage, pred, true)
         cut = partial(distances_by_scipy, ndimage, pred[box], true[box])
@@ -120,12 +121,6 @@ def pairs() -> dict[str, tuple[np.ndarray, np.ndarray]]:
         "speckles, speckles": (speckle, random.random(lung.shape) < 0.5),
         "speckles, a lung": (speckle, lung),
     }
-
-
-def common_box(one: np.ndarray, other: np.ndarray) -> tuple[slice, slice]:
-    """The smallest rectangle that holds both masks."""
-    rows, columns = np.nonzero(one | other)
-    return slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
 
 
 def in_turn(*tasks: Callable[[], object]) -> list[float]:

@@ -74,7 +74,9 @@ def _add_flag(parser: argparse.ArgumentParser, field: dataclasses.Field, hint: A
     elif hint is bool:
         parser.add_argument(_flag(field), action=argparse.BooleanOptionalAction, help=help_text)
     elif typing.get_origin(hint) is tuple:
-        parser.add_argument(_flag(field), type=_comma_list(kind), metavar="A,B,...", help=help_text)
+        parser.add_argument(
+            _flag(field), type=_comma_list(kind), action=_ExtendTuple, metavar="A,B,...", help=help_text
+        )
     else:
         choices = field.metadata["choices"] or None
         metavar = None if choices else kind.__name__.upper()
@@ -85,6 +87,13 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End in one line; argparse would print all flags before it."""
         self.exit(2, f"error: {message}; --help lists all settings\n")
+
+
+class _ExtendTuple(argparse.Action):
+    """A list that is given in several flags is the whole of them: argparse would keep the last one and say nothing."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        setattr(namespace, self.dest, (*getattr(namespace, self.dest, ()), *values))
 
 
 class _TupleAction(argparse.Action):

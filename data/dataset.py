@@ -181,8 +181,11 @@ class FilmDataset:
                 batch = Batch(*apply(batch.images, batch.masks, own, (side, side)), batch.known)
             yield batch.resized(side)
 
-    def faults(self) -> list[str]:
-        """Return which structures are drawn on no training film or only as empty masks; an empty list is good news."""
+    def faults(self, taught_before: bool = False) -> list[str]:
+        """Return which structures are drawn on no training film or only as empty masks; an empty list is good news.
+
+        taught_before: other films have taught, or will first teach, what these do not.
+        """
         shares = self.positive_share()
         faults = [
             f"{structure}: the masks have no positive pixel on any film; check that they are white where the organ is"
@@ -190,9 +193,11 @@ class FilmDataset:
             if share == 0
         ]
         if "heart" not in shares:
-            faults.append("heart: no training film has it drawn; that channel stays untrained")
+            result = "what other films taught of it stays" if taught_before else "that channel stays untrained"
+            faults.append(f"heart: no training film has it drawn; {result}")
         if "right_lung" not in shares:
-            faults.append("no training film has right and left lung apart; only their union is trained")
+            result = "which is which stays as other films taught it" if taught_before else "only their union is trained"
+            faults.append(f"no training film has right and left lung apart; {result}")
         return faults
 
     def _training_rows(self, channel: int) -> list[int]:

@@ -14,13 +14,13 @@ import sqlite3
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cli.command import DONE, SOME_FAILED, run
+from cli.parallel import map_in_order
 from cli.progress import track
 from cli.settings import parse_settings, setting
 from data.film_check import check_film, check_rows_together
@@ -168,11 +168,8 @@ def without_contradicted_sex(films: Sequence[SourceFilm]) -> tuple[list[SourceFi
 
 def check_films(films: Sequence[SourceFilm], root: Path) -> list[tuple[CheckedFilm | None, list[Refusal]]]:
     """Open every film with a few threads; return for each what may be written of it (None: nothing) and what is refused."""
-    pool = ThreadPoolExecutor(DECODING_THREADS)
-    try:
-        return list(track(pool.map(lambda film: check_film(film, root), films), len(films), "reading film"))
-    finally:
-        pool.shutdown(cancel_futures=True)  # so that Ctrl-C waits for four films, not for all
+    outcomes = map_in_order(lambda film: check_film(film, root), films, DECODING_THREADS)
+    return list(track(outcomes, len(films), "reading film"))
 
 
 def keep_unread(

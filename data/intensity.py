@@ -31,18 +31,11 @@ def standardise(image: Tensor, method: str) -> Tensor:
 
 
 def _stretch(image: Tensor) -> Tensor:
-    low, high = _percentiles(image, (LOW_PERCENTILE, HIGH_PERCENTILE))
-    if high <= low:
-        return torch.zeros_like(image)
-    return ((image - low) / (high - low)).clamp(0, 1)
-
-
-def _percentiles(image: Tensor, percentiles: tuple[float, ...]) -> list[float]:
     """Exact order statistics; torch.quantile refuses films of more than 16 million pixels, a sort takes ten times longer."""
     values = image.flatten().numpy()
-    places = [round(p / 100 * (len(values) - 1)) for p in percentiles]
-    ordered = np.partition(values, places)
-    return [float(ordered[place]) for place in places]
+    places = [round(share / 100 * (len(values) - 1)) for share in (LOW_PERCENTILE, HIGH_PERCENTILE)]
+    low, high = np.partition(values, places)[places].tolist()
+    return ((image - low) / (high - low)).clamp(0, 1) if high > low else torch.zeros_like(image)
 
 
 def _levels(image: Tensor) -> Tensor:

@@ -42,15 +42,11 @@ def connect_existing(path: str | Path) -> sqlite3.Connection:
 
     Raises ValueError also where the database is empty.
     """
-    _check_exists(path)
-    return connect(path, may_be_empty=False)
-
-
-def _check_exists(path: str | Path) -> None:
     if not Path(path).is_file():
         raise FileNotFoundError(
             f"--db {path}: no such file; make one with `python -m data.ingest SOURCE FOLDER --db {path}`"
         )
+    return connect(path, may_be_empty=False)
 
 
 def _prepare(connection: sqlite3.Connection, may_be_empty: bool) -> sqlite3.Connection:

@@ -3,11 +3,11 @@
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from db.listed_again import lend, take_back
 from db.patients import settle_persons, write_links
 from db.records import SourceFilm, SourceMask
+from db.runs import utc_now
 from db.transactions import transaction
 
 
@@ -103,7 +103,7 @@ def _write_source_row(connection: sqlite3.Connection, name: str, root: str, read
         "INSERT INTO source (name, root, reader, rows_read, ingested_at) VALUES (?, ?, ?, ?, ?) "
         "ON CONFLICT (name) DO UPDATE SET root = excluded.root, reader = excluded.reader, "
         "rows_read = excluded.rows_read, ingested_at = excluded.ingested_at",
-        (name, root, reader, rows_read, datetime.now(UTC).isoformat(timespec="seconds")),
+        (name, root, reader, rows_read, utc_now()),
     )
     return connection.execute("SELECT source_id FROM source WHERE name = ?", (name,)).fetchone()[0]
 

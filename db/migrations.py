@@ -1,4 +1,4 @@
-"""Numbered changes of the schema; `schema.sql` is number 1, later ones are functions or SQL texts appended to MIGRATIONS.
+"""Numbered changes of the schema; `schema.sql` is number 1, later ones are SQL texts appended to MIGRATIONS.
 
 The database says in `PRAGMA user_version` how many it has had. Each change and the record of it commit together, so a
 process killed half way leaves the old schema, whole.

@@ -13,6 +13,7 @@ from report.agreement import (
     spread_sentence,
 )
 from report.cohort import (
+    ODD_KEYS,
     acquisition_table,
     cohort_sentence,
     count_patients,
@@ -37,7 +38,6 @@ MIXED = (
 )
 PREDICTING = ("evaluate", "predict")  # commands whose values say something of a network, not of a film
 COHORT = "db/queries/cohort_images.sql"
-ODD_KEYS = ("image_id", "source", "patient_id", "file", "fact", "value", "why")
 
 
 @dataclass

@@ -8,6 +8,7 @@ learns where each source draws the border, which strong augmentation hides.
 
 import math
 from collections.abc import Container, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import torch
@@ -108,11 +109,8 @@ def phantom_films(config: TrainConfig, preprocessing: Preprocessing, held_out: C
     """
     database = ensure_phantom()
     parameters = {"convention": config.convention, "provenance": "phantom", "source": "all"}
-    connection = connect(database)
-    try:
+    with closing(connect(database)) as connection:
         records = select_images(connection, query_text("segmentation_images"), parameters)
-    finally:
-        connection.close()
     patients = {record.patient_id for record in records if record.content_sha256 in held_out}
     records = [record for record in records if record.patient_id not in patients]
     return FilmDataset(records, preprocessing, cache_folder(database)) if records else None

@@ -168,7 +168,9 @@ def _origin(connection: sqlite3.Connection, predictors: Sequence[Predictor], res
     masks = {(mask.convention, mask.provenance) for result in results for mask in result.record.masks}
     learnt_from = frozenset().union(*(predictor.learnt_from for predictor in predictors))
     stored = connection.execute("SELECT name, content_sha256 FROM image JOIN source USING (source_id)")
-    known = sorted({name for name, content in stored if content in learnt_from})
+    found = [(name, content) for name, content in stored if content in learnt_from]
+    known, elsewhere = sorted({name for name, _ in found}), len(learnt_from - {content for _, content in found})
+    besides = f", and from {counted(elsewhere, 'film', 'films')} that this database does not have" if elsewhere else ""
     words = [f"Films: {', '.join(f'{name} {count}' for name, count in sorted(films.items()))}."]
     if masks:
         kinds = (sorted({mask[place] for mask in masks}) for place in (0, 1))
@@ -176,7 +178,7 @@ def _origin(connection: sqlite3.Connection, predictors: Sequence[Predictor], res
     if known:
         strange = sorted(set(films) - set(known))
         of_others = f"those of {', '.join(strange)} are new to it" if strange else "at other hospitals expect less"
-        words.append(f"The network learnt from films of {', '.join(known)}; {of_others}.")
+        words.append(f"The network learnt from films of {', '.join(known)}{besides}; {of_others}.")
     return " ".join(words)
 
 

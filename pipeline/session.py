@@ -14,7 +14,7 @@ from data.writing import atomic_file
 from db.connection import connect_existing
 from db.runs import find_run, finish_run, log_epoch, resume_run, start_run
 from db.splits import draw
-from pipeline.curriculum import Stage, plan_stages
+from pipeline.curriculum import Stage, chosen_films, plan_stages
 from pipeline.train_settings import TrainConfig
 from pipeline.training_checks import already_known, check_unchanged, contents_hash, warn
 from pipeline.training_films import every_film, find_guests, hashes_learnt_from, select_films
@@ -51,6 +51,11 @@ def open_session(config: TrainConfig) -> Session:
     connection = connect_existing(config.db)
     split_set = from_first(lambda: draw(connection, config.seed, config.fold, config.folds, config.leave_out))
     records, counts = select_films(connection, config, split_set)
+    train_rows = [row for row, record in enumerate(records) if record.split == "train"]
+    if config.train_films:
+        for row in {*train_rows} - {*chosen_films(config, train_rows)}:
+            records[row] = replace(records[row], split=None)
+        counts["train"] = config.train_films
     config.out.mkdir(parents=True, exist_ok=True)
     guests = find_guests(connection, config, split_set, records)
     preprocessing = Preprocessing(config.size, config.intensity)
@@ -58,20 +63,21 @@ def open_session(config: TrainConfig) -> Session:
         lambda: FilmDataset([*records, *guests], preprocessing, cache_folder(config.db), len(guests))
     )
     start = given_weights(config)
-    for fault in (*dataset.faults(), *already_known(config.init, start, records)):
-        warn(fault)
-    train_rows = [row for row, record in enumerate(records) if record.split == "train"]
     device = choose_device(config.device)
     precision, reason = from_first(lambda: choose_precision(config.precision, device))
     config = replace(config, precision=precision)
     stages = first_then_others(lambda: plan_stages(config, dataset, train_rows))
+    taught_before = start is not None or stages[0].films == "phantom"
+    for fault in (*dataset.faults(taught_before), *already_known(config.init, start, records)):
+        warn(fault)
     for stage in stages:
         check_shares(stage.count, config.batch_size)
     trainer = build_trainer(config, stages, device, start)
     films = every_film(records, guests, stages)
     session = Session(
-        config, split_set, dataset, train_rows, [row for row, record in enumerate(records) if record.split == "val"],
-        stages, trainer, connection, run_id=0, learnt_from=hashes_learnt_from(films, start),
+        config, split_set, dataset, [row for row in train_rows if records[row].split == "train"],
+        [row for row, record in enumerate(records) if record.split == "val"], stages, trainer, connection, run_id=0,
+        learnt_from=hashes_learnt_from(films, start),
     )  # fmt: skip
     facts = {
         "split_set": split_set,

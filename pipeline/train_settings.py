@@ -1,6 +1,7 @@
 """The settings of `train.py`: one frozen dataclass, its presets, and what fills in settings left open."""
 
 import json
+import math
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
@@ -112,6 +113,8 @@ def complete(config: TrainConfig) -> TrainConfig:
         )
     if config.init is not None:
         config = replace(config, base=base_of_weights(config))
+    if config.overfit_batch and config.folds and not config.fold:
+        raise ValueError("--overfit-batch looks at one batch; with --folds name the --fold to take it from")
     if config.overfit_batch:
         idle = [name for name in NOT_BY_HEART if getattr(config, name) != getattr(TrainConfig, name)]
         if idle:
@@ -134,6 +137,9 @@ def complete(config: TrainConfig) -> TrainConfig:
     for name in ("phantom_epochs", "guest_share", "train_films", "dice_weight", "weight_decay"):
         if not getattr(config, name) >= 0:  # nor NaN
             raise ValueError(f"--{name.replace('_', '-')} {getattr(config, name)}: wanted 0 or more")
+    for name, value in vars(config).items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"--{name.replace('_', '-')} {value}: wanted a finite number")
     small, calm = config.small_share, config.calm_share
     if small < 0 or calm < 0 or small + calm > 1:
         raise ValueError(f"--small-share {small} --calm-share {calm}: wanted 0 or more each, and at most 1 together")
@@ -163,13 +169,8 @@ def query_parameters(config: TrainConfig) -> dict[str, str]:
 
 def asked_for(config: TrainConfig) -> dict[str, tuple[str, ...]]:
     """Return the parameters of the query that differ from their defaults."""
-    values = {"convention": (config.convention,), "provenance": config.provenance, "source": config.source}
-    usual = {
-        "convention": (TrainConfig.convention,),
-        "provenance": TrainConfig.provenance,
-        "source": TrainConfig.source,
-    }
-    return {name: value for name, value in values.items() if value != usual[name]}
+    asked = {"convention": (config.convention,), "provenance": config.provenance, "source": config.source}
+    return {name: value for name, value in asked.items() if getattr(config, name) != getattr(TrainConfig, name)}
 
 
 def resumed_config(config: TrainConfig) -> TrainConfig:

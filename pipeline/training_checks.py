@@ -64,7 +64,8 @@ def already_known(init: Path | None, start: Checkpoint | None, records: Sequence
         return []
     return [
         f"--init {init} has learnt from patients of {known} films that are kept for testing here: what is reported on them will "
-        "be too good; use the --seed and the folds that it was trained with"
+        "be too good, and evaluate.py refuses it for films that it knows by their bytes; use the --seed and the folds that it "
+        "was trained with"
     ]
 
 

@@ -75,5 +75,5 @@ def every_film(
 
 def hashes_learnt_from(films: Iterable[ImageRecord], start: Checkpoint | None) -> list[str]:
     """Return the sorted SHA-256 of the films that a network learns from or is chosen by, and of those of `start`."""
-    own = {film.content_sha256 for film in films if film.split != "test"}
+    own = {film.content_sha256 for film in films if film.split in ("train", "val")}
     return sorted(own.union(start.learnt_from if start else ()))

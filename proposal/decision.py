@@ -21,37 +21,36 @@ class Rule:
     caught: str
 
 
-SEES = (
-    Rule(
-        "blind twin",
-        "score with the image minus score of a twin trained and tested without it, same text inputs",
-        "a text-only model within 5.7 points of the best of 9 systems on 2,575 chest film questions; 3 of 9 ignore the image"
-        " (Lotfinia 2026)",
-    ),
-    Rule(
-        "image swap",
-        "rise of the answer when the image alone is exchanged for one with the concept",
-        "reports dealt out to other films score .862, to their own .877 (Babar 2021); real-minus-blank gaps of +0.89 and +0.90"
-        " hide that one model follows the swapped image and one does not: +0.70 and +0.05 (as reported by a pilot of n = 20)",
-    ),
-    Rule(
-        "occlusion",
-        "fall of the answer when the deciding region is covered, minus its fall for as large an irrelevant one;"
-        " not met where covering either region of films without the finding moves the answer by more than a tenth of what the"
-        " finding does",
-        "answers on atelectasis and opacity that no covering of their region changes (as reported of Lotfinia 2026)",
-    ),
-    Rule(
-        "external hospital",
-        "blind-twin gap on films of a hospital that nothing was tuned on",
-        "MAIRA-2's macro-F1-14 falls from 41.6 to 28.6 on IU-Xray (as reported of Bannur 2024)",
-    ),
+BLIND_TWIN = Rule(
+    "blind twin",
+    "score with the image minus score of a twin trained and tested without it, same text inputs",
+    "a text-only model within 5.7 points of the best of 9 systems on 2,575 chest film questions; 3 of 9 ignore the image"
+    " (Lotfinia 2026)",
+)
+IMAGE_SWAP = Rule(
+    "image swap",
+    "rise of the answer when the image alone is exchanged for one with the concept",
+    "reports dealt out to other films score .862, to their own .877 (Babar 2021); real-minus-blank gaps of +0.89 and +0.90"
+    " hide that one model follows the swapped image and one does not: +0.70 and +0.05 (as reported by a pilot of n = 20)",
+)
+OCCLUSION = Rule(
+    "occlusion",
+    "fall of the answer when the deciding region is covered, minus its fall for as large an irrelevant one;"
+    " not met where covering either region of films without the finding moves the answer by more than a tenth of what the"
+    " finding does",
+    "answers on atelectasis and opacity that no covering of their region changes (as reported of Lotfinia 2026)",
+)
+EXTERNAL = Rule(
+    "external hospital",
+    "blind-twin gap on films of a hospital that nothing was tuned on",
+    "MAIRA-2's macro-F1-14 falls from 41.6 to 28.6 on IU-Xray (as reported of Bannur 2024)",
 )
 LEARNT_HERE = Rule(
     "gain over the base",
     "score of the adapted model minus the base's, asked in the wording the base knows best",
     "RadGraph F1 of 21.9 and 29.5 for two checkpoints of one model, put down to reporting style (Sellergren 2025)",
 )
+SEES = (BLIND_TWIN, IMAGE_SWAP, OCCLUSION, EXTERNAL)
 RULES = (*SEES, LEARNT_HERE)
 
 

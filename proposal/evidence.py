@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from proposal.decision import LEARNT_HERE, SEES, Finding, finding, verdicts
+from proposal.decision import BLIND_TWIN, EXTERNAL, IMAGE_SWAP, LEARNT_HERE, OCCLUSION, Finding, finding, verdicts
 from proposal.films import Film
 from proposal.interventions import CONCEPTS, auroc, labels
 from proposal.splits import bootstrap_replicates
@@ -14,6 +14,7 @@ from proposal.trial import ELSEWHERE, TYPICAL, Trial
 
 # 97.5 % points of Student's t for 1..9 degrees of freedom: an interval over a handful of seeds needs them.
 T_POINT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+MOST_SEEDS = len(T_POINT) + 1
 
 
 MOST_FILLING = (
@@ -23,8 +24,8 @@ MOST_FILLING = (
 
 def mean_and_half_width(values: Sequence[float]) -> tuple[float, float]:
     """Return the mean over seeds and half its 95 % interval (Student's t); NaN half-width for one seed, up to ten seeds."""
-    if not 1 <= len(values) <= len(T_POINT) + 1:
-        raise ValueError(f"mean_and_half_width: {len(values)} seeds, wanted 1 to {len(T_POINT) + 1}")
+    if not 1 <= len(values) <= MOST_SEEDS:
+        raise ValueError(f"mean_and_half_width: {len(values)} seeds, wanted 1 to {MOST_SEEDS}")
     if len(values) == 1:
         return float(values[0]), float("nan")
     half = T_POINT[len(values) - 2] * float(np.std(values, ddof=1)) / math.sqrt(len(values))
@@ -70,10 +71,10 @@ def findings(
         best_style = max(base, key=lambda style: auroc(base[style][concept], truth))
         occluded = effect_finding(_all(real, "occlusion", concept), replicates)
         pick = {
-            SEES[0].name: gap_finding(_all(real, "test", concept), _all(blind, "test", concept), test, concept, replicates),
-            SEES[1].name: effect_finding(_all(real, "swap", concept), replicates),
-            SEES[2].name: occluded if filling_is_neutral(real, concept) else replace(occluded, p=1.0),
-            SEES[3].name: gap_finding(
+            BLIND_TWIN.name: gap_finding(_all(real, "test", concept), _all(blind, "test", concept), test, concept, replicates),
+            IMAGE_SWAP.name: effect_finding(_all(real, "swap", concept), replicates),
+            OCCLUSION.name: occluded if filling_is_neutral(real, concept) else replace(occluded, p=1.0),
+            EXTERNAL.name: gap_finding(
                 _all(real, "external", concept), _all(blind, "external", concept), external, concept, replicates
             ),
             LEARNT_HERE.name: gap_finding(

@@ -131,17 +131,18 @@ def all_numbers() -> dict[str, str]:
 
 def all_tables() -> dict[str, list[str]]:
     """Return every computed table by its name, as Markdown lines."""
+    found = results.stored()
     return {
         "memory": plan.memory_table(),
         "cards": plan.cards_table(),
         "runs": plan.runs_table(),
         "rules": rules_text().splitlines(),
-        "methods": results.methods_table(),
-        "verdicts": results.verdicts_table(),
-        "baselines": results.baselines_table(),
-        "conditions": results.conditions_table(PROPOSED),
-        "checks": results.checks_table(),
-        "fillings": results.fillings_table(),
+        "methods": results.methods_table(found),
+        "verdicts": results.verdicts_table(found),
+        "baselines": results.baselines_table(found),
+        "conditions": results.conditions_table(found, PROPOSED),
+        "checks": results.checks_table(found),
+        "fillings": results.fillings_table(found),
     }
 
 

@@ -16,9 +16,10 @@ import torch
 from cli.command import run
 from cli.settings import parse_settings, setting, settings_as_dict
 from proposal.adaptation import METHODS, trained_share
-from proposal.evidence import summary
+from proposal.evidence import MOST_SEEDS, summary
 from proposal.interventions import CONCEPTS, auroc, labels
 from proposal.material import Material, MaterialConfig, draw_material, make_base
+from proposal.results import baselines_table, methods_table, verdicts_table
 from proposal.tiny_vlm import TinyVLM
 from proposal.trial import (
     Trial,
@@ -45,9 +46,11 @@ class ProtocolConfig(MaterialConfig):
 def main(argv: list[str]) -> int:
     """Run the protocol and print its table."""
     config = parse_settings(ProtocolConfig, argv, __doc__)
+    if not 1 <= config.seeds <= MOST_SEEDS:
+        raise ValueError(f"--seeds {config.seeds}: wanted 1 to {MOST_SEEDS}")
     torch.set_num_threads(1)  # processes share the cores; threads would fight over them
     results = run_protocol(config, print)
-    print("\n".join(table_lines(results)))
+    print("\n".join([*methods_table(results), "", *baselines_table(results), "", *verdicts_table(results)]))
     if config.out is not None:
         config.out.parent.mkdir(parents=True, exist_ok=True)
         config.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
@@ -117,34 +120,6 @@ def _baselines(base: TinyVLM, asked: dict, material: Material) -> dict:
         "one sentence for all": {"word_f1": constant_word_f1(material)},
         "probes of the base's encoder": {name: list(pair) for name, pair in probes(base, material).items()},
     }
-
-
-def table_lines(results: dict) -> list[str]:
-    """Return the results as a Markdown table: AUROC real (blind twin) per concept, word overlap, error of the stated ratio."""
-    head = ["method", "trained", *CONCEPTS, "external opacity", "word F1", "CTR error", "verdicts"]
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    for name, numbers in results["baselines"].items():
-        if name.startswith("probes"):
-            continue
-        cells = [_plain(numbers.get(concept)) for concept in CONCEPTS]
-        lines.append("| " + " | ".join([name, "-", *cells, "", _plain(numbers.get("word_f1")), "", ""]) + " |")
-    for name, numbers in results["methods"].items():
-        keys = [*(f"test {concept}" for concept in CONCEPTS), "external opacity", "word_f1", "ctr_error"]
-        cells = [_both(numbers, key) for key in keys]
-        said = ", ".join(f"{concept}: {word}" for concept, word in numbers["verdicts"].items())
-        lines.append("| " + " | ".join([name, f"{numbers['trained_share']:.1%}", *cells, said]) + " |")
-    return lines
-
-
-def _plain(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
-
-
-def _both(numbers: dict, key: str) -> str:
-    """Mean and half-width over seeds, and the blind twin's mean in brackets."""
-    (mean, half), (blind, _) = numbers["real"][key], numbers["blind"][key]
-    digits = 3 if key == "ctr_error" else 2
-    return f"{mean:.{digits}f} ± {half:.{digits}f} ({blind:.{digits}f})"
 
 
 if __name__ == "__main__":

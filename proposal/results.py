@@ -55,7 +55,7 @@ def numbers() -> dict[str, str]:
     return values
 
 
-def methods_table() -> list[str]:
+def methods_table(found: dict) -> list[str]:
     """Return AUROC per concept, word overlap and error of the stated ratio: mean and half-width over seeds (blind twin)."""
     lines = [
         "| adapted by training | of all numbers | heart | effusion | side | opacity (new) | opacity, external | word F1"
@@ -63,65 +63,65 @@ def methods_table() -> list[str]:
         "| --- | ---: |" + " ---: |" * 7,
     ]
     keys = [*(f"test {concept}" for concept in CONCEPTS), "external opacity", "word_f1", "ctr_error"]
-    for name, method in stored()["methods"].items():
+    for name, method in found["methods"].items():
         cells = [_mean_half_blind(method, key, 3 if key == "ctr_error" else 2) for key in keys]
         lines.append(f"| {name} | {method['trained_share']:.1%} | " + " | ".join(cells) + " |")
     return lines
 
 
-def baselines_table() -> list[str]:
+def baselines_table(found: dict) -> list[str]:
     """Return what is reached without any adaptation."""
     lines = ["| without adaptation | heart | effusion | side | opacity | word F1 |", "| --- |" + " ---: |" * 5]
-    for name, values in stored()["baselines"].items():
+    for name, values in found["baselines"].items():
         if not name.startswith("probes"):
             cells = [f"{values[key]:.2f}" if key in values else "" for key in (*CONCEPTS, "word_f1")]
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return lines
 
 
-def verdicts_table() -> list[str]:
+def verdicts_table(found: dict) -> list[str]:
     """Return for every method what the rules let one say of each concept."""
     lines = ["| adapted by training | " + " | ".join(CONCEPTS) + " |", "| --- |" + " --- |" * len(CONCEPTS)]
-    verdicts = {name: method["verdicts"] for name, method in stored()["methods"].items()}
-    verdicts["a blind twin, examined as if it saw"] = stored()["negative_control"]
+    verdicts = {name: method["verdicts"] for name, method in found["methods"].items()}
+    verdicts["a blind twin, examined as if it saw"] = found["negative_control"]
     for name, words in verdicts.items():
         lines.append(f"| {name} | " + " | ".join(words[concept] for concept in CONCEPTS) + " |")
     return lines
 
 
-def conditions_table(name: str) -> list[str]:
+def conditions_table(found: dict, name: str) -> list[str]:
     """Return one method's estimate [95 % interval] for every concept and condition."""
     lines = [
         f"| {name} | " + " | ".join(rule.name for rule in RULES) + " |",
         "| --- |" + " ---: |" * len(RULES),
     ]
     for concept in CONCEPTS:
-        found = stored()["methods"][name]["findings"][concept]
-        cells = [f"{estimate:.2f} [{low:.2f}, {high:.2f}]" for estimate, low, high, _ in (found[r.name] for r in RULES)]
+        rules = found["methods"][name]["findings"][concept]
+        cells = [f"{estimate:.2f} [{low:.2f}, {high:.2f}]" for estimate, low, high, _ in (rules[r.name] for r in RULES)]
         lines.append(f"| {concept} | " + " | ".join(cells) + " |")
     return lines
 
 
-def checks_table() -> list[str]:
+def checks_table(found: dict) -> list[str]:
     """Return what is asked besides concepts: mirrored films, slope of the stated ratio, hearts redrawn (blind twin)."""
     lines = [
         "| adapted by training | side turns with the mirrored film | slope of stated on true ratio | stated change per true"
         " change, heart alone redrawn |",
         "| --- | ---: | ---: | ---: |",
     ]
-    for name, method in stored()["methods"].items():
+    for name, method in found["methods"].items():
         cells = [_mean_half_blind(method, key, 2) for key in ("mirror", "ctr_slope", "ctr_follow")]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return lines
 
 
-def fillings_table() -> list[str]:
+def fillings_table(found: dict) -> list[str]:
     """Return what covering alone does on films without the finding, as a share of what the finding does, for every filling."""
     lines = [
         "| adapted by training | filling | " + " | ".join(CONCEPTS) + " |",
         "| --- | --- |" + " ---: |" * len(CONCEPTS),
     ]
-    for name, method in stored()["methods"].items():
+    for name, method in found["methods"].items():
         for filling, shares in method["filling"].items():
             lines.append(f"| {name} | {filling} | " + " | ".join(f"{shares[key]:.2f}" for key in CONCEPTS) + " |")
     return lines

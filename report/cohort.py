@@ -27,6 +27,7 @@ GROUPINGS = (
 )  # fmt: skip
 NAMING = ("patient_id", "study_id", "image_id", "study_date", "offset_days", "age_years", "findings")
 """Columns that identify persons rather than groups: `findings` holds all the words that a source has for one film."""
+ODD_KEYS = ("image_id", "source", "patient_id", "file", "fact", "value", "why")
 CATEGORIES = (
     ("sex", "sex"),
     ("view", "view position"),
@@ -173,11 +174,7 @@ def acquisition_table(rows: Rows) -> Table:
 def odd_table(odd: Rows, show_ids: bool) -> Table:
     """Return impossible values, counted by kind, or film by film with identifiers where asked for."""
     if show_ids:
-        lines = [
-            tuple(row[key] for key in ("image_id", "source", "patient_id", "file", "fact", "value", "why"))
-            for row in odd
-        ]
-        columns = ("image_id", "source", "patient_id", "file", "fact", "value", "why")
+        columns, lines = ODD_KEYS, [tuple(row[key] for key in ODD_KEYS) for row in odd]
     else:
         counts = Counter((row["source"], row["fact"], row["why"]) for row in odd)
         lines = [(*key, count) for key, count in sorted(counts.items())]
@@ -203,13 +200,13 @@ def check_group(by: str, show_ids: bool) -> None:
 
 def group_rows(rows: Rows, by: str) -> dict[str, list[dict]]:
     """Group rows by a column; for `finding` a row is in the group of each of its findings, the six most frequent."""
-    if not rows or (by not in rows[0] and by != "finding"):
-        known = ", ".join(GROUPINGS) if rows else "none: there are no rows"
-        raise ValueError(f"--by {by}: no such column; known are {known}")
-    if by != "finding":
-        return {str(key): group for key, group in sorted(_grouped(rows, lambda row: _level(row[by])).items())}
-    frequent = frequent_findings(rows, 6)
-    return {finding: [row for row in rows if finding in split_findings(row)] for finding in frequent}
+    if by == "finding":
+        frequent = frequent_findings(rows, 6)
+        return {finding: [row for row in rows if finding in split_findings(row)] for finding in frequent}
+    groups: dict[str, list[dict]] = {}
+    for row in rows:
+        groups.setdefault(_level(row[by]), []).append(row)
+    return dict(sorted(groups.items()))
 
 
 def split_findings(row: dict) -> list[str]:
@@ -230,13 +227,6 @@ def _count_findings(rows: Rows) -> tuple[Counter, dict[str, set]]:
             images[finding] += 1
             patients.setdefault(finding, set()).add(row["patient_id"])
     return images, patients
-
-
-def _grouped(rows: Rows, key: Callable) -> dict:
-    groups: dict = {}
-    for row in rows:
-        groups.setdefault(key(row), []).append(row)
-    return groups
 
 
 def _level(value) -> str:

@@ -25,7 +25,7 @@ from report.evaluation_tables import (
     threshold_table,
 )
 from report.figures import curves_figure, figure_bytes
-from report.film_result import FilmResult, confident_failures, worst_ratios
+from report.film_result import FilmResult, confident_failures, unjudged_failures, worst_ratios
 from report.page import Block, Gallery, Heading, Page, Picture, Table, Text
 from unet.quality import GOOD_DICE
 from unet.summary import Interval
@@ -136,8 +136,15 @@ def _galleries(
     yield Gallery([_picture(result) for result in shown])
     if summary["structures"] and any(result.quality for result in ranked):
         yield Heading("Confident failures", 3)
-        none = Text(f"No structure of any film is below Dice {GOOD_DICE} without a warning by the predicted quality.")
+        unjudged = unjudged_failures(ranked)
+        one = "structure that has a predicted quality" if unjudged else "structure"
+        none = Text(f"No {one} is below Dice {GOOD_DICE} on any film without a warning by the predicted quality.")
         yield confident_table(confident) if confident else none
+        for structure, (failed, films) in unjudged.items():
+            yield Text(
+                f"Not judged, since the checkpoint has no fit for it: {structure.replace('_', ' ')}, below {GOOD_DICE} on "
+                f"{failed} of {counted(films, 'film', 'films')}."
+            )
     maps = [result for result in ranked if result.uncertainty][: 2 * SHOWN]
     if maps:
         yield Heading("Where the network is unsure", 3)

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib
@@ -10,8 +9,6 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
-
-from data.writing import atomic_file
 
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#666666"  # Okabe & Ito 2008
 DPI = 110
@@ -55,12 +52,6 @@ def figure_bytes(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure to a PNG file atomically."""
-    with atomic_file(path) as file:
-        file.write(figure_bytes(figure))
 
 
 def curves_figure(history: Sequence[dict]) -> Figure:

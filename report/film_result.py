@@ -80,6 +80,18 @@ def confident_failures(results: Sequence[FilmResult]) -> list[tuple[FilmResult, 
     return sorted(failed, key=lambda failure: -failure[0].overrated(failure[1]))
 
 
+def unjudged_failures(results: Sequence[FilmResult]) -> dict[str, tuple[int, int]]:
+    """Return the structures without a predicted quality on any film: how many films are below the good Dice, and of how many."""
+    judged = {structure for result in results for structure in result.quality}
+    found = {}
+    for result in results:
+        for structure, dice in result.dice.items():
+            if structure not in judged:
+                failed, films = found.get(structure, (0, 0))
+                found[structure] = (failed + (dice < GOOD_DICE), films + 1)
+    return found
+
+
 def worst_ratios(results: Sequence[FilmResult]) -> list[FilmResult]:
     """Return the films whose cardiothoracic ratio is known twice, the largest error first."""
     known = [result for result in results if result.ratio_error is not None]

@@ -107,20 +107,25 @@ def per_patient(patients: np.ndarray, values: np.ndarray, sides: np.ndarray) -> 
     return tuple(sums[first == side] / films[first == side] for side in (1, 0))
 
 
+TWO_LEVELS = (("man, not woman", "sex", "M", "F"), ("AP, not PA", "view", "AP", "PA"))
+"""Covariates of the model: title, column, the level that counts as 1, the other one."""
+
+
 def model_table(rows: Rows) -> Table | None:
     """Return a linear model of the cardiothoracic ratio on age, sex and view; None where too little is known.
 
-    Covariates with fewer than ten patients at a level are left out. Intervals allow for several films of a patient.
+    Covariates with fewer than ten patients at a level are left out, counted on the films where all that stay are known. Intervals
+    allow for several films of a patient.
     """
-    kept = [row for row in rows if row["age_years"] is not None]
+    aged, asked = [row for row in rows if row["age_years"] is not None], list(TWO_LEVELS)
+    while True:
+        kept = [row for row in aged if all(row[column] in levels for _, column, *levels in asked)]
+        rare = [covariate for covariate in asked if _rarer_level(kept, *covariate[1:]) < SMALLEST_GROUP]
+        if not rare:
+            break
+        asked.remove(min(rare, key=lambda covariate: _rarer_level(aged, *covariate[1:])))
     columns = {"age, per 10 years": [row["age_years"] / 10 for row in kept]}
-    for title, column, one, other in (("man, not woman", "sex", "M", "F"), ("AP, not PA", "view", "AP", "PA")):
-        sides = [sum(1 for _ in {row["patient_id"] for row in kept if row[column] == level}) for level in (one, other)]
-        if min(sides) >= SMALLEST_GROUP:
-            known = [row[column] in (one, other) for row in kept]
-            kept = [row for row, keep in zip(kept, known, strict=True) if keep]
-            columns = {t: [v for v, keep in zip(c, known, strict=True) if keep] for t, c in columns.items()}
-            columns[title] = [float(row[column] == one) for row in kept]
+    columns |= {title: [float(row[column] == one) for row in kept] for title, column, one, _ in asked}
     if count_patients(kept) < SMALLEST_GROUP * (1 + len(columns)):
         return None
     try:
@@ -134,6 +139,11 @@ def model_table(rows: Rows) -> Table | None:
     )
     lines = [(c.name, interval(c.estimate), c.p) for c in fit]
     return Table(("", "cardiothoracic ratio [95 %]", "p"), lines, caption, source=QUERY)
+
+
+def _rarer_level(rows: Rows, column: str, *levels: str) -> int:
+    """Return the patients at the rarer of two levels of a column."""
+    return min(len({row["patient_id"] for row in rows if row[column] == level}) for level in levels)
 
 
 def ratio_by_group_figure(rows: Rows, name: str, unit: str) -> Chart | None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -38,15 +39,17 @@ def write_metrics(folder: Path, history: Sequence[dict]) -> None:
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence]) -> None:
     """Write a CSV file atomically; None becomes an empty cell."""
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
+    plain = csv.writer(text, lineterminator="\n")
+    quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in itertools.chain([columns], rows):  # Python before 3.13 leaves a carriage return bare, which ends a row
+        (quoted if any("\r" in cell for cell in row if isinstance(cell, str)) else plain).writerow(row)
     with atomic_file(path) as file:
         file.write(text.getvalue().encode("utf-8"))
 
 
 def write_curves(folder: Path, history: Sequence[dict]) -> None:
     """Draw curves.png: losses and validation Dice over the epochs."""
-    from report.figures import curves_figure, save_figure  # matplotlib takes a second to import; only the end needs it
+    from report.figures import curves_figure, figure_bytes  # matplotlib takes a second to import; only the end needs it
 
-    save_figure(curves_figure(history), folder / "curves.png")
+    with atomic_file(folder / "curves.png") as file:
+        file.write(figure_bytes(curves_figure(history)))

@@ -62,7 +62,7 @@ def reliability(logits: np.ndarray, mask_true: np.ndarray, where: np.ndarray | N
         probability=np.bincount(bins, weights=probability, minlength=BINS),
         inside=np.bincount(bins, weights=inside, minlength=BINS),
         squared_error=float(np.square(probability - inside).sum()),
-        log_loss=float(_softplus(z).sum() - z[inside].sum()),
+        log_loss=float(np.logaddexp(0, z).sum() - z[inside].sum()),
     )
 
 
@@ -170,10 +170,6 @@ def _chosen(logits: np.ndarray, mask_true: np.ndarray, where: np.ndarray | None)
 
 def _sigmoid(z: np.ndarray) -> np.ndarray:
     return (1 + np.tanh(z / 2)) / 2  # the usual 1 / (1 + exp(-z)) overflows for a large negative z
-
-
-def _softplus(z: np.ndarray) -> np.ndarray:
-    return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))  # log(1 + exp z) without overflow
 
 
 def _per_pixel(total: float, sums: Reliability) -> float:

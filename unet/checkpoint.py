@@ -7,7 +7,7 @@ run code.
 import pickle
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, get_origin, get_type_hints
 
 import torch
 from torch import Tensor
@@ -16,17 +16,6 @@ from unet.model import UNet, UNetConfig
 
 FORMAT = "lung-segmentation checkpoint 1"
 DEFAULT_THRESHOLD = 0.5  # of a structure that is drawn on no validation film
-PLAIN = (
-    "preprocessing",
-    "training",
-    "progress",
-    "resume",
-    "temperature",
-    "threshold",
-    "quality",
-    "validation",
-    "typical",
-)
 MOST_IN_CONFIG = 4096  # no number of a network's config is larger
 
 
@@ -121,7 +110,8 @@ def _check_parts(checkpoint: Checkpoint) -> None:
     odd = sorted(name for name in wanted.keys() | got.keys() if wanted.get(name) != got.get(name))
     if odd:
         raise TypeError(f"{odd[0]}: {got.get(odd[0])} in the file, {wanted.get(odd[0])} in the network")
-    for name, kind in (("structures", list), ("learnt_from", list), *((name, dict) for name in PLAIN)):
+    for name, hint in get_type_hints(Checkpoint).items():
+        kind = get_origin(hint) or hint
         if not isinstance(getattr(checkpoint, name), kind):
             raise TypeError(f"{name} is a {type(getattr(checkpoint, name)).__name__}, wanted a {kind.__name__}")
     if not all(isinstance(film, str) for film in checkpoint.learnt_from):

@@ -26,7 +26,7 @@ class Frame:
         picture = Image.new("L", (self.size * OVERSAMPLING,) * 2)
         corners = self.to_pixels(contour) * OVERSAMPLING - 0.5
         ImageDraw.Draw(picture).polygon([tuple(corner) for corner in corners], fill=255)
-        return _reduced(picture)
+        return np.asarray(picture.reduce(OVERSAMPLING), np.float32) / 255
 
     def strokes(self, lines: list[tuple[np.ndarray, float]]) -> np.ndarray:
         """Return the thickness of round rods seen from the front, in mm: (size, size) float32.
@@ -72,7 +72,3 @@ def _gaussian(plane: np.ndarray, sigma: float) -> np.ndarray:
         padded = np.pad(plane, [(radius, radius) if a == axis else (0, 0) for a in (0, 1)], mode="edge")
         plane = np.lib.stride_tricks.sliding_window_view(padded, len(kernel), axis=axis) @ kernel
     return plane.astype(np.float32)
-
-
-def _reduced(picture: Image.Image) -> np.ndarray:
-    return np.asarray(picture.reduce(OVERSAMPLING), np.float32) / 255

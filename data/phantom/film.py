@@ -15,7 +15,7 @@ from db.records import SourceMeasurement
 
 @dataclass(frozen=True)
 class Phantom:
-    """A film (H, W) uint8, lungs dark unless MONOCHROME1, its exact masks (bool), facts and measurements."""
+    """A film (H, W) uint8, lungs dark, its exact masks (bool), facts and measurements."""
 
     image: np.ndarray
     masks: dict[str, np.ndarray]

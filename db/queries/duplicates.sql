@@ -2,10 +2,8 @@
 SELECT image.image_id,
        first.image_id AS first_image_id,
        source.name AS source,
-       first_source.name AS first_source,
        study.patient_id,
        image.file,
-       first.file AS first_file,
        study.patient_id = first_study.patient_id AS same_person,
        image.duplicate_of IS NOT NULL AS left_out
 FROM image
@@ -13,7 +11,6 @@ JOIN source USING (source_id)
 JOIN study USING (study_id)
 JOIN image AS first ON first.content_sha256 = image.content_sha256
     AND first.image_id = (SELECT min(other.image_id) FROM image AS other WHERE other.content_sha256 = image.content_sha256)
-JOIN source AS first_source ON first_source.source_id = first.source_id
 JOIN study AS first_study ON first_study.study_id = first.study_id
 WHERE image.image_id <> first.image_id
   AND (:source = 'all' OR instr(',' || :source || ',', ',' || source.name || ',') > 0)

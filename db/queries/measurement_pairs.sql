@@ -7,11 +7,9 @@ SELECT measurement.name,
        reference.value AS reference,
        stated.value AS stated,
        measurement.image_id,
-       source.name AS source,
        study.patient_id
 FROM measurement
 JOIN image USING (image_id)
-JOIN source USING (source_id)
 JOIN study USING (study_id)
 LEFT JOIN measurement AS reference ON reference.image_id = measurement.image_id AND reference.name = measurement.name
     AND reference.run_id = (SELECT max(run_id) FROM run WHERE parent_id = :run_id AND command = 'measure')

@@ -31,6 +31,12 @@ def test_flags_are_typed_by_the_fields():
     assert config == Example(films, Path("x.sqlite"), 7, mirror=True, source=("a", "b"))
 
 
+def test_a_list_in_several_flags_is_the_whole_of_them(tmp_path):
+    assert parse("--source", "a,b", "--source", "c").source == ("a", "b", "c")
+    (tmp_path / "own.toml").write_text('source = ["x"]\n')
+    assert parse("--config", str(tmp_path / "own.toml"), "--source", "c").source == ("c",), "flags win over the file"
+
+
 def test_a_flag_wins_over_the_file_and_the_file_over_the_default(tmp_path):
     file = tmp_path / "own.toml"
     file.write_text('epochs = 9\nrate = 1\ndb = "f.sqlite"\nsource = ["x"]\n')

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections import Counter
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -223,7 +224,18 @@ def test_folds_are_pooled(phantom_db, small_training, tmp_path, copy_of):
     ):  # and no half of the films scored
         evaluate.main(["--checkpoint", str(out), "--db", str(other), "--out", str(tmp_path / "half")])
     assert not (tmp_path / "half").exists()
-    begun = load_checkpoint(out / "fold2/best.pt")
+    whole = load_checkpoint(out / "fold2/best.pt")
+    for name, value, message in (
+        ("seed", 10, "different --seed, .* scored twice"),
+        ("fold", 1, "fold 1 is there twice"),
+    ):
+        odd = replace(whole, training={**whole.training, name: value})
+        with open(out / "fold2/best.pt", "wb") as file:
+            save_checkpoint(file, odd)
+        with pytest.raises(ValueError, match=message):
+            evaluate.main(["--checkpoint", str(out), "--out", str(tmp_path / "odd")])
+    assert not (tmp_path / "odd").exists()
+    begun = whole
     begun.validation = {}  # what is fitted after the last epoch
     with open(out / "fold2/best.pt", "wb") as file:
         save_checkpoint(file, begun)
@@ -308,6 +320,29 @@ def test_an_analysis_of_some_films_says_nothing_of_the_others(evaluated, phantom
     tables = [block for block in analysis.page.blocks if isinstance(block, Table)]
     counts = [row[table.columns.index("films")] for table in tables if "films" in table.columns for row in table.rows]
     assert counts and max(counts) == 4
+
+
+def test_tables_and_figures_of_an_earlier_analysis_do_not_stay_beside_the_new_page(evaluated, phantom_db, tmp_path):
+    out = tmp_path / "a"
+    assert analyze.main(["--run", str(evaluated), "--out", str(out)]) == 0
+    before = {path.relative_to(out) for path in out.rglob("*.*")}
+    (out / "notes.txt").write_text("the user's own")
+    assert analyze.main(["--db", str(phantom_db), "--out", str(out)]) == 0
+    after = {path.relative_to(out) for path in out.rglob("*.*")}
+    assert Path("table-how-well-the-masks-agree-by-group.csv") in before - after and Path("notes.txt") in after
+    assert analyze.main(["--db", str(phantom_db), "--out", str(tmp_path / "b")]) == 0
+    assert after - {Path("notes.txt")} == {path.relative_to(tmp_path / "b") for path in (tmp_path / "b").rglob("*.*")}
+
+
+def test_films_that_a_network_learnt_from_and_the_database_lacks_are_counted(trained, phantom_db, tmp_path):
+    elsewhere = load_checkpoint(trained / "best.pt")
+    elsewhere.learnt_from += ["0" * 64, "1" * 64]
+    with open(tmp_path / "best.pt", "wb") as file:
+        save_checkpoint(file, elsewhere)
+    argv = ["--checkpoint", str(tmp_path / "best.pt"), "--db", str(phantom_db), "--out", str(tmp_path / "out")]
+    assert evaluate.main([*argv, "--precision", "float32"]) == 0
+    said = "The network learnt from films of phantom, and from 2 films that this database does not have; at other"
+    assert said in (tmp_path / "out/report.md").read_text()
 
 
 def test_scores_are_grouped_by_whatever_the_cohort_is_grouped_by(evaluated, tmp_path):

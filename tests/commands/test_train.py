@@ -83,6 +83,15 @@ def test_a_run_leaves_what_the_contract_says(finished, phantom_db):
     assert epochs == 3
 
 
+def test_of_few_films_a_run_knows_only_those(phantom_db, tmp_path, capsys):
+    call(phantom_db, tmp_path / "few", "--train-films", 5, "--epochs", 1)
+    assert re.search(r"(?m)^5 films to train on, \d+ to choose by", capsys.readouterr().out)
+    with open(tmp_path / "few/split.csv", newline="") as file:
+        splits = [row["split"] for row in csv.DictReader(file)]
+    assert splits.count("train") == 5
+    assert len(load_checkpoint(tmp_path / "few/best.pt").learnt_from) == 5 + splits.count("val")
+
+
 def test_the_best_checkpoint_holds_what_the_validation_films_say(finished):
     best = load_checkpoint(finished / "best.pt")
     assert set(best.temperature) == set(best.threshold) == set(best.structures)
@@ -211,6 +220,9 @@ def test_masks_without_a_pixel_are_warned_of(phantom_db, tmp_path, capsys, monke
         (["--seed", "-1"], "--seed -1: wanted 0 to 1000000000000"),
         (["--init", "none.pt"], "none.pt: no such file"),
         (["--guest-share", "-1"], "--guest-share -1.0: wanted 0 or more"),
+        (["--guest-share", "inf"], "--guest-share inf: wanted a finite number"),
+        (["--calm-share", "nan"], "--calm-share nan: wanted a finite number"),
+        (["--learning-rate", "inf"], "--learning-rate inf: wanted a finite number"),
         (["--init", "none.pt", "--blend", "0"], "--blend 0.0: wanted more than 0"),
     ],
 )

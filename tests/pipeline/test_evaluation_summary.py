@@ -9,7 +9,7 @@ from data.measurements import Measurement
 from db.records import ImageRecord
 from pipeline.evaluation_summary import summarise_quality, summarise_ratio, summarise_results
 from report.evaluation_tables import TITLES, confident_table, quality_table, ratio_table
-from report.film_result import FilmResult, confident_failures, worst_ratios
+from report.film_result import FilmResult, confident_failures, unjudged_failures, worst_ratios
 from report.plain import plain
 from unet.quality import Quality
 
@@ -67,6 +67,14 @@ def test_a_structure_can_fail_alone_without_a_warning():
     assert [structure for _, structure in confident_failures([result])] == ["right_lung"]
     table = confident_table(confident_failures([result]))
     assert table.rows == [("1.png", TITLES["right_lung"], 0.86, 0.95, pytest.approx(0.09))]
+
+
+def test_a_structure_without_a_fit_is_said_not_to_be_judged():
+    scores = [{"structure": "lungs", "dice": 0.95}, {"structure": "heart", "dice": 0.5}]
+    fitted = replace(FILMS[0], scores=scores, quality={"lungs": Quality(0.95, False)})
+    better = replace(fitted, scores=[scores[0], {"structure": "heart", "dice": 0.93}])
+    assert unjudged_failures([fitted, better]) == {"heart": (1, 2)} and confident_failures([fitted, better]) == []
+    assert unjudged_failures(FILMS) == {}
 
 
 def test_ratio_errors_are_predicted_minus_true():

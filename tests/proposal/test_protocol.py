@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from proposal.adaptation import METHODS
 from proposal.interventions import CONCEPTS
 from proposal.protocol import main
@@ -27,3 +29,9 @@ def test_protocol_end_to_end(tmp_path, capsys):
     assert set(results["negative_control"].values()) == {"no claim"}
     shown = capsys.readouterr().out
     assert "| full | 100.0% |" in shown and "nearest training films" in shown
+
+
+@pytest.mark.parametrize("seeds", [0, 11])
+def test_a_number_of_seeds_without_an_interval_is_refused_before_the_first_training(seeds):
+    with pytest.raises(ValueError, match=f"--seeds {seeds}: wanted 1 to 10"):
+        main(["--seeds", str(seeds)])

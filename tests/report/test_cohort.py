@@ -220,6 +220,18 @@ def test_the_model_finds_the_effect_of_the_view_beside_that_of_age():
     assert ratio_by_group_figure(rows, "cardiothoracic_ratio", "ratio").columns == ("group", "cardiothoracic_ratio")
 
 
+@pytest.mark.parametrize("men_with_view", [0, 2])
+def test_the_model_leaves_out_a_covariate_that_is_rare_where_the_others_are_known(men_with_view):
+    sex = ["F"] * 45 + ["M"] * 30
+    view = ["PA"] * 30 + ["AP"] * 15 + ["PA"] * men_with_view + [None] * (30 - men_with_view)
+    _, _, rows = measured(
+        "cardiothoracic_ratio", RNG.normal(0.5, 0.05, 75), sex=sex, view=view, age_years=[*range(20, 95)]
+    )
+    assert [row[0] for row in model_table(rows).rows] == ["intercept", "age, per 10 years", "AP, not PA"]
+    everywhere = [{**row, "view": "PA" if i % 2 else "AP"} for i, row in enumerate(rows)]
+    assert [row[0] for row in model_table(everywhere).rows][2:] == ["man, not woman", "AP, not PA"]
+
+
 def test_gaps_of_scores_need_ten_patients_a_side():
     scores = [
         {**film(f"p{i}", sex="F" if i % 2 else "M"), "structure": "lungs", "dice": 0.9 + 0.05 * (i % 2)}

@@ -1,0 +1,12 @@
+import csv
+
+from report.run_folder import write_csv
+
+
+def test_cells_with_any_line_break_comma_or_quote_are_read_back_as_they_were(tmp_path):
+    rows = [["a\rb", 1, None], ["c\nd", 2.5, ""], ['e"f,g', None, "\r"], ["plain", 3, "x"]]
+    write_csv(tmp_path / "t.csv", ("name", "count", "rest"), rows)
+    with open(tmp_path / "t.csv", newline="", encoding="utf-8") as file:
+        read = list(csv.reader(file))
+    assert read == [["name", "count", "rest"], *[["" if cell is None else str(cell) for cell in row] for row in rows]]
+    assert (tmp_path / "t.csv").read_bytes().endswith(b"plain,3,x\n"), "what needs no quotes has none"
