@@ -14,7 +14,7 @@ before is not done twice. Reads PNG, JPEG, TIFF, BMP, GIF, JSRT's .IMG, and DICO
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, nullcontext
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from cli.settings import parse_settings, setting, settings_as_dict
 from data.found_films import RESULT_FOLDERS, find_films, names_for
 from data.loading import hash_file
 from data.reasons import as_utf8, one_line
+from data.writing import sole_writer
 from db.connection import connect
 from db.predictions import (
     COLUMNS,
@@ -49,6 +50,7 @@ from report.prediction import LISTED, prediction_page
 from report.run_folder import write_csv
 from unet.device import PRECISIONS, choose_device, choose_precision, film_threads, keep_freed_memory
 from unet.distributed import first_then_others, from_first, gather, is_first, join, progress_stream, shard
+from unet.typical import is_fitted
 
 RUNS = Path("runs")
 EXPORT_SECONDS = 30.0  # how often predictions.csv is brought up to date while films are done
@@ -106,7 +108,8 @@ def main(argv: list[str]) -> int:
     network, database = network_id(path, config), config.db or config.out / "predictions.sqlite"
     from_first(lambda: check_folder(config.out, database))
     config.out.mkdir(parents=True, exist_ok=True)
-    with closing(first_then_others(lambda: connect(database))) as connection:
+    with closing(first_then_others(lambda: connect(database))) as connection, ExitStack() as held:
+        from_first(lambda: held.enter_context(sole_writer(config.out)))
         return predict(films, predictor, network, config, connection)
 
 
@@ -132,7 +135,7 @@ def predict(
     films: Sequence[Path], predictor: Predictor, network: str, config: PredictConfig, connection: sqlite3.Connection
 ) -> int:
     """Predict the films, write every table and the page, and return the exit status."""
-    if not predictor.recognises_strange_films:
+    if not is_fitted(predictor.checkpoint.typical):
         print(
             f"{predictor.path} does not say what its films look like: films that are no chest films are not recognised"
         )

@@ -16,7 +16,7 @@ DICOM_INDEX = "DICOMDIR"  # lists the films of a disc, is not one itself
 # written by predict.py: pictures that are not films, and what lies beside them
 RESULT_FOLDERS = ("masks", "overlays", "explain", "dicom-seg", "report_files")
 RESULT_PICTURES = ("comparison.png",)
-RESULT_TABLES = ("predictions.sqlite", "predictions.csv", "comparison.csv")
+RESULT_TABLES = ("predictions.sqlite", "predictions.csv", "comparison.csv", "explain.csv")
 
 
 def find_films(places: Sequence[Path], but: Collection[Path] = ()) -> list[Path]:

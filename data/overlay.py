@@ -5,6 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
+from data.resize import DIM, grey_range
 from db.records import MASK_STRUCTURES
 from unet.pieces import border
 
@@ -64,7 +65,10 @@ def encode_picture(picture: np.ndarray, format: str = "PNG") -> bytes:
 
 
 def _grey_picture(image: np.ndarray, longest_side: int) -> tuple[np.ndarray, tuple[int, int]]:
-    """The film in RGB as uint8, and its (width, height)."""
+    """The film in RGB as uint8, and its (width, height); a dim one is brightened, so that one sees it."""
+    low, high = grey_range(image[::8])
+    if 0 < high - low < DIM:
+        image = np.clip((image - low) / (high - low), 0, 1)
     step = max(1.0, max(image.shape) / longest_side)
     size = (max(1, round(image.shape[1] / step)), max(1, round(image.shape[0] / step)))
     grey = Image.fromarray(np.uint8(image * 255)).resize(size, Image.Resampling.BOX, reducing_gap=1.0)

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 BLACK = 0.04  # grey level, of 0..1, below which a border counts as black
 BRIGHT_SHARE = 0.02  # a row or column belongs to the film when more than this share of it is brighter
 PAGE = 0.02  # of 0..1: a page on which a film lies, white or grey, has one grey level to within this all around
-DIM = 0.5  # a film whose grey levels take less of the range, as 12 bits in a file of 16 do, is stretched before both are asked
+DIM = 0.3  # a film whose grey levels spread less, as those of 12 bits in a file of 16 do, is stretched before both are asked
+MARKED = 0.25  # share of the rows that a bright mark, a line of text or a dead pixel may be in without counting for that spread
 LARGEST_ON_PAGE = 0.8  # share of the page that the film covers; the margin around a larger one changes little
 
 
@@ -142,15 +143,21 @@ def resample(planes: Tensor, size: tuple[int, int]) -> Tensor:
 def _content(image: Tensor) -> tuple[int, int, int, int]:
     """Return (top, bottom, left, right) without the border: a page that is large enough to matter, or else black."""
     grey = image.numpy()  # numpy compares and counts several times faster than torch
-    low, spread = grey.min(), np.ptp(grey)
-    if 0 < spread < DIM:
-        grey = (grey - low) / spread
+    low, high = grey_range(grey)
+    if 0 < high - low < DIM:
+        grey = (grey - low) / (high - low)
     page, frame = grey[0, 0], np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     if page > BLACK and np.mean(np.abs(frame - page) > PAGE) <= BRIGHT_SHARE:
         top, bottom, left, right = _extent(np.abs(grey - page) > PAGE)
         if (bottom - top) * (right - left) <= LARGEST_ON_PAGE * grey.size:
             return top, bottom, left, right
     return _extent(grey > BLACK)
+
+
+def grey_range(image: np.ndarray) -> tuple[np.float32, np.float32]:
+    """Return the darkest and the brightest grey level of a film (H, W), whatever marks in MARKED of its rows hold."""
+    darkest, brightest, marked = image.min(axis=1), image.max(axis=1), int(MARKED * (len(image) - 1))
+    return np.sort(darkest)[marked], np.sort(brightest)[-1 - marked]
 
 
 def _extent(pixels: np.ndarray) -> tuple[int, int, int, int]:

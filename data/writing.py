@@ -1,11 +1,15 @@
 """Writing files so that a reader never sees half of one: a temporary name first, then one rename."""
 
+import errno
 import os
 import secrets
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # errors after which nothing more can be written
 
 
 def is_written(path: Path) -> bool:
@@ -33,3 +37,19 @@ def atomic_file(path: str | Path, durable: bool = True) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Keep other calls from writing to a folder; ValueError where one is under way or the folder cannot be written to.
+
+    The lock is SQLite's on a file `.lock`, which stays empty: it works on every system and ends with the process.
+    """
+    with ExitStack() as held:
+        try:
+            lock = held.enter_context(closing(sqlite3.connect(folder / ".lock", timeout=0, isolation_level=None)))
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            why = "another call is writing there" if "locked" in str(error) else f"cannot be written to ({error})"
+            raise ValueError(f"--out {folder}: {why}; wait for its end or name another folder") from None
+        yield

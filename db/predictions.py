@@ -63,7 +63,7 @@ def write_prediction(
     names = ", ".join(COLUMNS)
     measured = list(measurements)
     with transaction(connection):
-        connection.execute("DELETE FROM prediction WHERE run_id = ? AND file = ?", (run_id, values["file"]))
+        _forget(connection, run_id, values["file"])
         cursor = connection.execute(
             f"INSERT INTO prediction (run_id, image_id, predicted_at, {names}) VALUES (?, ?, ?{', ?' * len(COLUMNS)})",
             (run_id, image_id, utc_now(), *(values.get(column) for column in COLUMNS)),
@@ -83,12 +83,19 @@ def write_prediction(
 def forget_prediction(connection: sqlite3.Connection, run_id: int, file: str) -> None:
     """Remove what a run holds of a film, including its measurements."""
     with transaction(connection):
-        connection.execute(
-            "DELETE FROM measurement WHERE run_id = :run_id AND image_id = "
-            "(SELECT image_id FROM prediction WHERE run_id = :run_id AND file = :file)",
-            {"run_id": run_id, "file": file},
-        )
-        connection.execute("DELETE FROM prediction WHERE run_id = ? AND file = ?", (run_id, file))
+        _forget(connection, run_id, file)
+
+
+def _forget(connection: sqlite3.Connection, run_id: int, file: str) -> None:
+    """Delete a film's prediction, and its measurements unless another file of the run holds the same film."""
+    found = "prediction WHERE run_id = ? AND file = ?"
+    gone = connection.execute(f"SELECT image_id FROM {found}", (run_id, file)).fetchall()
+    connection.execute(f"DELETE FROM {found}", (run_id, file))
+    connection.executemany(
+        "DELETE FROM measurement WHERE run_id = :run_id AND image_id = :image_id "
+        "AND NOT EXISTS (SELECT 1 FROM prediction WHERE run_id = :run_id AND image_id = :image_id)",
+        [{"run_id": run_id, "image_id": row["image_id"]} for row in gone],
+    )
 
 
 def measurement_columns(connection: sqlite3.Connection, run_id: int) -> list[str]:

@@ -11,7 +11,7 @@ import torch
 from data.intensity import standardise
 from data.loading import LoadedFilm, load_film
 from data.measurements import Measurement, measure_masks, spread_of
-from data.reasons import as_utf8
+from data.reasons import as_utf8, one_line
 from data.registration import Similarity, register_lungs, resample_to
 from data.resize import letterbox_of, shrink
 from data.ssim import ssim_map
@@ -78,7 +78,6 @@ class FilmComparison(NamedTuple):
     moved: np.ndarray
     moved_masks: Masks
     inside: np.ndarray
-    ssim_map: np.ndarray
     ssim: float
     difference: float
     overlap: float
@@ -93,7 +92,7 @@ def compare_films(before: Path, after: Path, predictor: Predictor, photometric: 
     Raises ValueError where a film cannot be read or shows no two lungs.
     """
     one, other = sides = [prepare_side(path, predictor, photometric) for path in (before, after)]
-    named = list(zip((before, after), sides, strict=True))
+    named = list(zip((one_line(as_utf8(path.name)) for path in (before, after)), sides, strict=True))
     similarity = register_lungs(_lungs(other), _lungs(one))
     names = list(one.masks)
     planes = np.stack([other.small, *(other.small_masks[name].astype(np.float32) for name in names)])
@@ -105,20 +104,20 @@ def compare_films(before: Path, after: Path, predictor: Predictor, photometric: 
         raise ValueError(f"{after}: its lungs cannot be laid over those of {before}; look at the masks of both")
     similar = ssim_map(one.small, moved)
     return FilmComparison(
-        one, other, similarity, moved, moved_masks, inside, similar,
+        one, other, similarity, moved, moved_masks, inside,
         ssim=float(similar[inside].mean()),
         difference=float(np.abs(one.small - moved)[inside].mean()),
         overlap=float(2 * inside.sum() / (first.sum() + second.sum())),
         changes=tuple(changes(one, other)),
-        doubts=tuple(f"{path.name}: {doubt}" for path, side in named for doubt in side.review),
-        remarks=tuple(f"{path.name}: {remark}" for path, side in named for remark in side.remarks),
+        doubts=tuple(f"{name}: {doubt}" for name, side in named for doubt in side.review),
+        remarks=tuple(f"{name}: {remark}" for name, side in named for remark in side.remarks),
     )  # fmt: skip
 
 
 def prepare_side(path: Path, predictor: Predictor, photometric: str) -> FilmSide:
     """Read a film, predict its masks with every view, and bring it to the size of the comparison."""
     film = load_film(path, photometric)
-    view = view_film(predictor, film.image, film.spacing_mm, fix_orientation=False)
+    view = view_film(predictor, film.image, film.spacing_mm, fix_orientation=None)
     film = film._replace(image=view.image)  # its grey levels may have been stored inverted
     logits, box = predictor.logits(film.image)
     views = [predictor.film_masks(view[None], box) for view in logits]

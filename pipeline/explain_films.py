@@ -1,5 +1,6 @@
 """Pictures of where the network looks: Seg-Grad-CAM and the occlusion test beside each other."""
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,13 +12,15 @@ from data.found_films import names_for
 from data.loading import load_film
 from data.overlay import encode_picture, overlay
 from data.panels import side_by_side, tint
-from data.reasons import reason
+from data.reasons import as_utf8, one_line, reason
 from data.resize import Letterbox, to_square
-from data.writing import atomic_file
+from data.writing import FATAL, atomic_file
 from pipeline.film_view import view_film
 from pipeline.predictor import Predictor
+from report.run_folder import write_csv
 from unet.explain import occlusion, seg_grad_cam
 
+EXPLAINED = ("file", "name", "picture", "structure", "region", "found")
 SHOWN_SIDE = 512  # pixels; smaller squares are enlarged by a whole number
 
 
@@ -26,29 +29,52 @@ def explain_films(
 ) -> list[tuple[Path, str]]:
     """Write explain/<film>-<structure>.png for every film and print a line each; return the films that failed, and why.
 
-    region: top, left, height, width in pixels of the film; empty: the structure's own predicted mask.
+    region: top, left, height, width in pixels of the film; empty: the structure's own predicted mask. explain.csv lists the
+    pictures of all calls into the folder, so that films of one name never get each other's; a film's own is replaced.
     """
     frame = parse_region(region)
-    names, failed = names_for(films), []
     (out / "explain").mkdir(parents=True, exist_ok=True)
+    listed = read_listed(out)
+    names = names_for(films, {Path(file): name for file, name, *_ in listed.values()})
+    failed = []
     for film in films:
+        path = out / "explain" / f"{names[film]}-{structure}.png"
         try:
             picture, sentence = explain_file(film, predictor, structure, frame, photometric)
+            with atomic_file(path) as file:
+                file.write(encode_picture(picture))
         except Exception as error:  # one odd film must not keep the others from being done
+            if getattr(error, "errno", None) in FATAL:
+                raise
             failed.append((film, reason(error, film)))
             continue
-        path = out / "explain" / f"{names[film]}-{structure}.png"
-        with atomic_file(path) as file:
-            file.write(encode_picture(picture))
-        print(f"{path}: {sentence}")
+        listed[path.name] = (
+            as_utf8(film),
+            names[film],
+            path.name,
+            structure,
+            ",".join(map(str, frame or ())),
+            sentence,
+        )
+        write_csv(out / "explain.csv", EXPLAINED, listed.values())
+        print(f"{one_line(as_utf8(path))}: {sentence}")
     return failed
+
+
+def read_listed(out: Path) -> dict[str, tuple[str, ...]]:
+    """Return the rows of explain.csv, EXPLAINED, by picture; none where there is no such file."""
+    path = out / "explain.csv"
+    if not path.exists():
+        return {}
+    with open(path, newline="", encoding="utf-8") as file:
+        return {row["picture"]: tuple(row[column] for column in EXPLAINED) for row in csv.DictReader(file)}
 
 
 def explain_file(
     film: Path, predictor: Predictor, structure: str, frame: tuple[int, int, int, int] | None, photometric: str
 ) -> tuple[np.ndarray, str]:
     """Do as `explain_film` for a file, with inverted grey levels corrected and what makes its masks doubtful said."""
-    view = view_film(predictor, load_film(film, photometric).image, None, fix_orientation=False)
+    view = view_film(predictor, load_film(film, photometric).image, None, fix_orientation=None)
     picture, sentence = explain_film(view.image, predictor, structure, frame)
     said = [sentence, *view.remarks, *([f"masks doubtful: {', '.join(view.review)}"] if view.review else [])]
     return picture, "; ".join(said)
@@ -66,9 +92,10 @@ def explain_film(
         top, left, height, width = frame
         inside = np.zeros(image.shape, bool)
         inside[top : top + height, left : left + width] = True
-        empty = (
-            f"--region {','.join(map(str, frame))} lies outside the film of {image.shape[0]} x {image.shape[1]} pixels"
-        )
+        where = f"lies outside the film of {image.shape[0]} x {image.shape[1]} pixels"
+        if inside.any():
+            where = f"is too small for the network's square of {box.size} pixels, or lies in the border that is cut"
+        empty = f"--region {','.join(map(str, frame))} {where}"
     region = to_square(torch.from_numpy(inside)[None].float(), box)[0] >= 0.5
     if not region.any():
         raise ValueError(empty)

@@ -1,6 +1,5 @@
 """One film of one's own from input file to results: read, predict, judge, write masks and overlay."""
 
-import errno
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +10,7 @@ from data.loading import LoadedFilm, hash_file, load_film
 from data.measurements import Measurement
 from data.overlay import encode_picture, overlay
 from data.reasons import reason
-from data.writing import atomic_file, is_written
+from data.writing import FATAL, atomic_file, is_written
 from db.predictions import Done
 from db.records import MASK_STRUCTURES
 from pipeline.evaluation import remove_masks, write_masks
@@ -21,7 +20,6 @@ from pipeline.predictor import Predictor
 from pipeline.scoring import with_lungs
 
 SEEN = "the network has learnt from this film or was chosen by it: expect worse masks on new films"
-FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # every further film would fail too
 
 
 class FilmDone(NamedTuple):

@@ -37,9 +37,12 @@ class FilmView(NamedTuple):
 
 
 def view_film(
-    predictor: Predictor, image: np.ndarray, spacing_mm: tuple[float, float] | None, fix_orientation: bool
+    predictor: Predictor, image: np.ndarray, spacing_mm: tuple[float, float] | None, fix_orientation: bool | None
 ) -> FilmView:
-    """Predict one film (H, W) in [0, 1]. Inverted grey levels are corrected, a rotation only with `fix_orientation`."""
+    """Predict one film (H, W) in [0, 1]. Inverted grey levels are corrected, a rotation only with `fix_orientation`.
+
+    fix_orientation: None where the caller's user cannot ask for it.
+    """
     logits, box = predictor.logits(image)
     traits = predictor.traits(logits)
     found, applied, fit = AS_STORED, AS_STORED, predictor.checkpoint.typical
@@ -68,7 +71,7 @@ def view_film(
         {name: unplace(mask, applied) for name, mask in masks.items()},
         measure_views(predictor, logits, box, masks, spacing_mm),
         (
-            *_lies(found, applied),
+            *_lies(found, applied, fix_orientation is not None),
             *([UNLIKE] if unlike else []),
             *doubts(masks, box.crop_height * box.crop_width),
             *poor,
@@ -92,11 +95,12 @@ def judge(predictor: Predictor, image: np.ndarray, tried: Sequence[Placement]) -
     return [strangeness(predictor.checkpoint.typical, predictor.signs(own)) for own in logits]
 
 
-def _lies(found: Placement, applied: Placement) -> list[str]:
+def _lies(found: Placement, applied: Placement, fixable: bool) -> list[str]:
     """Say what is wrong with the film's orientation and was not corrected."""
     words = ["perhaps mirrored: the heart lies on the wrong side"] if found.mirrored else []
     if found.quarter_turns != applied.quarter_turns:
-        words.append(f"lies turned by {turn_in_words(found)}; --fix-orientation turns it back")
+        advice = "; --fix-orientation turns it back" if fixable else ""
+        words.append(f"lies turned by {turn_in_words(found)}{advice}")
     return words
 
 

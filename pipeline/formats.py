@@ -12,9 +12,10 @@ import numpy as np
 from data.dicom import is_dicom
 from data.dicom_segmentation import write_segmentation
 from data.geometry import bounding_box
+from data.loading import hash_file
 from data.masks import encode_rle
 from data.reading import read_pixels
-from data.writing import atomic_file, is_written
+from data.writing import FATAL, atomic_file, is_written
 from db.records import STRUCTURES
 from report.counts import counted
 from report.run_folder import write_csv
@@ -28,8 +29,8 @@ def write_rle(out: Path, rows: Rows) -> list[str]:
     notes: list[str] = []
     lines = (
         (row["file"], name, row["height"], row["width"], encode_rle(mask))
-        for row in with_masks(out, rows, notes)
-        for name, mask in masks_of(out, row).items()
+        for row, masks in with_masks(out, rows, notes)
+        for name, mask in masks.items()
     )
     write_csv(out / WRITTEN_AS["rle"], ("file", "structure", "height", "width", "rle"), lines)
     return notes
@@ -40,9 +41,9 @@ def write_coco(out: Path, rows: Rows) -> list[str]:
     categories = [{"id": number, "name": name} for number, name in enumerate(STRUCTURES, start=1)]
     images, annotations = [], []
     notes: list[str] = []
-    for film, row in enumerate(with_masks(out, rows, notes), start=1):
+    for film, (row, masks) in enumerate(with_masks(out, rows, notes), start=1):
         images.append({"id": film, "file_name": row["file"], "height": row["height"], "width": row["width"]})
-        for number, mask in enumerate(masks_of(out, row).values(), start=1):
+        for number, mask in enumerate(masks.values(), start=1):
             box = bounding_box(mask)
             if box is None:
                 continue
@@ -60,18 +61,29 @@ def write_coco(out: Path, rows: Rows) -> list[str]:
 
 
 def write_dicom(out: Path, rows: Rows) -> list[str]:
-    """Write dicom-seg/<name>.dcm for every film that is DICOM; return in words which films have none and why."""
+    """Write dicom-seg/<name>.dcm for every film that is DICOM; return in words which films have none and why.
+
+    A file that is no longer what was predicted may be another patient's, whose name its segmentation would bear: it gets none.
+    """
     (out / WRITTEN_AS["dicom-seg"]).mkdir(exist_ok=True)
     left_out, pictures = [], 0
-    for row in with_masks(out, rows, left_out):
+    for row, masks in with_masks(out, rows, left_out):
         source, target = Path(row["file"]), out / WRITTEN_AS["dicom-seg"] / f"{row['name']}.dcm"
         try:
             if not is_dicom(source):
                 pictures += 1
                 continue
+            if hash_file(source) != row["input_sha256"]:
+                raise ValueError("the file has changed since it was predicted; predict it again")
+            if not any(mask.any() for mask in masks.values()):
+                target.unlink(missing_ok=True)  # an earlier call may have found something
             with atomic_file(target) as file:
-                write_segmentation(source, file, masks_of(out, row), row["network"])
-        except (OSError, ValueError, AttributeError) as error:
+                write_segmentation(source, file, masks, row["network"])
+        except (
+            Exception
+        ) as error:  # a broken header makes pydicom raise anything; the other films are still to be written
+            if getattr(error, "errno", None) in FATAL:
+                raise
             left_out.append(f"no DICOM segmentation of {row['file']}: {error}")
     if pictures:
         left_out.append(f"no DICOM segmentation of {counted(pictures, 'film that is', 'films that are')} not DICOM")
@@ -84,22 +96,19 @@ FORMATS: dict[str, Callable[[Path, Rows], list[str]]] = {
 WRITTEN_AS = {"rle": "rle.csv", "coco": "coco.json", "dicom-seg": "dicom-seg"}
 
 
-def with_masks(out: Path, rows: Rows, notes: list[str]) -> Iterator[dict]:
-    """Yield the rows whose mask files exist, and note the others: those of an earlier call may have been removed."""
+def with_masks(out: Path, rows: Rows, notes: list[str]) -> Iterator[tuple[dict, dict[str, np.ndarray]]]:
+    """Yield the rows with their masks, structure to bool (H, W); note those whose files are gone or broken."""
     for row in rows:
-        if all(is_written(_mask_path(out, row, name)) for name in STRUCTURES):
-            yield row
-        else:
+        files = {name: out / "masks" / name / f"{row['name']}.png" for name in STRUCTURES}
+        if not all(map(is_written, files.values())):
             notes.append(f"{row['file']}: its masks are no longer there; predict it again")
-
-
-def masks_of(out: Path, row: dict) -> dict[str, np.ndarray]:
-    """Read a film's masks from its folder: structure to bool (H, W)."""
-    return {name: read_pixels(_mask_path(out, row, name)).values > 0 for name in STRUCTURES}
-
-
-def _mask_path(out: Path, row: dict, structure: str) -> Path:
-    return out / "masks" / structure / f"{row['name']}.png"
+            continue
+        try:
+            masks = {name: read_pixels(file).values > 0 for name, file in files.items()}
+        except ValueError as error:
+            notes.append(f"{row['file']}: a mask cannot be read; remove it and predict the film again ({error})")
+            continue
+        yield row, masks
 
 
 def column_counts(mask: np.ndarray) -> list[int]:

@@ -17,7 +17,7 @@ from unet.metrics import count, dice
 from unet.postprocess import binarise, clean, cut_tails
 from unet.quality import Quality, check_fit, predict_quality
 from unet.traits import SHAPES, TRAITS, FilmTraits, film_signs, film_traits
-from unet.typical import check_typical, is_fitted, strangeness
+from unet.typical import check_typical, strangeness
 
 MOST_SIZE = 8192  # side of the network's square, pixels; more would fill the memory of any machine
 NO_LUNG_LOGIT = -30.0  # outside of what the network has seen
@@ -42,11 +42,6 @@ class Predictor:
         self.precision, self.reason = choose_precision(precision, self.device)
         self.model = prepare_model(self.checkpoint.build(), self.device)
         self.views = TEST_TIME_VIEWS if test_time_views else (IDENTITY,)
-
-    @property
-    def recognises_strange_films(self) -> bool:
-        """Whether the checkpoint says what its films look like, so that films unlike them can be recognised."""
-        return is_fitted(self.checkpoint.typical)
 
     def logits(self, image: np.ndarray) -> tuple[torch.Tensor, Letterbox]:
         """Return the logits of every view for a film (H, W) in [0, 1], (V, C, N, N), and where the film lies in them."""

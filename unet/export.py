@@ -22,7 +22,7 @@ from torch import Tensor
 from cli.command import DONE, run
 from cli.settings import parse_settings, setting
 from data.intensity import HIGH_PERCENTILE, LOW_PERCENTILE
-from data.resize import BLACK, BRIGHT_SHARE, DIM, LARGEST_ON_PAGE, PAGE
+from data.resize import BLACK, BRIGHT_SHARE, DIM, LARGEST_ON_PAGE, MARKED, PAGE
 from data.writing import atomic_file
 from pipeline.predictor import NO_LUNG_LOGIT, Predictor, find_checkpoint
 from unet.film_module import FilmModule
@@ -64,6 +64,11 @@ def main(argv: list[str]) -> int:
             print(f"onnx: left out, {error.name} is not installed")
             continue
         print(f"{config.out / f'network.{ENDINGS[name]}'}: differs from the library by {differences[name]:.1e} at most")
+    for name in ENDINGS.keys() - differences.keys():
+        if (config.out / f"network.{ENDINGS[name]}").exists():
+            print(
+                f"{config.out / f'network.{ENDINGS[name]}'}: as it was before this call; network.json says nothing of it"
+            )
     with atomic_file(config.out / "network.json") as file:
         file.write((json.dumps(description(predictor, differences), indent=2) + "\n").encode())
     return DONE
@@ -87,7 +92,7 @@ def film_module(predictor: Predictor) -> FilmModule:
         [predictor.checkpoint.temperature.get(name, 1.0) for name in predictor.structures],
         (LOW_PERCENTILE, HIGH_PERCENTILE) if preparation.intensity == "percentile" else None,
         BLACK if preparation.crop else None,
-        DIM,
+        (DIM, MARKED),
         (PAGE, LARGEST_ON_PAGE),
         BRIGHT_SHARE,
         NO_LUNG_LOGIT,
@@ -128,7 +133,7 @@ def largest_difference(loaded: Run, predictor: Predictor, film: np.ndarray) -> f
 
 
 def check_films() -> list[np.ndarray]:
-    """Return films to compare on: small, large, wide and high, without border, with a black one, on a page, dim, all black."""
+    """Return films to compare on: small, large, wide, high, without border, with one, on a page, dim with a mark, black."""
 
     def film(height: int, width: int, border: int, page: float = 0.0) -> np.ndarray:
         y, x = np.mgrid[0:height, 0:width] / max(height, width)
@@ -136,12 +141,14 @@ def check_films() -> list[np.ndarray]:
         grey = np.clip(0.5 + 0.3 * np.sin(9 * x) * np.cos(7 * y) + 0.1 * noise, 0, 1).astype(np.float32)
         return np.pad(grey, ((border, border), (border, 2 * border)), constant_values=page)
 
+    marked = film(120, 90, 20) / 16
+    marked[5:9, 5:9] = 1
     return [
         film(300, 260, 0),
         film(500, 700, 31),
         film(97, 60, 7),
         film(120, 90, 20, 0.9),
-        film(120, 90, 20) / 16,
+        marked,
         np.zeros((64, 50), np.float32),
     ]
 

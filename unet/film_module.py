@@ -15,10 +15,11 @@ class FilmModule(nn.Module):
 
     model: logits from (1, 1, size, size). size: side of its square. temperature: one for each structure. percentiles: (low,
     high) that are stretched to 0..1, None: grey levels as they are. black: grey level up to which a pixel counts as black,
-    None: no border is cut. dim: a film whose grey levels spread less is stretched to 0..1 before its border is looked for.
-    page: (tolerance, largest): a frame of one brighter grey level, to within the tolerance, is a page's and is cut likewise,
-    if the film covers at most that share of it. bright_share: a row or column with a larger share of other pixels belongs to
-    the film. fill: logit in the border that was cut.
+    None: no border is cut. dim: (spread, marked): a film whose grey levels spread less, the extremes of that share of its
+    rows aside, is stretched to 0..1 before its border is looked for. page: (tolerance, largest): a frame of one brighter grey
+    level, to within the tolerance, is a page's and is cut likewise, if the film covers at most that share of it.
+    bright_share: a row or column with a larger share of other pixels belongs to the film. fill: logit in the border that was
+    cut.
     """
 
     def __init__(
@@ -28,7 +29,7 @@ class FilmModule(nn.Module):
         temperature: Sequence[float],
         percentiles: tuple[float, float] | None,
         black: float | None,
-        dim: float,
+        dim: tuple[float, float],
         page: tuple[float, float],
         bright_share: float,
         fill: float,
@@ -36,7 +37,8 @@ class FilmModule(nn.Module):
         super().__init__()
         self.model = model
         self.size, self.percentiles = size, percentiles
-        self.black, self.dim, self.page, self.bright_share, self.fill = black, dim, page, bright_share, fill
+        self.black, self.page, self.bright_share, self.fill = black, page, bright_share, fill
+        self.dim, self.marked = dim
         self.register_buffer("temperature", torch.tensor(list(temperature))[:, None, None])
 
     def forward(self, film: Tensor) -> Tensor:
@@ -61,7 +63,9 @@ class FilmModule(nn.Module):
         """Return first row, rows, first column, columns without the border, float64; for a film of one grey level the whole."""
         if self.black is None:
             return self._extent(torch.ones_like(film, dtype=torch.bool))
-        low, spread = film.min(), film.max() - film.min()
+        marked = (self.marked * (torch.ones_like(film[:, 0]).sum() - 1)).long()
+        low = film.amin(1).sort().values[marked]
+        spread = film.amax(1).sort(descending=True).values[marked] - low
         film = torch.where((spread > 0) & (spread < self.dim), (film - low) / spread.clamp(min=1e-12), film)
         tolerance, largest = self.page
         corner, frame = film[0, 0], torch.cat([film[0], film[-1], film[:, 0], film[:, -1]])

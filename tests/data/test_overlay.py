@@ -20,6 +20,12 @@ def test_contours_have_the_colours_of_the_legend_and_the_film_stays_grey():
     assert tuple(picture[0, 0]) == (127, 127, 127) and tuple(picture[30, 30]) == (127, 127, 127)
 
 
+def test_a_film_of_few_grey_levels_is_brightened_to_be_seen():
+    bright = np.tile(np.linspace(0, 1, 80, dtype=np.float32), (60, 1))
+    assert np.array_equal(overlay(bright / 16, {}, longest_side=80), overlay(bright, {}, longest_side=80))
+    assert overlay(bright / 2, {}, longest_side=80).max() == 127, "half of the range is seen well enough"
+
+
 def test_missed_is_purple_and_invented_green():
     image = np.full((60, 80), 0.5, np.float32)
     picture = overlay(image, {"heart": disc(10)}, {"heart": disc()}, longest_side=80).astype(int)

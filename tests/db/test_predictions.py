@@ -70,6 +70,19 @@ def test_measurements_of_a_film_that_the_database_has_are_among_its_own(fresh_db
     assert measured(fresh_db) == [] and set(films_done(fresh_db, run)) == {"unknown.png"}
 
 
+def test_measurements_of_a_film_last_as_long_as_some_file_of_the_run_holds_it(fresh_db, run, make_film):
+    write_source(fresh_db, "s", "/", "manifest", [make_film("a.png", "1"), make_film("b.png", "2")])
+    a, b = (row[0] for row in fresh_db.execute("SELECT image_id FROM image ORDER BY file"))
+    for file in ("x.png", "y.png"):
+        write_prediction(fresh_db, run, values(file, name=file, input_sha256="hash of a.png"), [WIDTH])
+    forget_prediction(fresh_db, run, "y.png")
+    assert measured(fresh_db) == [(a, run, *WIDTH)], "x.png is a prediction of that film still"
+    write_prediction(fresh_db, run, values("x.png", input_sha256="hash of b.png"), [RATIO])
+    assert measured(fresh_db) == [(b, run, *RATIO)]
+    forget_prediction(fresh_db, run, "x.png")
+    assert measured(fresh_db) == []
+
+
 def test_rows_come_as_they_were_done_or_those_to_review_first(fresh_db, run):
     for file, review, dice, rows in (
         ("a.png", "", 0.7, [RATIO]), ("b.png", "no left lung", 0.9, [WIDTH]), ("c.png", "small", 0.6, [WIDTH, RATIO]),

@@ -1,6 +1,8 @@
 """Two drawn films whose change is known: the second is turned, scaled, and its heart is wider."""
 
 import csv
+import os
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -162,3 +164,13 @@ def test_areas_are_in_square_millimetres_where_both_films_state_their_spacing(fi
     assert heart.unit == unit
     if unit == "mm2":
         assert (heart.before, heart.after) == pytest.approx((0.02 * pixels[0], 0.04 * pixels[1]))
+
+
+def test_a_name_that_is_not_utf8_or_has_a_line_break_does_not_break_the_report(films, tmp_path, monkeypatch, capsys):
+    odd = tmp_path / os.fsdecode(b"b\xff\n.png")
+    shutil.copy(films[0], odd)
+    doubted = lambda *args, original=compare_films_module.view_film: original(*args[:3], None)._replace(review=("odd",))  # noqa: E731
+    monkeypatch.setattr(compare_films_module, "view_film", lambda *args, **more: doubted(*args))
+    write_films_comparison([odd, films[1]], Reader(), "MONOCHROME2", tmp_path / "out")
+    assert "Look first: b\\udcff .png: odd." in capsys.readouterr().out
+    assert "udcff .png: odd" in (tmp_path / "out/report.html").read_text(encoding="utf-8")

@@ -1,9 +1,12 @@
+import csv
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 import predict
+from data.found_films import find_films
 from pipeline import explain_films
 from pipeline.explain_films import explain_file, explain_film, parse_region
 from pipeline.predictor import Predictor
@@ -34,6 +37,31 @@ def test_each_film_gets_its_picture_and_the_failed_their_reason(network, tmp_pat
     assert predict.main([str(tmp_path), "--out", str(tmp_path / "out"), *arguments]) == 1
     assert [path.name for path in (tmp_path / "out/explain").iterdir()] == ["film-left_lung.png"]
     assert "broken.png" in capsys.readouterr().out
+    # another film of that name, and the first once more for another region
+    other, again = tmp_path / "other/film.png", [*arguments[:5], "30,10,30,40", *arguments[6:]]
+    other.parent.mkdir()
+    Image.fromarray(np.uint8(film().T * 255)).save(other)
+    first = (tmp_path / "out/explain/film-left_lung.png").read_bytes()
+    assert predict.main([str(other), "--out", str(tmp_path / "out"), *arguments]) == 0
+    assert (tmp_path / "out/explain/film-left_lung.png").read_bytes() == first
+    assert predict.main([str(tmp_path / "film.png"), "--out", str(tmp_path / "out"), *again]) == 0
+    assert (tmp_path / "out/explain/film-left_lung.png").read_bytes() != first
+    with open(tmp_path / "out/explain.csv", newline="") as file:
+        listed = [(row["file"], row["picture"], row["region"]) for row in csv.DictReader(file)]
+    assert listed == [
+        (str(tmp_path / "film.png"), "film-left_lung.png", "30,10,30,40"),
+        (str(other), "film-1-left_lung.png", "20,10,30,40"),
+    ]
+    assert find_films([tmp_path]) == [tmp_path / "broken.png", tmp_path / "film.png", other], "pictures are no films"
+
+
+def test_a_name_too_long_for_its_picture_does_not_keep_the_others_from_being_done(network, tmp_path, capsys):
+    for name in ("a" * 246, "z"):
+        Image.fromarray(np.uint8(film() * 255)).save(tmp_path / f"{name}.png")
+    words = ["--explain", "heart", "--region", "20,10,30,40", "--checkpoint", str(network), "--precision", "float32"]
+    assert predict.main([str(tmp_path), "--out", str(tmp_path / "out"), *words]) == 1
+    assert [path.name for path in (tmp_path / "out/explain").iterdir()] == ["z-heart.png"]
+    assert "failed: " in capsys.readouterr().out
 
 
 def test_an_inverted_film_is_explained_as_the_network_would_see_it(network, tmp_path, monkeypatch):
@@ -61,6 +89,10 @@ def test_a_region_that_is_none_is_refused(network):
             parse_region(wrong)
     with pytest.raises(ValueError, match="lies outside the film of 90 x 70 pixels"):
         explain_film(film(), Predictor(network, "cpu", "float32"), "heart", (200, 0, 10, 10))
+    with pytest.raises(
+        ValueError, match="1,1,1,1 is too small for the network's square of .* pixels, or lies in the border"
+    ):
+        explain_film(film(), Predictor(network, "cpu", "float32"), "heart", (1, 1, 1, 1))
 
 
 def test_maps_that_are_the_same_everywhere_have_no_correlation(network, monkeypatch):

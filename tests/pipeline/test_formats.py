@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 
+from data.loading import hash_file
 from data.masks import decode_rle, encode_mask
 from pipeline.formats import FORMATS, column_counts
 
@@ -54,10 +55,11 @@ def test_coco_annotations_hold_the_same_masks_boxes_and_areas(done):
 def test_a_film_whose_masks_are_gone_is_named_and_the_others_are_written(done, format):
     out, rows = done
     (out / "a.png").write_bytes(encode_mask(RIGHT))
+    whole = {**rows[0], "file": str(out / "a.png"), "input_sha256": hash_file(out / "a.png")}
     gone, empty = ({**rows[0], "file": f"films/{name}.png", "name": name} for name in ("gone", "empty"))
     for name in MASKS:
         (out / "masks" / name / "empty.png").touch()
-    notes = FORMATS[format](out, [gone, empty, {**rows[0], "file": str(out / "a.png")}])
+    notes = FORMATS[format](out, [gone, empty, whole])
     assert notes[:2] == [f"films/{n}.png: its masks are no longer there; predict it again" for n in ("gone", "empty")]
     if format == "rle":
         assert len((out / "rle.csv").read_text().splitlines()) == 1 + 3
@@ -92,7 +94,7 @@ def test_a_dicom_segmentation_holds_the_masks_and_names_film_and_patient(done):
     film.StudyInstanceUID, film.SeriesInstanceUID, film.PatientID = generate_uid(), generate_uid(), "P7"
     film.SpecificCharacterSet, film.PatientName = "ISO_IR 192", "Müller^Иван"
     film.save_as(out / "a.dcm", enforce_file_format=True)
-    row = {**rows[0], "file": str(out / "a.dcm")}
+    row = {**rows[0], "file": str(out / "a.dcm"), "input_sha256": hash_file(out / "a.dcm")}
     assert FORMATS["dicom-seg"](out, [row]) == []
     first = (out / "dicom-seg/a.dcm").read_bytes()
     segmentation = pydicom.dcmread(out / "dicom-seg/a.dcm")
@@ -109,8 +111,37 @@ def test_a_dicom_segmentation_holds_the_masks_and_names_film_and_patient(done):
 
     del film.StudyInstanceUID  # a segmentation must have one
     film.save_as(out / "a.dcm", enforce_file_format=True)
+    row["input_sha256"] = hash_file(out / "a.dcm")
     made = set()
     for _ in range(2):
         FORMATS["dicom-seg"](out, [row])
         made.add(pydicom.dcmread(out / "dicom-seg/a.dcm").StudyInstanceUID)
     assert len(made) == 1 and made.pop()
+
+    # another patient's film under that name, then one on which nothing is found, then bytes that are no DICOM
+    film.PatientID = "P8"
+    film.save_as(out / "a.dcm", enforce_file_format=True)
+    (note,) = FORMATS["dicom-seg"](out, [row])
+    assert note.endswith("a.dcm: the file has changed since it was predicted; predict it again")
+    assert pydicom.dcmread(out / "dicom-seg/a.dcm").PatientID == "P7"
+    row["input_sha256"] = hash_file(out / "a.dcm")
+    for name in MASKS:
+        (out / "masks" / name / f"{row['name']}.png").write_bytes(encode_mask(np.zeros_like(RIGHT)))
+    (note,) = FORMATS["dicom-seg"](out, [row])
+    assert "no mask has a pixel" in note and not (out / "dicom-seg/a.dcm").exists()
+    (out / "a.dcm").write_bytes(bytes(128) + b"DICM and nothing more")
+    row["input_sha256"] = hash_file(out / "a.dcm")
+    (note,) = FORMATS["dicom-seg"](out, [row])
+    assert note.startswith("no DICOM segmentation of ")
+
+
+@pytest.mark.parametrize("format", ["rle", "coco", "dicom-seg"])
+def test_a_mask_that_was_broken_since_costs_its_own_film_alone(done, format):
+    out, rows = done
+    path = out / "masks/heart" / f"{rows[0]['name']}.png"
+    path.write_bytes(path.read_bytes()[:40])
+    (note,) = FORMATS[format](out, rows)
+    assert (
+        note.startswith(f"{rows[0]['file']}: a mask cannot be read; remove it and predict the film again (")
+        and str(path) in note
+    )

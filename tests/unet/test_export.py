@@ -94,3 +94,13 @@ def test_what_cannot_be_exported_is_said_in_one_line(tmp_path, monkeypatch):
     ):
         export.main(["--checkpoint", str(path), "--out", str(tmp_path / "out"), "--formats", "torchscript"])
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_file_of_an_earlier_export_is_said_to_be_one(tmp_path, capsys):
+    path, out = write_checkpoint(tmp_path / "best.pt"), tmp_path / "out"
+    out.mkdir()
+    (out / "network.pt2").write_bytes(b"another network")
+    assert export.main(["--checkpoint", str(path), "--out", str(out), "--formats", "torchscript"]) == 0
+    assert (
+        f"{out / 'network.pt2'}: as it was before this call; network.json says nothing of it" in capsys.readouterr().out
+    )
