@@ -149,14 +149,11 @@ def count_trained_on(members: Sequence[tuple[Predictor, list[ImageRecord]]], con
             print(f"{predictor.path} is of an older release and does not say which films it has learnt from")
         count = sum(record.content_sha256 in predictor.learnt_from for record in records)
         if count and config.split == "test":
+            alone = "name the --db it was trained with, or --split all"
+            folds = "train the folds without --init, or begin with weights that have seen none of these films"
             raise ValueError(
                 f"{predictor.path}, or the weights it was begun with, has learnt from {count} of these {len(records)} films, "
-                "whatever this database calls them; "
-                + (
-                    "name the --db it was trained with, or --split all"
-                    if len(members) == 1
-                    else "train the folds without --init, or begin with weights that have seen none of these films"
-                )
+                f"whatever this database calls them; {alone if len(members) == 1 else folds}"
             )
         total += count
     return total

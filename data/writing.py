@@ -50,6 +50,7 @@ def sole_writer(folder: Path) -> Iterator[None]:
             lock = held.enter_context(closing(sqlite3.connect(folder / ".lock", timeout=0, isolation_level=None)))
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
-            why = "another call is writing there" if "locked" in str(error) else f"cannot be written to ({error})"
-            raise ValueError(f"--out {folder}: {why}; wait for its end or name another folder") from None
+            busy = "another call is writing there; wait for its end or name another folder"
+            why = busy if "locked" in str(error) else f"cannot be written to ({error}); name another folder"
+            raise ValueError(f"--out {folder}: {why}") from None
         yield

@@ -92,10 +92,10 @@ def explain_film(
         top, left, height, width = frame
         inside = np.zeros(image.shape, bool)
         inside[top : top + height, left : left + width] = True
-        where = f"lies outside the film of {image.shape[0]} x {image.shape[1]} pixels"
+        fault = f"lies outside the film of {image.shape[0]} x {image.shape[1]} pixels"
         if inside.any():
-            where = f"is too small for the network's square of {box.size} pixels, or lies in the border that is cut"
-        empty = f"--region {','.join(map(str, frame))} {where}"
+            fault = f"is too small for the network's square of {box.size} pixels, or lies in the border that is cut"
+        empty = f"--region {','.join(map(str, frame))} {fault}"
     region = to_square(torch.from_numpy(inside)[None].float(), box)[0] >= 0.5
     if not region.any():
         raise ValueError(empty)

@@ -94,9 +94,9 @@ class Doubts:
 
 
 def _unit_of(column: str) -> str | None:
-    if (
-        column in FACT_COLUMNS or "_" not in column or "spacing" in column
-    ):  # a misspelt pixel_spacing_mm measures no patient
+    if column in FACT_COLUMNS or "_" not in column:
+        return None
+    if "spacing" in column:  # a misspelt pixel_spacing_mm measures no patient
         return None
     return UNITS.get(column.rsplit("_", 1)[1])
 
