@@ -79,9 +79,7 @@ def write_dicom(out: Path, rows: Rows) -> list[str]:
                 target.unlink(missing_ok=True)  # an earlier call may have found something
             with atomic_file(target) as file:
                 write_segmentation(source, file, masks, row["network"])
-        except (
-            Exception
-        ) as error:  # a broken header makes pydicom raise anything; the other films are still to be written
+        except Exception as error:  # a broken header makes pydicom raise anything; other films are still to be written
             if getattr(error, "errno", None) in FATAL:
                 raise
             left_out.append(f"no DICOM segmentation of {row['file']}: {error}")
