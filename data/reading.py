@@ -120,7 +120,7 @@ def _upright(image: Image.Image) -> Image.Image:
     """Turn the picture as its EXIF orientation says; Pillow's own function fails where any other tag is damaged."""
     image.load()
     turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    return image.copy() if turn is None else image.transpose(turn)
+    return image if turn is None else image.transpose(turn)
 
 
 def _grey(image: Image.Image, path: Path, tell_colours: bool) -> Pixels:

@@ -56,14 +56,14 @@ def structure_traits(probability: np.ndarray, raw: np.ndarray, tidy: np.ndarray)
     inside the mask. area: log of the share of the square. missing: 1 where the mask is empty; it then counts as one pixel.
     """
     inside, edge = (max(1, int(np.count_nonzero(mask))) for mask in (tidy, border(tidy)))
-    p = probability.astype(np.float64)
-    shared = float(p[tidy].sum())
-    unsure = p[(p > 1e-4) & (p < 1 - 1e-4)]  # elsewhere the entropy is negligible
-    entropy = -float((unsure * np.log(unsure) + (1 - unsure) * np.log1p(-unsure)).sum())
+    shared = float(probability[tidy].sum(dtype=np.float64))
+    unsure = probability[(probability > 1e-4) & (probability < 1 - 1e-4)]  # elsewhere the entropy is negligible
+    sure = 1 - unsure  # logarithms of float32 take a third of the time of float64's, and their sum is right to 1e-7
+    entropy = -float((unsure * np.log(unsure) + sure * np.log(sure)).sum(dtype=np.float64))
     changed = int(np.count_nonzero(raw ^ tidy))
     return np.array(
         [
-            expected_loss(p, tidy),
+            expected_loss(probability, tidy),
             np.log(entropy / edge + LEAST),
             changed / (inside + changed),
             np.log(edge**2 / inside),
