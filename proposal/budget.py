@@ -90,9 +90,9 @@ def estimate(config: BudgetConfig) -> Budget:
 
 
 def trainable(shape: Architecture, config: BudgetConfig) -> float:
-    """Return how many numbers are trained. "full" trains decoder, embeddings and projector; the encoder stays frozen."""
+    """Return how many numbers are trained. "full" trains the decoder's layers; encoder, embeddings and head stay frozen."""
     if config.method == "full":
-        return shape.decoder_linear + shape.embeddings + shape.projector
+        return shape.decoder_linear + shape.projector
     adapters = 0.0
     if config.method in ("lora", "qlora"):
         adapters = shape.decoder_lora(config.rank, config.targets) + shape.vision_lora(config.vision_rank)
@@ -148,7 +148,7 @@ def flop_per_sample(shape: Architecture, config: BudgetConfig) -> float:
     vision_passes = 3 if config.vision_rank else 1
     adapters = trainable(shape, config) if config.method in ("lora", "qlora") else 0.0
     return (
-        passes * linear + 3 * attention + passes * head + vision_passes * vision * config.images
+        passes * linear + 3 * attention + 3 * head + vision_passes * vision * config.images
         + 8 * adapters * config.sequence
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from cli.command import run
 from cli.settings import parse_settings, setting
 from proposal import plan, results
-from proposal.budget import NF4_BYTES, estimate
+from proposal.budget import ADAM_BYTES, BF16, NF4_BYTES, estimate
 from proposal.decision import rules_text
 from proposal.reader_study import (
     correlation_interval,
@@ -81,7 +81,7 @@ def budget_numbers() -> dict[str, str]:
         "qlora GB": f"{qlora.memory / 1e9:.1f}",
         "qlora saving GB": f"{(main.memory - qlora.memory) / 1e9:.1f}",
         "full GB": f"{full.memory / 1e9:.1f}",
-        "full GB batch 4": f"{estimate(replace(plan.MAIN, method='full', batch=4)).memory / 1e9:.1f}",
+        "full GB embeddings": f"{(full.memory + GEMMA.embeddings * (ADAM_BYTES - BF16)) / 1e9:.1f}",
         "encoder lora GB batch 4": f"{estimate(replace(plan.MAIN, vision_rank=8, batch=4)).memory / 1e9:.1f}",
         "logits GB": f"{main.memory_parts['logits'] / 1e9:.1f}",
         "logits all GB": f"{estimate(replace(plan.MAIN, target_length=1024)).memory_parts['logits'] / 1e9:.1f}",
@@ -91,6 +91,7 @@ def budget_numbers() -> dict[str, str]:
         "hours 80 slow": f"{slow.hours:.0f}",
         "llava hours": f"{published.card_hours:.0f}",
         "llava published hours": f"{8 * 24}",
+        "late hours": f"{plan.late_hours():.0f}",
         "campaign hours with reserve": f"{campaign['hours with reserve']:,.0f}",
         "campaign money with reserve": f"{campaign['money with reserve']:,.0f}",
     }

@@ -36,10 +36,9 @@ RUNS = (
     PlannedRun(
         "pilot: LoRA of rank 16 with encoder LoRA of rank 8, both bases, 2 rates each", 4, on_80gb(PILOT, vision_rank=8)
     ),
-    PlannedRun(
-        "pilot: full decoder on 8 cards, sharded, 2 rates", 2, on_80gb(PILOT, method="full", cards=8, shard=True)
-    ),
-    PlannedRun("pilot: blind twins of LoRA and full", 2, on_80gb(PILOT, method="full", cards=8, shard=True)),
+    PlannedRun("pilot: LoRA of rank 16 on Gemma 3, and its blind twin", 2, on_80gb(PILOT)),
+    PlannedRun("pilot: full decoder, 2 rates", 2, on_80gb(PILOT, method="full")),
+    PlannedRun("pilot: blind twins of LoRA and full", 2, on_80gb(PILOT, method="full")),
     PlannedRun("pilot: four crops of the frontal film added", 1, on_80gb(PILOT, sequence=2048, images=6, batch=4)),
     PlannedRun("main: LoRA on MedGemma 4B PT, 3 seeds", 3, on_80gb(MAIN)),
     PlannedRun("main: LoRA on Gemma 3 4B PT, 3 seeds", 3, on_80gb(MAIN)),
@@ -55,6 +54,11 @@ def campaign() -> dict[str, float]:
     hours = sum(run.runs * estimate(run.config).card_hours for run in RUNS)
     money = sum(run.runs * estimate(run.config).money for run in RUNS)
     return {"hours": hours, "money": money, "hours with reserve": 1.5 * hours, "money with reserve": 1.5 * money}
+
+
+def late_hours() -> float:
+    """Return the card-hours of all runs after the pilot."""
+    return sum(run.runs * estimate(run.config).card_hours for run in RUNS if not run.purpose.startswith("pilot"))
 
 
 def runs_table() -> list[str]:

@@ -65,8 +65,8 @@ def test_parts_add_up_and_methods_are_ordered():
 
 
 def test_sharding_divides_weights_and_optimiser_alone():
-    one = estimate(BudgetConfig(method="full", card="80GB"))
-    eight = estimate(BudgetConfig(method="full", card="80GB", cards=8, shard=True))
+    one = estimate(BudgetConfig(method="full", card="80GB", batch=24))
+    eight = estimate(BudgetConfig(method="full", card="80GB", batch=24, cards=8, shard=True))
     saved = 7 / 8 * (one.memory_parts["weights"] + one.memory_parts["gradients and optimiser"])
     assert one.memory - eight.memory == pytest.approx(saved)
     assert not one.fits and eight.fits
