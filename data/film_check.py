@@ -9,7 +9,7 @@ import numpy as np
 
 from data.dicom import is_dicom
 from data.loading import hash_file
-from data.masks import decode_rle, describe_values, fit_to_film, pixels_inside
+from data.masks import decode_rle, describe_values, fit_to_film, pixels_inside, runs_cross_rows
 from data.reading import read_mask_pixels, read_pixels, require_picture
 from data.reasons import as_utf8, one_line, reason
 from db.ingest_rows import CheckedFilm, CheckedMask, Refusal
@@ -59,7 +59,9 @@ def _check_masks(film: SourceFilm, root: Path, height: int, width: int) -> tuple
             masks.append(check_mask(mask, root, height, width))
         except (ValueError, OSError, MemoryError) as error:
             refusals.append(_refusal(film, "mask", error))
-    if _exchanged(masks):
+    if _exchanged(masks) and film.sides_by_place:
+        masks = [_other_side(checked) for checked in masks]
+    elif _exchanged(masks):
         masks, taken_off = _without_sides(film, masks)
         refusals += taken_off
     return masks, refusals
@@ -91,6 +93,12 @@ def _exchanged(masks: Iterable[CheckedMask]) -> bool:
         if checked.mask.structure in SIDES and checked.middle_column is not None:
             middles[checked.mask.structure].append(checked.middle_column)
     return max(middles["right_lung"], default=-np.inf) > min(middles["left_lung"], default=np.inf)
+
+
+def _other_side(checked: CheckedMask) -> CheckedMask:
+    """Return a single lung's mask as that of the other lung, any other mask as it is."""
+    structure = dict(zip(SIDES, SIDES[::-1], strict=True)).get(checked.mask.structure, checked.mask.structure)
+    return replace(checked, mask=replace(checked.mask, structure=structure))
 
 
 def _without_sides(film: SourceFilm, masks: Sequence[CheckedMask]) -> tuple[list[CheckedMask], list[Refusal]]:
@@ -126,6 +134,11 @@ def _decode(mask: SourceMask, height: int, width: int) -> np.ndarray:
         raise ValueError(
             f"run-length mask of {columns} x {rows} pixels on a film of {width} x {height}; "
             "bring the film at the size that the masks were made for"
+        )
+    if mask.rle_size is None and runs_cross_rows(mask.rle, width):
+        raise ValueError(
+            f"run-length mask of unknown size on a film of {width} x {height}, at whose width its runs go over the ends of "
+            "rows; bring the film at the size that the masks were made for"
         )
     return decode_rle(mask.rle, height, width)
 

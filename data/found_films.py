@@ -9,7 +9,7 @@ from data.dicom import is_dicom
 from data.reasons import as_utf8
 from data.sources.files import own_files
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".img", ".dcm")
+ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp", ".gif", ".img", ".dcm")
 PERHAPS_DICOM = (".dicom", ".ima", ".dic")  # used by hospitals and VinDr-CXR, but by other programs too
 DICOM_INDEX = "DICOMDIR"  # lists the films of a disc, is not one itself
 
@@ -105,4 +105,4 @@ def _looks_like_film(path: Path) -> bool:
     if ending in ENDINGS:
         return True
     perhaps = not ending or ending[1:].isdigit() or ending in PERHAPS_DICOM
-    return perhaps and path.name != DICOM_INDEX and is_dicom(path)
+    return perhaps and path.name.upper() != DICOM_INDEX and is_dicom(path)

@@ -13,7 +13,7 @@ import os
 import sqlite3
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,11 +24,11 @@ from cli.parallel import map_in_order
 from cli.progress import track
 from cli.settings import parse_settings, setting
 from data.film_check import check_film, check_rows_together
+from data.ingest_counts import count_masks, print_counts
 from data.reasons import as_utf8
 from data.sources import READERS
 from db.connection import connect
 from db.ingest_rows import CheckedFilm, Refusal, write_source
-from db.listed_again import masks_not_used
 from db.records import SourceFilm
 from db.stored_films import as_stored, has_films
 
@@ -40,7 +40,6 @@ DECODING_THREADS = 4
 LISTED = 20  # films that are named one by one
 # refusals that say nothing against the film itself
 UNREAD = ("missing file", "unreadable or truncated", "cannot be read", "too large for the memory")
-LARGEST_SHARE = 0.7  # of a film that a mask may cover without a note; both lungs cover half of a narrow film
 
 
 @dataclass(frozen=True)
@@ -118,22 +117,24 @@ def ingest_films(db: Path, reader: str, root: Path, name: str, films: Sequence[S
     if not films:
         raise ValueError(f"{root}: the {reader} reader found no film there; check that it is the folder of that layout")
     root = root.resolve()
-    films, contradicted = without_contradicted_sex(films)
+    films, contradictions = without_contradictions(films)
     with closing(connect(db)) as connection:
         check_name(connection, name, root)
         checked, refusals, kept = keep_unread(connection, name, films, check_films(films, root))
+        before = count_masks(connection, name)
         write_source(connection, name, str(root), reader, checked, refusals, rows_read=len(films))
         print_counts(connection, name, len(films), checked, refusals, db)
+        now = count_masks(connection, name)
+        if now < before:
+            print(f"  note: {before} masks before and {now} now; are the folders of the masks in their place?")
     if kept:
         print(
             f"  note: {len(kept)} films cannot be read now and stay as they were read before; take the rows of those that are "
             f"gone for good out of the table:"
         )
         print("\n".join(f"    {refusal.detail}" for refusal in kept[:LISTED]) + "\n    ..." * (len(kept) > LISTED))
-    if contradicted:
-        print(
-            f"  note: {len(contradicted)} patients have rows of both sexes, and none is kept; the first: {contradicted[0]}"
-        )
+    for note in contradictions:
+        print(f"  note: {note}")
     return refusals + kept
 
 
@@ -156,14 +157,39 @@ def check_name(connection: sqlite3.Connection, name: str, root: Path) -> None:
         )
 
 
-def without_contradicted_sex(films: Sequence[SourceFilm]) -> tuple[list[SourceFilm], list[str]]:
-    """Return the films without the sex of patients whose rows state several, and these patients."""
-    stated: dict[str, set[str]] = {}
-    for film in films:
-        stated.setdefault(film.patient_id, set()).update(filter(None, [film.patient_sex]))
-    doubtful = {patient: None for patient, sexes in stated.items() if len(sexes) > 1}
-    cleaned = [replace(film, patient_sex=None) if film.patient_id in doubtful else film for film in films]
-    return cleaned, list(doubtful)
+def without_contradictions(films: Sequence[SourceFilm]) -> tuple[list[SourceFilm], list[str]]:
+    """Return the films without what their rows contradict each other in, and a note on each kind of these facts.
+
+    A patient has one sex, a visit one age, one day (one may be stated less exactly) and one offset.
+    """
+    notes = []
+    for fact, of, word in (
+        ("patient_sex", lambda film: film.patient_id, "patients have rows of both sexes"),
+        ("patient_age_years", visit_of, "visits have rows of several ages"),
+        ("study_date", visit_of, "visits have rows of several dates"),
+        ("offset_days", visit_of, "visits have rows of several offsets"),
+    ):
+        stated: dict[object, set] = {}
+        for film in films:
+            stated.setdefault(of(film), set()).update({getattr(film, fact)} - {None})
+        doubtful = [key for key, values in stated.items() if not _agree(values)]
+        if doubtful:
+            gone = set(doubtful)
+            films = [replace(film, **{fact: None}) if of(film) in gone else film for film in films]
+            first = doubtful[0] if isinstance(doubtful[0], str) else ", visit ".join(doubtful[0])
+            notes.append(f"{len(doubtful)} {word}, and none is kept; the first: {first}")
+    return list(films), notes
+
+
+def visit_of(film: SourceFilm) -> tuple[str, str]:
+    """Return patient and visit; without a visit every film is one of its own."""
+    return film.patient_id, film.study_id or film.file
+
+
+def _agree(values: Collection) -> bool:
+    """Tell whether facts are one, or dates of which the longest says all that the others say."""
+    longest = max(map(str, values), key=len, default="")
+    return len(values) < 2 or all(isinstance(value, str) and longest.startswith(value) for value in values)
 
 
 def check_films(films: Sequence[SourceFilm], root: Path) -> list[tuple[CheckedFilm | None, list[Refusal]]]:
@@ -206,49 +232,6 @@ def default_name(reader: str, folder: Path) -> str:
         return reader
     folder = folder.resolve()
     return folder.name if folder.is_dir() else folder.parent.name
-
-
-def print_counts(
-    connection: sqlite3.Connection,
-    name: str,
-    rows: int,
-    checked: Sequence[CheckedFilm],
-    refusals: Iterable[Refusal],
-    db: Path,
-) -> None:
-    """Say what was read, written and refused, one line per reason with its first example."""
-    again, persons, ids = connection.execute(
-        "SELECT count(duplicate_of), count(DISTINCT study.patient_id), "
-        "(SELECT count(*) FROM patient JOIN source USING (source_id) WHERE source.name = ?1) "
-        "FROM image JOIN source USING (source_id) JOIN study USING (study_id) WHERE source.name = ?1",
-        (name,),
-    ).fetchone()
-    masks = sum(len(film.masks) for film in checked)
-    listed = f", {again} of them the same film listed again" if again else ""
-    merged = f" ({ids} ids, {ids - persons} merged)" if ids != persons else ""
-    print(
-        f"{name}: {rows} rows read, {len(checked)} written{listed}, {masks} masks, {persons} patients{merged} -> {db}"
-    )
-    empty = [film.film.file for film in checked for mask in film.masks if mask.area_share == 0]
-    if empty:
-        print(f"  note: {len(empty)} masks are empty, i.e. say that the structure is not there; the first: {empty[0]}")
-    large = [film.film.file for film in checked for mask in film.masks if mask.area_share > LARGEST_SHARE]
-    if large:
-        print(
-            f"  note: {len(large)} masks cover more than {LARGEST_SHARE:.0%} of their film: are inside and outside exchanged? "
-            f"The first: {large[0]}"
-        )
-    unused, first = masks_not_used(connection, name)
-    if unused:
-        print(
-            f"  note: {unused} masks of films listed again are not used: the film has another of that structure, convention "
-            f"and provenance; the first: {first}"
-        )
-    reasons: dict[tuple[str, str], list[Refusal]] = {}
-    for refusal in refusals:
-        reasons.setdefault((refusal.what, refusal.reason), []).append(refusal)
-    for (what, reason), group in sorted(reasons.items(), key=lambda item: -len(item[1])):
-        print(f"  refused {what}: {len(group)} x {reason}; the first: {group[0].detail}")
 
 
 if __name__ == "__main__":

@@ -140,6 +140,12 @@ def decode_rle(rle: str, height: int, width: int) -> np.ndarray:
     return (np.cumsum(steps[:-1]) > 0).reshape(height, width)
 
 
+def runs_cross_rows(rle: str, width: int) -> bool:
+    """Tell whether a run of a code goes on in the next row, as that of a lung's mask does at a wrong width; see `decode_rle`."""
+    numbers = np.array(rle.split()[: 2 * (len(rle.split()) // 2)], dtype=np.float64)
+    return bool((((numbers[::2] - 1) % width) + numbers[1::2] > width).any())
+
+
 def encode_rle(mask: np.ndarray) -> str:
     """Encode bool (H, W) as 'start length' pairs; the inverse of `decode_rle`."""
     edges = np.diff(np.concatenate([[0], mask.ravel().astype(np.int8), [0]]))

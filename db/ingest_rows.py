@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from db.listed_again import lend, take_back
+from db.listed_again import free_copies, lend, take_back
 from db.patients import settle_persons, write_links
 from db.records import SourceFilm, SourceMask
 from db.runs import utc_now
@@ -69,7 +69,7 @@ def write_source(
         connection.execute("DELETE FROM image WHERE source_id = ? AND duplicate_of IS NOT NULL", (source_id,))
         connection.execute("DELETE FROM refusal WHERE source_id = ?", (source_id,))
         rows = connection.execute("SELECT file, image_id, content_sha256 FROM image WHERE source_id = ?", (source_id,))
-        known = {row["file"]: row for row in rows}
+        known = _follow_moved(films, {row["file"]: row for row in rows})
         standing = _unchanged(films, known)
         written: set[int] = set()
         links: list[tuple[str, str]] = []
@@ -90,7 +90,7 @@ def write_source(
             written.add(_write_image(connection, name, source_id, checked, original, image_id))
         write_links(connection, source_id, links)
         gone = {row["image_id"] for row in known.values()} - written
-        _free_copies(connection, source_id, gone)
+        free_copies(connection, source_id, gone)
         connection.executemany("DELETE FROM image WHERE image_id = ?", [(image_id,) for image_id in gone])
         _write_refusals(connection, source_id, refusals)
         connection.execute("DELETE FROM study WHERE study_id NOT IN (SELECT study_id FROM image)")
@@ -153,6 +153,17 @@ def _write_patient_and_study(connection: sqlite3.Connection, name: str, source_i
     )
 
 
+def _follow_moved(films: Sequence[CheckedFilm], known: Mapping[str, sqlite3.Row]) -> dict[str, sqlite3.Row]:
+    """Return the stored rows by the file that they are listed under now: a film whose bytes have moved keeps its row."""
+    listed = {checked.film.file for checked in films}
+    moved = {row["content_sha256"]: file for file, row in known.items() if file not in listed}
+    known = dict(known)
+    for checked in films:
+        if checked.film.file not in known and checked.content_sha256 in moved:
+            known[checked.film.file] = known.pop(moved.pop(checked.content_sha256))
+    return known
+
+
 def _unchanged(films: Sequence[CheckedFilm], known: Mapping[str, sqlite3.Row]) -> dict[str, int]:
     """Return which stored films of the source still have their bytes: content to image_id, the first row's of several."""
     standing: dict[str, int] = {}
@@ -172,25 +183,6 @@ def _same_content(
         (checked.content_sha256,),
     )
     return next((row["image_id"] for row in rows if row["image_id"] in written or row["source_id"] != source_id), None)
-
-
-def _free_copies(connection: sqlite3.Connection, source_id: int, gone: set[int]) -> None:
-    """Let the copies of films that are gone or have changed stand for themselves: other sources still list them."""
-    copies = connection.execute(
-        "SELECT copy.image_id, copy.content_sha256, original.image_id AS original_id, "
-        "original.content_sha256 <> copy.content_sha256 AS changed "
-        "FROM image AS copy JOIN image AS original ON copy.duplicate_of = original.image_id "
-        "WHERE original.source_id = ? ORDER BY copy.image_id",
-        (source_id,),
-    ).fetchall()
-    for copy in copies:
-        if copy["changed"] or copy["original_id"] in gone:
-            same = connection.execute(
-                "SELECT image_id FROM image WHERE content_sha256 = ? AND duplicate_of IS NULL ORDER BY image_id",
-                (copy["content_sha256"],),
-            )
-            first = next((row["image_id"] for row in same if row["image_id"] not in gone), None)
-            connection.execute("UPDATE image SET duplicate_of = ? WHERE image_id = ?", (first, copy["image_id"]))
 
 
 _IMAGE_COLUMNS = (

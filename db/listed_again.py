@@ -83,3 +83,22 @@ def masks_not_used(connection: sqlite3.Connection, name: str) -> tuple[int, str 
         (name,),
     )
     return tuple(rows.fetchone())
+
+
+def free_copies(connection: sqlite3.Connection, source_id: int, gone: set[int]) -> None:
+    """Let the copies of films that are gone or have changed stand for themselves: other sources still list them."""
+    copies = connection.execute(
+        "SELECT copy.image_id, copy.content_sha256, original.image_id AS original_id, "
+        "original.content_sha256 <> copy.content_sha256 AS changed "
+        "FROM image AS copy JOIN image AS original ON copy.duplicate_of = original.image_id "
+        "WHERE original.source_id = ? ORDER BY copy.image_id",
+        (source_id,),
+    ).fetchall()
+    for copy in copies:
+        if copy["changed"] or copy["original_id"] in gone:
+            same = connection.execute(
+                "SELECT image_id FROM image WHERE content_sha256 = ? AND duplicate_of IS NULL ORDER BY image_id",
+                (copy["content_sha256"],),
+            )
+            first = next((row["image_id"] for row in same if row["image_id"] not in gone), None)
+            connection.execute("UPDATE image SET duplicate_of = ? WHERE image_id = ?", (first, copy["image_id"]))

@@ -53,7 +53,7 @@ class SourceFilm:
     file: path relative to the source's root. patient_id, study_id: the source's own ids; study_id None: one study per
     image. pixel_spacing_mm: (row, column) spacing of the stored pixels. offset_days: days since the patient's first event.
     patient_position: SUPINE, ERECT or SEMIERECT. same_patient_as: ids of the source that belong to the same person. note: the
-    source's own words about the film.
+    source's own words about the film. sides_by_place: the source does not say whose right its right lung is.
     """
 
     file: str
@@ -76,6 +76,7 @@ class SourceFilm:
     masks: tuple[SourceMask, ...] = ()
     measurements: tuple[SourceMeasurement, ...] = ()
     same_patient_as: tuple[str, ...] = ()
+    sides_by_place: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from data.sources.facts import clean_text, number
 from data.sources.files import own_files
-from data.sources.table import read_table
+from data.sources.table import has_columns, read_table
 from db.records import SourceFilm, SourceMask
 
 ID_COLUMNS = ("image_id", "imageid", "path", "image index", "dicom_id")
@@ -25,10 +25,9 @@ PATIENT_FOLDER = re.compile(r"patient\d+|p\d{8}")  # CheXpert's and MIMIC's
 
 
 def read(folder: Path) -> Iterator[SourceFilm]:
-    """Yield the rows of every CSV in the folder that have sufficient quality; ValueError where two films fit one name."""
-    tables = own_files([*folder.glob("*.csv"), *folder.glob("*.csv.gz")])
-    if not tables:
-        raise FileNotFoundError(f"{folder}: no .csv or .csv.gz there; put CheXmask's CSV beside the folder of films")
+    """Yield the rows of sufficient quality of one CSV or of all in a folder; ValueError where two films fit one name."""
+    tables = [folder] if folder.is_file() else _tables(folder)
+    folder = folder.parent if folder.is_file() else folder
     films: dict[str, list[tuple[str, ...]]] = {}
     for path in own_files(folder.rglob("*")):
         if path.suffix.lower() in IMAGE_ENDINGS:
@@ -51,6 +50,14 @@ def read(folder: Path) -> Iterator[SourceFilm]:
                 "person may fall in training and test (keep the data set's own folders where they name patients)",
                 stacklevel=2,
             )
+
+
+def _tables(folder: Path) -> list[Path]:
+    """Return CheXmask's tables; the films' own data set may have some beside them."""
+    found = own_files([*folder.glob("*.csv"), *folder.glob("*.csv.gz")])
+    if not found:
+        raise FileNotFoundError(f"{folder}: no .csv or .csv.gz there; put CheXmask's CSV beside the folder of films")
+    return [table for table in found if has_columns(table, RCA_COLUMNS)] or found[:1]
 
 
 def _film(row: dict[str, str], table: Path, films: dict[str, list[tuple[str, ...]]]) -> SourceFilm:

@@ -12,19 +12,21 @@ from db.records import SourceFilm, SourceMask
 
 CLASSES = {
     "covid": "COVID-19",
+    "covid-19": "COVID-19",  # the first releases
     "lung_opacity": "lung opacity",
     "normal": "normal",
     "viral pneumonia": "viral pneumonia",
 }
+ENDINGS = (".png", ".jpg", ".jpeg")
 
 
 def read(folder: Path) -> Iterator[SourceFilm]:
     """Yield the films of the four class folders, whose names are matched without regard to case."""
     found = False
-    for path in own_files(folder.rglob("*.png")):
+    for path in own_files(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS):
         parts = [part.lower() for part in path.relative_to(folder).parts]
         label = next((CLASSES[part] for part in parts[:-1] if part in CLASSES), None)
-        if label is None or "masks" in parts[:-1]:
+        if label is None or any("mask" in part for part in parts[:-1]):
             continue
         found = True
         yield _film(folder, path, label)

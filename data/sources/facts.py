@@ -3,14 +3,17 @@
 import re
 from datetime import datetime
 
-MODALITIES = {"X-RAY": "CR", "XRAY": "CR", "RADIOGRAPH": "CR"}  # which of CR and DX such a source means is not stated
+MODALITIES = {  # which of CR and DX a plain X-ray means is not stated; RG, film that was scanned, counts as CR too
+    "X-RAY": "CR", "XRAY": "CR", "RADIOGRAPH": "CR", "RG": "CR", "COMPUTED RADIOGRAPHY": "CR", "DIGITAL RADIOGRAPHY": "DX",
+    **{code: code for code in ("CR", "DX", "CT", "MR", "US", "MG", "RF", "XA", "NM", "PT", "PX", "IO", "OT")},
+}  # fmt: skip
 VIEWS = {
     "PA": ("PA", None), "AP": ("AP", None), "AP SUPINE": ("AP", "SUPINE"), "APS": ("AP", "SUPINE"),
     "AP SEMI ERECT": ("AP", "SEMIERECT"), "AP ERECT": ("AP", "ERECT"), "AP_HORIZONTAL": ("AP", "SUPINE"),
     "L": ("LL", None), "LL": ("LL", None), "LATERAL": ("LL", None), "RL": ("RL", None),
     "AXIAL": ("AXIAL", None), "CORONAL": ("CORONAL", None),
 }  # fmt: skip
-CHEST = {"CHEST", "THORAX", "LUNG", "LUNGS"}
+CHEST = {"CHEST", "THORAX", "TORAX", "LUNG", "LUNGS"}
 VIEW_WORDS = {"PA", "AP", "LAT", "LATERAL", "FRONTAL", "VIEW", "VIEWS", "V", "X", "RAY", "PORTABLE", "SUPINE", "ERECT"}
 SEXES = {  # "femal" is how Shenzhen writes it now and then
     "m": "M", "male": "M", "man": "M", "f": "F", "female": "F", "femal": "F", "woman": "F", "o": "O", "other": "O",
@@ -26,9 +29,8 @@ _DIGITS = {8: (("%Y%m%d", "%Y-%m-%d"),), 6: (("%Y%m", "%Y-%m"),), 4: (("%Y", "%Y
 
 
 def modality_code(text: str | None) -> str | None:
-    """Return the DICOM modality code: CR, DX, CT, MR ...; a plain 'X-ray' becomes CR."""
-    word = clean_text(text)
-    return None if word is None else MODALITIES.get(word.upper(), word.upper())
+    """Return the DICOM modality code: CR, DX, CT, MR ...; a plain 'X-ray' becomes CR; anything else is None."""
+    return MODALITIES.get((clean_text(text) or "").upper())
 
 
 def view_codes(text: str | None) -> tuple[str | None, str | None]:

@@ -47,13 +47,20 @@ def read(folder: Path) -> Iterator[SourceFilm]:
     doubts = Doubts()
     columns: list[str] = []
     films: list[SourceFilm] = []
+    nameless = 0
     named: dict[str, int] = {}  # by id, the first line that names it
     for line, row in read_table(path, ("file",)):
         columns = list(row)
         films.append(_film(row, line, doubts))
+        nameless += clean_text(row.get("patient_id")) is None
         for name in _named_ids(row):
             named.setdefault(name, line)
     patients = {film.patient_id for film in films}
+    if nameless:
+        doubts.texts.append(
+            f"patient_id: empty in {nameless} rows; there each visit, or without a visit each file, counts as a person, so films "
+            "of one person may fall in training and test"
+        )
     for film in films:
         yield replace(film, same_patient_as=tuple(_person(name, patients) for name in film.same_patient_as))
     nobody = [(line, name) for name, line in named.items() if _person(name, patients) not in patients]
@@ -106,16 +113,17 @@ def _film(row: dict[str, str], line: int, doubts: Doubts) -> SourceFilm:
     view, position = doubts.fact(row, line, "view", _view) or (None, None)
     spacing = doubts.fact(row, line, "pixel_spacing_mm", _spacing)
     note, finding = clean_text(row.get("note")), clean_text(row.get("finding"))
+    patient, study = clean_text(row.get("patient_id")), clean_text(row.get("study_id"))
     return SourceFilm(
         file=file,
-        # without an id the whole path names the person: 001.png in two folders is two films
-        patient_id=clean_text(row.get("patient_id")) or splitext(file)[0] or f"line {line}",
-        study_id=clean_text(row.get("study_id")),
+        # without an id the visit names the person, or the whole path: 001.png in two folders is two films
+        patient_id=patient or (f"study {study}" if study else splitext(file)[0]) or f"line {line}",
+        study_id=study,
         patient_sex=doubts.fact(row, line, "sex", sex_code),
         patient_age_years=doubts.fact(row, line, "age_years", age_years),
         study_date=doubts.fact(row, line, "study_date", iso_date),
         offset_days=doubts.fact(row, line, "offset_days", number),
-        modality=modality_code(row.get("modality")),
+        modality=doubts.fact(row, line, "modality", modality_code),
         view_position=view,
         patient_position=position,
         body_part_examined=body_part_code(row.get("body_part")),
@@ -152,12 +160,15 @@ def _spacing(text: str | None) -> tuple[float, float] | None:
 def _masks(row: dict[str, str]) -> Iterator[SourceMask]:
     """Words for convention and provenance that are not understood are handed on: ingest refuses the mask, not the film."""
     for structure in MASK_STRUCTURES:
-        if clean_text(row.get(structure)):
+        cell = clean_text(row.get(structure))
+        if cell:
+            labels = re.fullmatch(r"(.+)=(\d+)", cell)  # the picture numbers its structures: masks/001.png=2
             yield SourceMask(
                 structure=structure,
                 convention=(row.get("mask_convention") or "").strip().lower(),
                 provenance=_provenance(row.get("mask_provenance")),
-                file=_path(row[structure]),
+                file=_path(labels[1] if labels else cell),
+                lung_value=int(labels[2]) if labels else None,
             )
 
 

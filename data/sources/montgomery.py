@@ -1,7 +1,8 @@
 """Montgomery County chest films (US National Library of Medicine), as NLM-MontgomeryCXRSet.zip unpacks.
 
 CXR_png/MCUCXR_NNNN_X.png, ClinicalReadings/*.txt, ManualMask/leftMask and rightMask with the film's own name. All PA, 0.0875 mm
-per pixel. Some readings say `same pt as MCUCXR_0162_1`: one person under two ids.
+per pixel. Some readings say `same pt as MCUCXR_0162_1`: one person under two ids. Whether leftMask is the patient's left or the
+picture's is not stated, so the sides are taken from where the masks lie.
 """
 
 import re
@@ -14,11 +15,12 @@ from db.records import SourceFilm, SourceMask
 
 SPACING_MM = 0.0875  # Jaeger et al. 2014
 NORMAL, TUBERCULOSIS = "normal", "tuberculosis"
+FILM = re.compile(r"MCUCXR_\d{4}_[01]\.png", re.IGNORECASE)  # no copies such as MCUCXR_0001_1 (1).png
 
 
 def read(folder: Path) -> Iterator[SourceFilm]:
     """Yield the films of CXR_png; a film without a reading or without masks is a film all the same."""
-    films = sorted((folder / "CXR_png").glob("MCUCXR_*.png"))
+    films = sorted(path for path in folder.glob("CXR_png/*") if FILM.fullmatch(path.name) and path.is_file())
     if not films:
         raise FileNotFoundError(f"{folder}: no CXR_png/MCUCXR_*.png there; name the folder MontgomerySet")
     for path in films:
@@ -28,7 +30,7 @@ def read(folder: Path) -> Iterator[SourceFilm]:
 def _film(folder: Path, path: Path) -> SourceFilm:
     reading = folder / "ClinicalReadings" / f"{path.stem}.txt"
     text = reading.read_text(encoding="utf-8", errors="replace") if reading.is_file() else ""
-    facts = dict(re.findall(r"Patient's (Sex|Age):\s*(\S*)", text))
+    facts = dict(re.findall(r"Patient's (Sex|Age):[ \t]*(\S*)", text))
     note = " ".join(re.sub(r"Patient's (Sex|Age):.*", "", text).split())
     return SourceFilm(
         file=f"CXR_png/{path.name}",
@@ -43,6 +45,7 @@ def _film(folder: Path, path: Path) -> SourceFilm:
         findings=(TUBERCULOSIS if path.stem.endswith("_1") else NORMAL,),
         note=note or None,
         masks=tuple(_masks(folder, path.name)),
+        sides_by_place=True,
         same_patient_as=tuple(map(without_film_number, same_patient_ids(note))),
     )
 

@@ -32,6 +32,15 @@ def read_table(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[
         ) from error
 
 
+def has_columns(path: Path, required: Sequence[str]) -> bool:
+    """Tell whether a table has the columns; a broken one counts as having them, so that reading it names the fault."""
+    try:
+        next(read_table(path, required), None)
+    except ValueError as error:
+        return "no column" not in str(error)
+    return True
+
+
 def _rows(path: Path, file: TextIO, required: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
     columns, separator = _header(path, file.readline(), required)
     reader = csv.reader(file, delimiter=separator, strict=True)  # strict: an open quote must not swallow later rows

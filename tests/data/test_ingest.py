@@ -8,6 +8,7 @@ from PIL import Image
 
 from cli.command import DONE, SOME_FAILED
 from data import ingest
+from data.masks import load_masks
 from db.connection import connect
 from db.selection import query_text, run_query, select_images
 from db.splits import draw_fold, draw_leave_out, draw_split
@@ -528,3 +529,73 @@ def test_a_file_name_that_is_not_utf8_is_refused_by_name_and_the_others_are_read
     assert connect(tmp_path / "db").execute("SELECT file FROM refusal").fetchone()[0] == "COVID/images/caf\\udce9.png"
     with pytest.raises(ValueError, match="a name that is not UTF-8"):
         call("covid_radiography", folder, "--db", tmp_path / "db", "--name", "caf\udce9")
+
+
+def test_films_that_have_moved_within_their_folder_keep_their_scores(two_films, tmp_path):
+    db = tmp_path / "films.sqlite"
+    call("manifest", two_films, "--db", db)
+    before = dict(connect(db).execute("SELECT content_sha256, image_id FROM image"))
+    scored(db)
+    kept = results(db)
+    (two_films / "a.png").rename(two_films / "moved.png")
+    text = (two_films / "manifest.csv").read_text()
+    (two_films / "manifest.csv").write_text(text.replace("a.png,m/a.png", "moved.png,m/a.png"))
+    assert call("manifest", two_films, "--db", db) == DONE
+    assert dict(connect(db).execute("SELECT content_sha256, image_id FROM image")) == before
+    assert results(db) == kept
+    assert [row[0] for row in connect(db).execute("SELECT file FROM image ORDER BY file")] == ["b.png", "moved.png"]
+
+
+def test_without_a_patient_the_visit_is_the_person_and_the_rows_are_counted(tmp_path, capsys):
+    for name in "abc":
+        film(tmp_path / "f" / f"{name}.png")
+    rows = [{"file": "a.png", "study_id": "S1"}, {"file": "b.png", "study_id": "S1"}, {"file": "c.png", "study_id": ""}]
+    assert call("manifest", manifest(tmp_path / "f", rows), "--db", tmp_path / "db") == DONE
+    assert "patient_id: empty in 3 rows; there each visit" in capsys.readouterr().err
+    persons = "SELECT file, patient_id FROM image JOIN study USING (study_id) ORDER BY file"
+    assert [tuple(row) for row in connect(tmp_path / "db").execute(persons)] == [
+        ("a.png", "f:study S1"), ("b.png", "f:study S1"), ("c.png", "f:c"),
+    ]  # fmt: skip
+
+
+def test_a_visit_of_several_ages_or_dates_has_none_and_a_date_stated_less_exactly_agrees(tmp_path, capsys):
+    for name in "abcd":
+        film(tmp_path / "f" / f"{name}.png")
+    columns = ("file", "patient_id", "study_id", "age_years", "study_date")
+    cells = (
+        ("a.png", "A17", "1", "63", "2015-01-02"), ("b.png", "A17", "1", "68", "2020-03-04"),
+        ("c.png", "A17", "2", "68", "2020-03"), ("d.png", "A17", "2", "68", "2020-03-04"),
+    )  # fmt: skip
+    folder = manifest(tmp_path / "f", [dict(zip(columns, row, strict=True)) for row in cells])
+    assert call("manifest", folder, "--db", tmp_path / "db") == DONE
+    said = capsys.readouterr().out
+    assert "note: 1 visits have rows of several ages, and none is kept; the first: A17, visit 1" in said
+    assert "note: 1 visits have rows of several dates, and none is kept; the first: A17, visit 1" in said
+    visits = "SELECT patient_age_years, study_date FROM study ORDER BY study_id"
+    assert [tuple(row) for row in connect(tmp_path / "db").execute(visits)] == [(None, None), (68, "2020-03-04")]
+
+
+def test_a_modality_in_words_is_a_code_and_one_not_understood_is_said(tmp_path, capsys):
+    for name in "abc":
+        film(tmp_path / "f" / f"{name}.png")
+    words = {"a.png": "Digital Radiography", "b.png": "RG", "c.png": "CR/DX"}
+    rows = [{"file": file, "modality": word, "patient_id": file} for file, word in words.items()]
+    call("manifest", manifest(tmp_path / "f", rows), "--db", tmp_path / "db")
+    assert "modality: 1 x not understood and left out, the first 'CR/DX' in line 4" in capsys.readouterr().err
+    stored = connect(tmp_path / "db").execute("SELECT modality FROM image ORDER BY file")
+    assert [row[0] for row in stored] == ["DX", "CR", None]
+
+
+def test_a_label_is_named_behind_the_mask(tmp_path):
+    film(tmp_path / "f/a.png")
+    picture = np.zeros((17, 13), np.uint8)
+    picture[3:9, 2:5], picture[3:9, 8:11], picture[10:14, 4:9] = 1, 2, 3
+    Image.fromarray(picture).save(tmp_path / "f/labels.png")
+    kinds = {"mask_convention": "clear_field", "mask_provenance": "manual"}
+    labels = {"right_lung": "labels.png=1", "left_lung": "labels.png=2", "heart": "labels.png=3"}
+    facts = {"modality": "CR", "view": "PA", "patient_id": "a"}
+    folder = manifest(tmp_path / "f", [{"file": "a.png", **facts, **kinds, **labels}])
+    assert call("manifest", folder, "--db", tmp_path / "db") == DONE
+    (record,) = select_images(connect(tmp_path / "db"), query_text("segmentation_images"), DEFAULT)
+    masks = load_masks(record)
+    assert all((masks[name] == (picture == value)).all() for name, value in (("right_lung", 1), ("heart", 3)))

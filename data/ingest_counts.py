@@ -1,0 +1,65 @@
+"""What an ingest says at its end: what was read, written and refused, and what a reader should look at."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from db.ingest_rows import CheckedFilm, Refusal
+from db.listed_again import masks_not_used
+
+LARGEST_SHARE = 0.7  # of a film that a mask may cover without a note; both lungs cover half of a narrow film
+
+
+def count_masks(connection: sqlite3.Connection, name: str) -> int:
+    """Return how many masks a source's own rows have in the database."""
+    statement = (
+        "SELECT count(*) FROM mask JOIN image USING (image_id) JOIN source USING (source_id) "
+        "WHERE source.name = ? AND mask.listed_by IS NULL"
+    )
+    return connection.execute(statement, (name,)).fetchone()[0]
+
+
+def print_counts(
+    connection: sqlite3.Connection,
+    name: str,
+    rows: int,
+    checked: Sequence[CheckedFilm],
+    refusals: Iterable[Refusal],
+    db: Path,
+) -> None:
+    """Say what was read, written and refused, one line per reason with its first example."""
+    again, persons, ids = connection.execute(
+        "SELECT count(duplicate_of), count(DISTINCT study.patient_id), "
+        "(SELECT count(*) FROM patient JOIN source USING (source_id) WHERE source.name = ?1) "
+        "FROM image JOIN source USING (source_id) JOIN study USING (study_id) WHERE source.name = ?1",
+        (name,),
+    ).fetchone()
+    masks = sum(len(film.masks) for film in checked)
+    listed = f", {again} of them the same film listed again" if again else ""
+    merged = f" ({ids} ids, {ids - persons} merged)" if ids != persons else ""
+    print(
+        f"{name}: {rows} rows read, {len(checked)} written{listed}, {masks} masks, {persons} patients{merged} -> {db}"
+    )
+    with_mask = sum(bool(film.masks) for film in checked)
+    if 0 < with_mask < len(checked):
+        print(f"  {with_mask} of the {len(checked)} films have a mask")
+    empty = [film.film.file for film in checked for mask in film.masks if mask.area_share == 0]
+    if empty:
+        print(f"  note: {len(empty)} masks are empty, i.e. say that the structure is not there; the first: {empty[0]}")
+    large = [film.film.file for film in checked for mask in film.masks if mask.area_share > LARGEST_SHARE]
+    if large:
+        print(
+            f"  note: {len(large)} masks cover more than {LARGEST_SHARE:.0%} of their film: are inside and outside exchanged? "
+            f"The first: {large[0]}"
+        )
+    unused, first = masks_not_used(connection, name)
+    if unused:
+        print(
+            f"  note: {unused} masks of films listed again are not used: the film has another of that structure, convention "
+            f"and provenance; the first: {first}"
+        )
+    reasons: dict[tuple[str, str], list[Refusal]] = {}
+    for refusal in refusals:
+        reasons.setdefault((refusal.what, refusal.reason), []).append(refusal)
+    for (what, reason), group in sorted(reasons.items(), key=lambda item: -len(item[1])):
+        print(f"  refused {what}: {len(group)} x {reason}; the first: {group[0].detail}")
