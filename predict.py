@@ -3,7 +3,7 @@
     python predict.py film.png --out results
     python predict.py films/ --checkpoint runs/own/best.pt --out results
     torchrun --nproc-per-node 2 predict.py films/ --out results     # shared by two processes or GPUs
-    python predict.py --compare before.png after.png --out results  # two films of one patient
+    python predict.py --compare before.png after.png --out change   # two films of one patient
     python predict.py film.png --explain heart --out results        # where the network looks
 
 Writes to --out: masks/<structure>/<film>.png (0/255, the film's own size), overlays/<film>.jpg, predictions.csv,
@@ -156,6 +156,10 @@ def predict(
 
 def check_folder(out: Path, database: Path) -> None:
     """Refuse a folder with results that the database does not have: films of the same name would get each other's masks."""
+    if (out / "comparison.csv").exists():
+        raise ValueError(
+            f"--out {out} holds a comparison, whose report.html the predictions would replace; name another --out"
+        )
     held = [name for name in ("predictions.csv", "masks", "overlays") if (out / name).exists()]
     if not held:
         return

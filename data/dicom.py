@@ -7,18 +7,30 @@ from typing import NamedTuple
 import numpy as np
 
 from data.reading import MOST_PIXELS
+from data.sources.facts import body_part_code
 
 MODALITIES = ("CR", "DX", "RG")
-LATERAL = ("LL", "RL", "LATERAL", "LAT")
-SPACINGS = (("PixelSpacing", "at the patient"), ("ImagerPixelSpacing", "at the detector"))
+NOT_FRONTAL = ("LL", "RL", "LATERAL", "LAT", "LLO", "RLO")  # lateral and oblique
+SPACINGS = {  # in the order of preference, with the plane in which each is measured (PS3.3, 10.7)
+    "PixelSpacing": "at the patient",
+    "ImagerPixelSpacing": "at the detector",
+    "NominalScannedPixelSpacing": "on the scanned film",
+}
+# first letters of where rows and columns of a frontal film run; rows towards the left and columns towards the feet is usual
+MIRRORED = (("R", "F"), ("L", "H"), ("H", "R"), ("F", "L"))
+TURNED = (("H", "L"), ("R", "H"), ("F", "R"))
 
 
 class DicomFilm(NamedTuple):
-    """image (H, W) float32 in [0, 1], lungs dark; spacing_mm (row, column) or None; remarks: what the header warns of."""
+    """image (H, W) float32 in [0, 1], lungs dark; spacing_mm (row, column) or None; remarks: what the header warns of.
+
+    plane: where the spacing was measured, None where that is not stated.
+    """
 
     image: np.ndarray
     spacing_mm: tuple[float, float] | None
     remarks: tuple[str, ...] = ()
+    plane: str | None = None
 
 
 def is_dicom(path: Path) -> bool:
@@ -56,13 +68,33 @@ def _read(path: Path) -> DicomFilm:
     for name in ("RescaleSlope", "RescaleIntercept"):
         if film.get(name, 1) in (None, ""):  # there, but empty
             del film[name]
+    if not _window_is_valid(film):
+        del film.WindowWidth
     stored = film.pixel_array
     values = np.asarray(apply_voi_lut(apply_modality_lut(stored, film), film), np.float64)
     if values.ndim != 2:
         raise ValueError(f"{path}: {values.shape} pixels; wanted one grey picture, not a series or colour")
-    spacing, remark = _spacing(film)
-    image = _scaled(values, stored != film.get("PixelPaddingValue"), film, path)
-    return DicomFilm(image, spacing, (*([remark] if remark else []), *_warnings(film)))
+    spacing, plane, remark = _spacing(film)
+    image = _scaled(values, ~_padding(stored, film), film, path)
+    return DicomFilm(image, spacing, (*([remark] if remark else []), *_warnings(film)), plane)
+
+
+def _window_is_valid(film) -> bool:
+    """Tell whether the widths of the header's windows can be used; without any there is nothing wrong."""
+    widths = film.get("WindowWidth")
+    try:
+        return widths is None or min(map(float, np.atleast_1d(widths))) >= 1
+    except (TypeError, ValueError):
+        return False
+
+
+def _padding(stored: np.ndarray, film) -> np.ndarray:
+    """Return where the stored values (H, W) are padding around the exposed field: one value, or a range of them."""
+    value = film.get("PixelPaddingValue")
+    if value is None:
+        return np.zeros(stored.shape, bool)
+    low, high = sorted((value, film.get("PixelPaddingRangeLimit", value)))
+    return (stored >= low) & (stored <= high)
 
 
 def _check_kind(film, path: Path) -> None:
@@ -70,18 +102,18 @@ def _check_kind(film, path: Path) -> None:
     if modality and modality not in MODALITIES:
         raise ValueError(f"{path}: modality {modality}; wanted a radiograph ({', '.join(MODALITIES)})")
     view = str(film.get("ViewPosition", "") or "").upper()
-    if view in LATERAL:
+    if view in NOT_FRONTAL:
         raise ValueError(f"{path}: view position {view}; wanted a frontal film (PA or AP)")
     meanings = [str(code.get("CodeMeaning", "")) for code in film.get("ViewCodeSequence") or ()]
-    if any(re.search(r"\blateral\b", meaning.lower()) for meaning in meanings):
+    if any(re.search(r"\blateral\b(?! decubitus)", meaning.lower()) for meaning in meanings):
         raise ValueError(f"{path}: view {', '.join(meanings)}; wanted a frontal film (PA or AP)")
-    along_row = str((film.get("PatientOrientation") or [""])[0])
-    if along_row.startswith(("A", "P")):
-        raise ValueError(
-            f"{path}: its rows run towards {along_row} (front or back), a lateral film; wanted a frontal one"
-        )
+    for lines, towards in zip(("rows", "columns"), _directions(film), strict=False):
+        if towards.startswith(("A", "P")):
+            raise ValueError(
+                f"{path}: its {lines} run towards {towards} (front or back), a lateral film; wanted a frontal one"
+            )
     part = str(film.get("BodyPartExamined", "") or "").upper()
-    if part and "CHEST" not in part and "THORAX" not in part:
+    if part and "CHEST" not in part and "THORAX" not in part and body_part_code(part) != "CHEST":
         raise ValueError(f"{path}: body part {part}; wanted a chest film")
 
 
@@ -110,10 +142,19 @@ def _scaled(values: np.ndarray, valid: np.ndarray, film, path: Path) -> np.ndarr
     return np.where(valid, image, np.float32(0))
 
 
-def _spacing(film) -> tuple[tuple[float, float] | None, str]:
-    """Return the spacing, None where there is none to use, and a remark that says where it was measured or why it is not used."""
-    unused = []
-    for name, where in SPACINGS:
+def _directions(film) -> list[str]:
+    """Return where rows and columns run, as PatientOrientation says; [] where it does not."""
+    return [str(value) for value in film.get("PatientOrientation") or ()]
+
+
+def _spacing(film) -> tuple[tuple[float, float] | None, str | None, str]:
+    """Return the spacing and its plane, None where there is none to use, and a remark on both.
+
+    A PixelSpacing equal to another spacing is that one, not calibrated to the patient; alone and without a calibration type
+    it may be either.
+    """
+    unused, valid = [], {}
+    for name in SPACINGS:
         stated = film.get(name)
         if stated is None or stated == "":
             continue
@@ -122,9 +163,17 @@ def _spacing(film) -> tuple[tuple[float, float] | None, str]:
         except (TypeError, ValueError):  # one number, three, or none
             row = column = np.nan
         if 0 < row < np.inf and 0 < column < np.inf:
-            return (row, column), "; ".join([*unused, f"spacing {where} ({name})"])
-        unused.append(f"{name} {stated} not used")
-    return None, "; ".join(unused)
+            valid[name] = (row, column)
+        elif not valid:
+            unused.append(f"{name} {stated} not used")
+    if not valid:
+        return None, None, "; ".join(unused)
+    name, spacing = next(iter(valid.items()))
+    plane = SPACINGS[name]
+    if name == "PixelSpacing" and not film.get("PixelSpacingCalibrationType"):
+        same = [other for other, value in valid.items() if other != name and np.allclose(value, spacing, rtol=1e-3)]
+        plane = SPACINGS[same[0]] if same else plane if len(valid) > 1 else None
+    return spacing, plane, "; ".join([*unused, f"spacing {plane or 'in a plane not stated'} ({name})"])
 
 
 def _warnings(film) -> list[str]:
@@ -135,7 +184,8 @@ def _warnings(film) -> list[str]:
     side = str(film.get("ImageLaterality", "") or film.get("Laterality", "") or "").upper()
     if side in ("L", "R"):
         found.append(f"the header says one side only (laterality {side})")
-    across = str((film.get("PatientOrientation") or [""])[0])
-    if across.startswith("R"):
-        found.append("stored mirrored: rows run towards the patient's right (PatientOrientation)")
+    lies = tuple(towards[:1] for towards in _directions(film))
+    for kinds, word in ((MIRRORED, "mirrored"), (TURNED, "turned")):
+        if lies in kinds:
+            found.append(f"stored {word}: rows run towards {lies[0]}, columns towards {lies[1]} (PatientOrientation)")
     return found

@@ -64,6 +64,10 @@ def _describe_study(segmentation, film, uid: str, series: str, network: str) -> 
         segmentation.SpecificCharacterSet = film.SpecificCharacterSet
     for name in FROM_FILM:
         setattr(segmentation, name, film.get(name, ""))
+    segmentation.LossyImageCompression = film.get("LossyImageCompression") or "00"  # once lossy, always lossy
+    for name in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
+        if name in film:
+            setattr(segmentation, name, film.get(name))
     now = datetime.now()
     segmentation.SOPClassUID, segmentation.SOPInstanceUID = SEGMENTATION_STORAGE, uid
     segmentation.SeriesInstanceUID = series
@@ -82,7 +86,7 @@ def _describe_segments(segmentation, pydicom, drawn: Mapping[str, np.ndarray], n
     segmentation.SamplesPerPixel, segmentation.PhotometricInterpretation = 1, "MONOCHROME2"
     segmentation.BitsAllocated = segmentation.BitsStored = 1
     segmentation.HighBit, segmentation.PixelRepresentation = 0, 0
-    segmentation.SegmentationType, segmentation.LossyImageCompression = "BINARY", "00"
+    segmentation.SegmentationType = "BINARY"
     segments = []
     for number, name in enumerate(drawn, start=1):
         code, meaning = CODES[name]
@@ -107,7 +111,11 @@ def _describe_frames(segmentation, pydicom, film, dimension_uid: str, frames: in
     reference = pydicom.Dataset()
     reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = film.SOPClassUID, film.SOPInstanceUID
     series = pydicom.Dataset()
-    series.SeriesInstanceUID, series.ReferencedInstanceSequence = film.get("SeriesInstanceUID", ""), [reference]
+    # of type 1 as well; a film without a series gets one that is always the same
+    series.SeriesInstanceUID = film.get("SeriesInstanceUID") or pydicom.uid.generate_uid(
+        entropy_srcs=[str(film.SOPInstanceUID), "series of the film"]
+    )
+    series.ReferencedInstanceSequence = [reference]
     segmentation.ReferencedSeriesSequence = [series]
     source = pydicom.Dataset()
     source.update(reference)

@@ -12,12 +12,16 @@ from db.records import ImageRecord
 
 
 class LoadedFilm(NamedTuple):
-    """image (H, W) float32 in [0, 1], lungs dark; spacing_mm (row, column) or None; remarks: what a reader should know."""
+    """image (H, W) float32 in [0, 1], lungs dark; spacing_mm (row, column) or None; remarks: what a reader should know.
+
+    plane: where the spacing was measured, None where nobody says.
+    """
 
     image: np.ndarray
     spacing_mm: tuple[float, float] | None
     sha256: str
     remarks: tuple[str, ...] = ()
+    plane: str | None = None
 
 
 def load_film(path: Path, photometric: str) -> LoadedFilm:
@@ -28,7 +32,7 @@ def load_film(path: Path, photometric: str) -> LoadedFilm:
     sha256 = hash_file(path)
     if is_dicom(path):
         film = read_dicom(path)
-        return LoadedFilm(film.image, film.spacing_mm, sha256, film.remarks)
+        return LoadedFilm(film.image, film.spacing_mm, sha256, film.remarks, film.plane)
     image = read_image(path, photometric)
     require_picture(image, path)
     return LoadedFilm(image, None, sha256)

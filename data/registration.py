@@ -23,7 +23,7 @@ class Similarity:
     @property
     def degrees(self) -> float:
         """The turn, counter-clockwise as seen on the film."""
-        return float(np.degrees(np.arctan2(self.rotation[0, 1], self.rotation[0, 0]))) * -1
+        return float(np.degrees(np.arctan2(self.rotation[1, 0], self.rotation[0, 0])))
 
     def apply(self, points: np.ndarray) -> np.ndarray:
         """Map points (n, 2)."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from data.intensity import standardise
+from data.intensity import HIGH_PERCENTILE, LOW_PERCENTILE, standardise
 from data.loading import LoadedFilm, load_film
 from data.measurements import Measurement, measure_masks, spread_of
 from data.reasons import as_utf8, one_line
@@ -32,14 +32,15 @@ class FilmSide(NamedTuple):
     film: LoadedFilm
     masks: Masks
     views: Sequence[Masks]
-    small: np.ndarray  # (h, w) standardised grey levels
+    grey: np.ndarray  # (h, w) in [0, 1]
+    small: np.ndarray  # the same, stretched as a whole to be looked at
     small_masks: Masks
     review: tuple[str, ...]
     remarks: tuple[str, ...]
 
 
 class Change(NamedTuple):
-    """A quantity on both films. spread: standard deviation over the views, None where a view leaves it undefined."""
+    """A quantity on both films. spread: standard deviation over the views, None where fewer than two of them define it."""
 
     name: str
     unit: str
@@ -68,8 +69,9 @@ class Change(NamedTuple):
 class FilmComparison(NamedTuple):
     """What two films have in common; pictures (h, w) in the frame of the first, values inside the lungs of both.
 
-    ssim: mean structural similarity. difference: mean absolute difference of standardised grey levels, 0..1. overlap: Dice of
-    the lungs after laying the second over the first. doubts: what calls for a review of either film; remarks: what else was seen.
+    change: by how much the second is brighter in grey levels made `alike`, 0 outside of both lungs. ssim: mean structural
+    similarity. difference: mean of |change|. overlap: Dice of the lungs after laying the second over the first.
+    doubts: what calls for a review of either film; remarks: what else was seen.
     """
 
     before: FilmSide
@@ -78,6 +80,7 @@ class FilmComparison(NamedTuple):
     moved: np.ndarray
     moved_masks: Masks
     inside: np.ndarray
+    change: np.ndarray
     ssim: float
     difference: float
     overlap: float
@@ -95,18 +98,19 @@ def compare_films(before: Path, after: Path, predictor: Predictor, photometric: 
     named = list(zip((one_line(as_utf8(path.name)) for path in (before, after)), sides, strict=True))
     similarity = register_lungs(_lungs(other), _lungs(one))
     names = list(one.masks)
-    planes = np.stack([other.small, *(other.small_masks[name].astype(np.float32) for name in names)])
-    moved, *masks = resample_to(planes, similarity, one.small.shape)
+    planes = np.stack([other.grey, other.small, *(other.small_masks[name].astype(np.float32) for name in names)])
+    grey, moved, *masks = resample_to(planes, similarity, one.small.shape)
     moved_masks = {name: mask >= 0.5 for name, mask in zip(names, masks, strict=True)}
     first, second = _lungs(one).any(axis=0), moved_masks["right_lung"] | moved_masks["left_lung"]
     inside = first & second
     if not inside.any():
         raise ValueError(f"{after}: its lungs cannot be laid over those of {before}; look at the masks of both")
-    similar = ssim_map(one.small, moved)
+    first_grey, second_grey = alike(one.grey, grey, inside)
+    change = np.where(inside, second_grey - first_grey, 0)
     return FilmComparison(
-        one, other, similarity, moved, moved_masks, inside,
-        ssim=float(similar[inside].mean()),
-        difference=float(np.abs(one.small - moved)[inside].mean()),
+        one, other, similarity, moved, moved_masks, inside, change,
+        ssim=float(ssim_map(first_grey, second_grey)[inside].mean()),
+        difference=float(np.abs(change)[inside].mean()),
         overlap=float(2 * inside.sum() / (first.sum() + second.sum())),
         changes=tuple(changes(one, other)),
         doubts=tuple(f"{name}: {doubt}" for name, side in named for doubt in side.review),
@@ -119,24 +123,52 @@ def prepare_side(path: Path, predictor: Predictor, photometric: str) -> FilmSide
     film = load_film(path, photometric)
     view = view_film(predictor, film.image, film.spacing_mm, fix_orientation=None)
     film = film._replace(image=view.image)  # its grey levels may have been stored inverted
-    logits, box = predictor.logits(film.image)
-    views = [predictor.film_masks(view[None], box) for view in logits]
+    views = [predictor.film_masks(logits[None], view.box) for logits in view.logits]
     frame = letterbox_of(torch.from_numpy(film.image), SIDE)
-    small = standardise(shrink(torch.from_numpy(film.image)[None], frame)[0], "percentile")
+    grey = shrink(torch.from_numpy(film.image)[None], frame)[0]
     small_masks = {
         name: shrink(torch.from_numpy(mask)[None].float(), frame)[0].numpy() >= 0.5 for name, mask in view.masks.items()
     }
     remarks = (*film.remarks, *view.remarks)
-    return FilmSide(film, view.masks, views, small.numpy(), small_masks, view.review, remarks)
+    return FilmSide(
+        film,
+        view.masks,
+        views,
+        grey.numpy(),
+        standardise(grey, "percentile").numpy(),
+        small_masks,
+        view.review,
+        remarks,
+    )
+
+
+def alike(first: np.ndarray, second: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return two films (h, w) in [0, 1] with grey levels that can be compared, cut off beyond 0 and 1.
+
+    The second gets the first's median and interquartile range inside the lungs of both, bool (h, w); then the first's 1st to 99th
+    percentile is 0..1 for both. So what lies outside of the lungs, a plate or the corners of a turned film, moves nothing, and
+    an opacity of less than a quarter of the lungs hardly does.
+    """
+    (low_1, middle_1, high_1), (low_2, middle_2, high_2) = (
+        np.percentile(film[inside], (25, 50, 75)) for film in (first, second)
+    )
+    slope = (high_1 - low_1) / (high_2 - low_2) if high_2 > low_2 else 1.0
+    black, white = np.percentile(first, (LOW_PERCENTILE, HIGH_PERCENTILE))
+    range_ = max(white - black, 1e-6)
+    return tuple(
+        np.clip((film - black) / range_, 0, 1).astype(np.float32)
+        for film in (first, middle_1 + slope * (second - middle_2))
+    )
 
 
 def changes(before: FilmSide, after: FilmSide) -> list[Change]:
     """Return what can be compared: areas and cardiothoracic ratios.
 
-    Areas are in mm^2 where both films state their spacing; else each is given relative to both lungs of its own film, since
-    pixels of two films differ in size.
+    Areas are in mm^2 where both films state their spacing, and in one plane; else each is given relative to both lungs of its own
+    film, since pixels of two films differ in size.
     """
-    with_spacing = before.film.spacing_mm is not None and after.film.spacing_mm is not None
+    stated = before.film.spacing_mm is not None and after.film.spacing_mm is not None
+    with_spacing = stated and before.film.plane == after.film.plane
     first, second = (quantities(side, with_spacing) for side in (before, after))
     return [
         Change(name, one.unit, one.value, second[name].value, one.spread, second[name].spread)
@@ -173,11 +205,15 @@ def write_films_comparison(films: Sequence[Path], predictor: Predictor, photomet
     """Compare two films and write table, picture and page; print the same in a few lines."""
     if len(films) != 2:
         raise ValueError(f"--compare takes two films, BEFORE and AFTER; got {len(films)}")
+    if (out / "predictions.csv").exists():
+        raise ValueError(
+            f"--out {out} holds predictions, whose report.html a comparison would replace; name another --out"
+        )
     before, after = films
     result = compare_films(before, after, predictor, photometric)
     rows = [_row(change) for change in result.changes]
     picture = comparison_picture(
-        result.before.small, result.moved, result.before.small_masks, result.moved_masks, result.inside
+        result.before.small, result.moved, result.before.small_masks, result.moved_masks, result.change
     )
     doubts, similarity = list(doubts_in_words(result)), list(similarity_in_words(result))
     path = write_comparison(out, picture, rows, doubts, similarity, (as_utf8(before), as_utf8(after)))
@@ -205,12 +241,13 @@ def doubts_in_words(result: FilmComparison) -> Iterator[str]:
 def similarity_in_words(result: FilmComparison) -> Iterator[str]:
     """Say how alike the films are once one is laid over the other."""
     yield (
-        f"The second film was scaled by {result.similarity.scale:.3f} and turned by {result.similarity.degrees:+.1f} degrees; "
+        f"The second film was scaled by {result.similarity.scale:.3f} and turned by {abs(result.similarity.degrees):.1f} degrees "
+        f"{'counter-clockwise' if result.similarity.degrees > 0 else 'clockwise'}; "
         f"the lungs then overlap with Dice {result.overlap:.3f}. What overlaps badly is compared badly."
     )
     yield (
         f"Inside the lungs of both films: structural similarity {result.ssim:.3f}, mean absolute difference "
-        f"{result.difference:.3f} of the grey range (after both films' grey levels are stretched alike)."
+        f"{result.difference:.3f} of the first film's grey range (once the lungs have the same median and quartiles on both)."
     )
 
 

@@ -1,7 +1,7 @@
 """Pictures of where the network looks: Seg-Grad-CAM and the occlusion test beside each other."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,9 @@ def explain_films(
     frame = parse_region(region)
     (out / "explain").mkdir(parents=True, exist_ok=True)
     listed = read_listed(out)
-    names = names_for(films, {Path(file): name for file, name, *_ in listed.values()})
+    given = {file: name for file, name, *_ in listed.values()}
+    own = {film: given[as_utf8(film)] for film in films if as_utf8(film) in given}
+    names = names_for(films, own, list(given.values()))
     failed = []
     for film in films:
         path = out / "explain" / f"{names[film]}-{structure}.png"
@@ -67,7 +69,12 @@ def read_listed(out: Path) -> dict[str, tuple[str, ...]]:
     if not path.exists():
         return {}
     with open(path, newline="", encoding="utf-8") as file:
-        return {row["picture"]: tuple(row[column] for column in EXPLAINED) for row in csv.DictReader(file)}
+        table = csv.DictReader(file)
+        if not set(EXPLAINED) <= set(table.fieldnames or ()):
+            raise ValueError(
+                f"{path}: not a table of this command's, with columns {','.join(EXPLAINED)}; name another --out"
+            )
+        return {row["picture"]: tuple(row[column] for column in EXPLAINED) for row in table}
 
 
 def explain_file(
@@ -75,41 +82,65 @@ def explain_file(
 ) -> tuple[np.ndarray, str]:
     """Do as `explain_film` for a file, with inverted grey levels corrected and what makes its masks doubtful said."""
     view = view_film(predictor, load_film(film, photometric).image, None, fix_orientation=None)
-    picture, sentence = explain_film(view.image, predictor, structure, frame)
+    picture, sentence = explain_film(view.image, predictor, structure, frame, view.masks)
     said = [sentence, *view.remarks, *([f"masks doubtful: {', '.join(view.review)}"] if view.review else [])]
     return picture, "; ".join(said)
 
 
 def explain_film(
-    image: np.ndarray, predictor: Predictor, structure: str, frame: tuple[int, int, int, int] | None
+    image: np.ndarray,
+    predictor: Predictor,
+    structure: str,
+    frame: tuple[int, int, int, int] | None,
+    masks: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, str]:
-    """Return the picture for one film (H, W) in [0, 1], and a sentence; ValueError where the region holds nothing to explain."""
+    """Return the picture for one film (H, W) in [0, 1], and a sentence; ValueError where the region holds nothing to explain.
+
+    masks: those predicted for the film, where they are known already.
+    """
     prepared, box = prepare(torch.from_numpy(image), predictor.preprocessing)
     if frame is None:
-        inside = predictor.masks(image)[structure]
-        empty = f"no {structure} was found on the film, so there is nothing to explain; name a --region"
+        inside, what = (masks or predictor.masks(image))[structure], f"the {structure} that was found"
+        if not inside.any():
+            raise ValueError(f"no {structure} was found on the film, so there is nothing to explain; name a --region")
     else:
-        top, left, height, width = frame
-        inside = np.zeros(image.shape, bool)
-        inside[top : top + height, left : left + width] = True
-        fault = f"lies outside the film of {image.shape[0]} x {image.shape[1]} pixels"
-        if inside.any():
-            fault = f"is too small for the network's square of {box.size} pixels, or lies in the border that is cut"
-        empty = f"--region {','.join(map(str, frame))} {fault}"
+        inside, what = in_frame(frame, image.shape), f"--region {','.join(map(str, frame))}"
     region = to_square(torch.from_numpy(inside)[None].float(), box)[0] >= 0.5
     if not region.any():
-        raise ValueError(empty)
+        raise ValueError(
+            f"{what} is too small for the network's square of {box.size} pixels, or lies in the border that is cut"
+        )
     where, channel = prepared[None].to(predictor.device), predictor.structures.index(structure)
     region = region.to(predictor.device)
     cam = seg_grad_cam(predictor.model, where, channel, region, predictor.model.downs[-1]).cpu()
     film = torch.zeros_like(region)
     film[inner_of(box)] = True
-    falls = occlusion(predictor.model, where, channel, region, film=film)
-    agreement = "one of the maps is the same everywhere, so they have no correlation"
+    temperature = predictor.checkpoint.temperature.get(structure, 1.0)
+    falls = occlusion(predictor.model, where, channel, region, film=film, temperature=temperature)
+    shown = [plane.cpu().numpy()[inner_of(box)] for plane in (prepared[0], region, cam, falls)]  # without the padding
+    picture = draw(*shown, structure, max(1, SHOWN_SIDE // box.size))
+    return picture, in_words(*shown[2:])
+
+
+def in_frame(frame: tuple[int, int, int, int], shape: tuple[int, int]) -> np.ndarray:
+    """Return top, left, height and width as a bool mask of a film's shape; ValueError where none of it lies on the film."""
+    top, left, height, width = frame
+    inside = np.zeros(shape, bool)
+    inside[top : top + height, left : left + width] = True
+    if not inside.any():
+        raise ValueError(
+            f"--region {','.join(map(str, frame))} lies outside the film of {shape[0]} x {shape[1]} pixels"
+        )
+    return inside
+
+
+def in_words(cam: np.ndarray, falls: np.ndarray) -> str:
+    """Say what the largest fall on the film is, and how alike its two maps (h, w) are."""
+    largest, agreement = float(falls.max()), "one of the maps is the same everywhere, so they have no correlation"
     if cam.min() < cam.max() and falls.min() < falls.max():
-        agreement = f"the two maps correlate with {np.corrcoef(cam.flatten(), falls.flatten())[0, 1]:.2f}"
-    picture = draw(prepared[0].numpy(), region.cpu().numpy(), cam.numpy(), falls.numpy(), structure, box)
-    return picture, (f"covering a square lowers the mean probability by {float(falls.max()):.3f} at most; {agreement}")
+        agreement = f"the two maps correlate with {np.corrcoef(cam.ravel(), falls.ravel())[0, 1]:.2f}"
+    fall = f"by {largest:.3f} (mean of the squares over that place)" if largest > 0 else "nowhere"
+    return f"at the place that matters most, covering lowers the mean probability {fall}; {agreement}"
 
 
 def parse_region(texts: Sequence[str]) -> tuple[int, int, int, int] | None:
@@ -128,14 +159,13 @@ def inner_of(box: Letterbox) -> tuple[slice, slice]:
 
 
 def draw(
-    film: np.ndarray, region: np.ndarray, cam: np.ndarray, falls: np.ndarray, structure: str, box: Letterbox
+    film: np.ndarray, region: np.ndarray, cam: np.ndarray, falls: np.ndarray, structure: str, times: int
 ) -> np.ndarray:
-    """Draw region, Seg-Grad-CAM and occlusion over what the network saw, without the padding of its square."""
-    inner = inner_of(box)
-    times = max(1, SHOWN_SIDE // box.size)
+    """Draw region, Seg-Grad-CAM and occlusion over a film, all (h, w), enlarged by a whole number."""
     film, region, cam, falls = (
-        np.repeat(np.repeat(plane[inner], times, axis=0), times, axis=1) for plane in (film, region, cam, falls)
+        np.repeat(np.repeat(plane, times, axis=0), times, axis=1) for plane in (film, region, cam, falls)
     )
+    cam = cam / (float(cam.max()) or 1.0)  # its largest value may lie in the padding
     largest = float(np.abs(falls).max()) or 1.0
     return side_by_side(
         {

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from torch import Tensor
 
 from data.measurements import Measurement
+from data.resize import Letterbox
 from pipeline.doubts import doubts
 from pipeline.measuring import measure_views
 from pipeline.orientation import AS_STORED, Placement, find_placement, place, turn_in_words, unplace
@@ -23,7 +25,8 @@ class FilmView(NamedTuple):
     """image, masks: (H, W), the film as the network saw it. stored: the same masks on the film as it is stored.
 
     review: what makes the masks doubtful, in words; remarks: what else was seen or done. predicted_dice: of the lungs;
-    strangeness: above 1 the film is unlike the training's; either is None where the checkpoint cannot say.
+    strangeness: above 1 the film is unlike the training's; either is None where the checkpoint cannot say. logits, box: as
+    `Predictor.logits` gave them.
     """
 
     image: np.ndarray
@@ -34,6 +37,8 @@ class FilmView(NamedTuple):
     remarks: tuple[str, ...]
     predicted_dice: float | None
     strangeness: float | None
+    logits: Tensor
+    box: Letterbox
 
 
 def view_film(
@@ -79,6 +84,8 @@ def view_film(
         tuple(_done(applied)),
         quality["lungs"].predicted_dice if "lungs" in quality else None,
         strange,
+        logits,
+        box,
     )
 
 

@@ -36,17 +36,18 @@ def comparison_picture(
     after: np.ndarray,
     masks: Mapping[str, np.ndarray],
     moved: Mapping[str, np.ndarray],
-    inside: np.ndarray,
+    change: np.ndarray,
 ) -> np.ndarray:
     """Return an RGB picture: the first film, the second laid over it, and where inside the lungs it is brighter or darker.
 
-    before, after: (h, w) in [0, 1] in one frame; masks, moved: their structures, bool (h, w); inside: the lungs of both.
+    before, after: (h, w) in [0, 1] in one frame; masks, moved: their structures, bool (h, w); change: by how much the second is
+    brighter, 0 outside of the lungs.
     """
     longest = max(before.shape)
     panels = {
         "before": overlay(before, masks, longest_side=longest),
         "after, laid over": overlay(after, moved, longest_side=longest),
-        "orange brighter, blue darker": tint(before, np.where(inside, after - before, 0.0), FULL_COLOUR),
+        "orange brighter, blue darker": tint(before, change, FULL_COLOUR),
     }
     return side_by_side(panels)
 

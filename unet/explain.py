@@ -42,12 +42,14 @@ def occlusion(
     patch: int = PATCH,
     stride: int = STRIDE,
     film: Tensor | None = None,
+    temperature: float = 1.0,
 ) -> Tensor:
     """Return by how much the mean probability in a region falls when a square around each place is covered: (N, N).
 
     Arguments as in `seg_grad_cam`. film: bool (N, N), where the film lies in the square, None for everywhere; squares are filled
-    with the film's mean grey, and the padding around it is not covered. A place's value is the mean over the squares that cover
-    it; negative where covering raises the probability; 0 everywhere for an empty region. Source: Zeiler & Fergus 2014.
+    with the film's mean grey, and the padding around it is not covered. temperature: divides the logits. A place's value is the
+    mean over the squares that cover it; negative where covering raises the probability; 0 everywhere for an empty region.
+    Source: Zeiler & Fergus 2014.
     """
     size = image.shape[-1]
     starts = sorted({*range(0, max(size - patch, 0) + 1, stride), max(size - patch, 0)})
@@ -57,20 +59,20 @@ def occlusion(
         return fall
     model.eval()
     cover = torch.where(film, image[..., film].mean(), image) if film is not None else image.mean().expand_as(image)
-    before = _mean_probability(model, image, channel, region)[0]
+    before = _mean_probability(model, image, channel, region, temperature)[0]
     for start in range(0, len(places), OCCLUSION_BATCH):
         chunk = places[start : start + OCCLUSION_BATCH]
         images = image.repeat(len(chunk), 1, 1, 1)
         for row, (top, left) in enumerate(chunk):
             square = (slice(None), slice(top, top + patch), slice(left, left + patch))
             images[row][square] = cover[0][square]
-        after = _mean_probability(model, images, channel, region)
+        after = _mean_probability(model, images, channel, region, temperature)
         for (top, left), value in zip(chunk, after, strict=True):
             fall[top : top + patch, left : left + patch] += float(before - value)
             covered[top : top + patch, left : left + patch] += 1
     return fall / covered.clamp(min=1)
 
 
-def _mean_probability(model: nn.Module, images: Tensor, channel: int, region: Tensor) -> Tensor:
+def _mean_probability(model: nn.Module, images: Tensor, channel: int, region: Tensor, temperature: float) -> Tensor:
     """The mean probability in the region, for each of the images."""
-    return model(images)[:, channel, region].sigmoid().mean(dim=1)
+    return (model(images)[:, channel, region] / temperature).sigmoid().mean(dim=1)

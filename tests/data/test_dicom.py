@@ -104,3 +104,73 @@ def test_a_lateral_view_code_is_refused_and_a_frontal_one_is_not(written):
         read_dicom(written(ViewCodeSequence=[code]))
     code.CodeMeaning = "postero-anterior"
     assert read_dicom(written(ViewCodeSequence=[code])).image.shape == (3, 4)
+
+
+@pytest.mark.parametrize(
+    "facts, plane",
+    [
+        ({"PixelSpacing": [0.143, 0.143], "ImagerPixelSpacing": [0.143, 0.143]}, "at the detector"),
+        ({"PixelSpacing": [0.13, 0.13], "ImagerPixelSpacing": [0.143, 0.143]}, "at the patient"),
+        ({"PixelSpacing": [0.143, 0.143]}, None),
+        ({"PixelSpacing": [0.143, 0.143], "PixelSpacingCalibrationType": "FIDUCIAL"}, "at the patient"),
+        ({"NominalScannedPixelSpacing": [0.175, 0.175]}, "on the scanned film"),
+        ({"PixelSpacing": [0.175, 0.175], "NominalScannedPixelSpacing": [0.175, 0.175]}, "on the scanned film"),
+        ({}, None),
+    ],
+)
+def test_the_plane_of_a_spacing_is_what_the_header_allows_to_say(written, facts, plane):
+    film = read_dicom(written(**facts))
+    assert film.plane == plane
+    assert film.spacing_mm == (tuple(next(iter(facts.values()))) if facts else None)
+    assert film.remarks == () if not facts else (plane or "in a plane not stated") in film.remarks[0]
+
+
+def test_a_range_of_padding_values_is_padding(written):
+    values = VALUES.copy()
+    values[0, 0], values[0, 1] = 60000, 60500
+    image = read_dicom(written(values, PixelPaddingValue=60000, PixelPaddingRangeLimit=65535)).image
+    assert image[0, 0] == image[0, 1] == 0 and np.allclose(image[1:], (VALUES[1:] - 200) / 900)
+
+
+@pytest.mark.parametrize("width", [0, -5])
+def test_a_window_without_a_width_does_not_cost_the_film(written, width):
+    assert np.allclose(read_dicom(written(WindowCenter=500, WindowWidth=width)).image, VALUES / 1100)
+
+
+@pytest.mark.parametrize(
+    "orientation, word",
+    [("RF", "mirrored"), ("LH", "mirrored"), ("RH", "turned"), ("HL", "turned"), ("FR", "turned"), ("LF", None)],
+)
+def test_mirrored_and_turned_films_are_told_apart_by_both_directions(written, orientation, word):
+    remarks = read_dicom(written(PatientOrientation=list(orientation))).remarks
+    assert [remark.split()[1].rstrip(":") for remark in remarks] == ([word] if word else [])
+
+
+@pytest.mark.parametrize(
+    "facts, words",
+    [
+        ({"PatientOrientation": ["F", "A"]}, "its columns run towards A"),
+        ({"ViewPosition": "LLO"}, "view position LLO"),
+        ({"ViewPosition": "RLO"}, "view position RLO"),
+        ({"BodyPartExamined": "KNEE"}, "body part KNEE"),
+    ],
+)
+def test_what_is_not_frontal_or_no_chest_is_refused(written, facts, words):
+    with pytest.raises(ValueError, match=words):
+        read_dicom(written(**facts))
+
+
+@pytest.mark.parametrize("part", ["LUNG", "TORAX", "PORT CHEST", "chest"])
+def test_a_chest_by_another_word_is_read(written, part):
+    assert read_dicom(written(BodyPartExamined=part)).image.shape == (3, 4)
+
+
+def test_a_frontal_film_of_a_patient_lying_on_the_side_is_read_and_a_lateral_one_refused(written):
+    def view(meaning):
+        code = pydicom.Dataset()
+        code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "1", "99TEST", meaning
+        return [code]
+
+    assert read_dicom(written(ViewCodeSequence=view("antero-posterior, left lateral decubitus"))).image.shape == (3, 4)
+    with pytest.raises(ValueError, match="view left lateral"):
+        read_dicom(written(ViewCodeSequence=view("left lateral")))

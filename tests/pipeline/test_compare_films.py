@@ -174,3 +174,47 @@ def test_a_name_that_is_not_utf8_or_has_a_line_break_does_not_break_the_report(f
     write_films_comparison([odd, films[1]], Reader(), "MONOCHROME2", tmp_path / "out")
     assert "Look first: b\\udcff .png: odd." in capsys.readouterr().out
     assert "udcff .png: odd" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("spoil", ["plate", "brighter"])
+def test_what_lies_outside_of_the_lungs_and_the_exposure_move_no_grey_level_inside(films, tmp_path, spoil):
+    stored = np.asarray(Image.open(films[0])).copy()
+    if spoil == "plate":
+        stored[:20, :60] = 0  # black, a fiftieth of the film: the 1st percentile of the whole is its level
+    else:
+        stored = np.uint8(stored * 0.96)
+    other = tmp_path / "other.png"
+    Image.fromarray(stored).save(other)
+    result = compare_films(films[0], other, Reader(), "MONOCHROME2")
+    assert result.difference < 0.005 and result.ssim > 0.98
+    assert not result.change[~result.inside].any()
+
+
+def test_an_opacity_of_a_small_part_of_the_lungs_changes_that_part_alone(films, tmp_path):
+    y, x = np.mgrid[0 : SIZE[0], 0 : SIZE[1]]
+    spot = ((y - 120) / 12) ** 2 + ((x - 85) / 12) ** 2 < 1
+    other = write(tmp_path / "other.png", drawing(30, spot=0.2))
+    change = compare_films(films[0], other, Reader(), "MONOCHROME2").change
+    across = np.linspace(0, 1, change.shape[0], endpoint=False), np.linspace(0, 1, change.shape[1], endpoint=False)
+    seen = spot[np.ix_((across[0] * SIZE[0]).astype(int), (across[1] * SIZE[1]).astype(int))]
+    assert change[seen].mean() > 0.2 and abs(change[~seen]).mean() < 0.01
+
+
+def test_areas_at_the_patient_and_at_the_detector_are_not_subtracted(films, monkeypatch):
+    planes = dict(zip(films, ("at the patient", "at the detector"), strict=True))
+    load = compare_films_module.load_film
+    monkeypatch.setattr(
+        compare_films_module,
+        "load_film",
+        lambda path, grey: load(path, grey)._replace(spacing_mm=(0.2, 0.1), plane=planes[path]),
+    )
+    assert {c.unit for c in compare_films(*films, Reader(), "MONOCHROME2").changes} == {"ratio", "of both lungs"}
+
+
+def test_a_comparison_does_not_replace_the_page_of_predictions_nor_they_its(films, tmp_path):
+    (tmp_path / "predictions.csv").touch()
+    with pytest.raises(ValueError, match="holds predictions, whose report.html a comparison would replace"):
+        write_films_comparison(films, Reader(), "MONOCHROME2", tmp_path)
+    (tmp_path / "predictions.csv").rename(tmp_path / "comparison.csv")
+    with pytest.raises(ValueError, match="holds a comparison, whose report.html the predictions would replace"):
+        predict.check_folder(tmp_path, tmp_path / "predictions.sqlite")

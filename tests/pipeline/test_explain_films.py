@@ -1,4 +1,5 @@
 import csv
+import os
 
 import numpy as np
 import pytest
@@ -112,3 +113,41 @@ def test_the_structure_and_the_region_asked_for_are_explained(network, monkeypat
     square = np.random.default_rng(0).random((64, 64)).astype(np.float32)
     explain_film(square, Predictor(network, "cpu", "float32"), "heart", (20, 40, 10, 20))
     assert asked == [(2, 10, 20, 5 * 10)]  # the heart's plane; half of top, left, height and width
+
+
+def test_the_padding_of_the_square_counts_neither_in_the_words_nor_in_the_picture(network, monkeypatch):
+    cam, falls = torch.zeros(32, 32), torch.zeros(32, 32)
+    cam[:, :4], falls[:, :4] = 1.0, 5.0  # where a film of 64 x 32 has no pixel
+    cam[10:20, 10:20], falls[12:18, 12:18] = 0.5, 0.25
+    monkeypatch.setattr(explain_films, "seg_grad_cam", lambda *_: cam)
+    monkeypatch.setattr(explain_films, "occlusion", lambda *_, **__: falls)
+    tall = np.random.default_rng(0).random((64, 32)).astype(np.float32)
+    _, sentence = explain_film(tall, Predictor(network, "cpu", "float32"), "heart", (20, 4, 30, 20))
+    expected = np.corrcoef(cam[:, 8:24].flatten(), falls[:, 8:24].flatten())[0, 1]
+    assert "by 0.250 (mean" in sentence and f"correlate with {expected:.2f}" in sentence
+
+
+def test_the_probabilities_are_the_calibrated_ones(network, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        explain_films, "occlusion", lambda *_, **more: seen.append(more["temperature"]) or torch.zeros(32, 32)
+    )
+    predictor = Predictor(network, "cpu", "float32")
+    predictor.checkpoint.temperature["heart"] = 1.9
+    _, sentence = explain_film(film(), predictor, "heart", (20, 10, 30, 40))
+    assert seen == [1.9] and "lowers the mean probability nowhere" in sentence
+
+
+def test_a_table_that_is_not_this_commands_is_named_and_a_name_that_is_not_utf8_is_known_again(network, tmp_path):
+    odd = tmp_path / os.fsdecode(b"caf\xe9.png")
+    Image.fromarray(np.uint8(film() * 255)).save(tmp_path / "plain.png")
+    (tmp_path / "plain.png").rename(odd)
+    predictor, out = Predictor(network, "cpu", "float32"), tmp_path / "out"
+    for _ in range(2):
+        assert (
+            explain_films.explain_films([odd], predictor, "heart", ("20", "10", "30", "40"), "MONOCHROME2", out) == []
+        )
+    assert len(list((out / "explain").iterdir())) == len(explain_films.read_listed(out)) == 1
+    (out / "explain.csv").write_text("file;name;picture\n")
+    with pytest.raises(ValueError, match="explain.csv: not a table of this command's"):
+        explain_films.read_listed(out)

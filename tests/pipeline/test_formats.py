@@ -103,20 +103,26 @@ def test_a_dicom_segmentation_holds_the_masks_and_names_film_and_patient(done):
     assert [segment.SegmentLabel for segment in segmentation.SegmentSequence] == ["Right lung", "Heart"]
     assert segmentation.PatientID == "P7" and segmentation.PatientName == "Müller^Иван"
     assert segmentation.StudyInstanceUID == film.StudyInstanceUID
+    assert segmentation.LossyImageCompression == "00" and "LossyImageCompressionRatio" not in segmentation
     source = segmentation.PerFrameFunctionalGroupsSequence[1].DerivationImageSequence[0].SourceImageSequence[0]
     assert source.ReferencedSOPInstanceUID == film.SOPInstanceUID and source.SpatialLocationsPreserved == "YES"
     FORMATS["dicom-seg"](out, [row])
     assert pydicom.dcmread(out / "dicom-seg/a.dcm").SOPInstanceUID == segmentation.SOPInstanceUID
     assert abs(len((out / "dicom-seg/a.dcm").read_bytes()) - len(first)) == 0
 
-    del film.StudyInstanceUID  # a segmentation must have one
+    del film.StudyInstanceUID, film.SeriesInstanceUID  # a segmentation must have both
+    film.LossyImageCompression, film.LossyImageCompressionRatio = "01", "20"
+    film.LossyImageCompressionMethod = "ISO_10918_1"
     film.save_as(out / "a.dcm", enforce_file_format=True)
     row["input_sha256"] = hash_file(out / "a.dcm")
     made = set()
     for _ in range(2):
         FORMATS["dicom-seg"](out, [row])
-        made.add(pydicom.dcmread(out / "dicom-seg/a.dcm").StudyInstanceUID)
-    assert len(made) == 1 and made.pop()
+        again = pydicom.dcmread(out / "dicom-seg/a.dcm")
+        made.add((again.StudyInstanceUID, again.ReferencedSeriesSequence[0].SeriesInstanceUID))
+    assert len(made) == 1 and all(made.pop())
+    assert (again.LossyImageCompression, again.LossyImageCompressionRatio) == ("01", 20)
+    assert again.LossyImageCompressionMethod == "ISO_10918_1"
 
     # another patient's film under that name, then one on which nothing is found, then bytes that are no DICOM
     film.PatientID = "P8"
