@@ -34,8 +34,8 @@ from pipeline.likeness import UNREADABLE, find_likenesses
 from pipeline.measuring import measure_references
 from report.cohort import GROUPINGS, check_group
 from report.counts import counted
-from report.page import PICTURES, Block, Heading, Picture, Table, write_page
-from report.run_folder import write_csv
+from report.page import Block, Heading, Picture, Table, write_page
+from report.run_folder import write_config, write_csv
 
 FORMATS = ("html", "md", "json")
 USUAL_SPLIT = "seed0"
@@ -86,6 +86,7 @@ def main(argv: list[str]) -> int:
         )
     out.mkdir(parents=True, exist_ok=True)
     run_id = start_run(connection, "analyze", out, settings_as_dict(config))
+    write_config(out, settings_as_dict(config), {})
     with closing_run(connection, run_id):
         if config.measure:
             films = selected(connection, analysis.parameters)
@@ -160,7 +161,10 @@ def summary_of(run_folder: Path) -> dict:
     path = run_folder / "summary.json"
     if not path.is_file():
         raise FileNotFoundError(f"--run {run_folder}: no summary.json there; name the folder that evaluate.py wrote")
-    return json.loads(path.read_text(encoding="utf-8"))
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(summary, dict) or "db" not in summary:
+        raise ValueError(f"{path}: not written by evaluate.py, it names no database; name the folder of an evaluation")
+    return summary
 
 
 def evaluation_of(connection: sqlite3.Connection, folder: Path) -> int:
@@ -185,7 +189,9 @@ def add_likenesses(analysis: Analysis, connection: sqlite3.Connection) -> None:
 def write_results(analysis: Analysis, out: Path, config: AnalyzeConfig) -> Path:
     """Write the report in the asked format, every table and every figure's numbers as CSV, and the rows to look at."""
     if (out / "rows_to_look_at.csv").exists():  # an earlier analysis: the new page does not show all of its tables
-        for stale in (*out.glob("table-*.csv"), *out.glob("figure-*.csv"), *(out / PICTURES).glob("*")):
+        for stale in (*out.glob("table-*.csv"), *out.glob("figure-*.csv")):
+            stale.unlink()
+        for stale in () if config.measure else (out / "measured").glob("*.png"):
             stale.unlink()
     columns = (*ODD_COLUMNS, *(ID_COLUMNS if config.show_ids else ()))
     write_csv(out / "rows_to_look_at.csv", columns, [[row[column] for column in columns] for row in analysis.odd])

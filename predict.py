@@ -42,12 +42,13 @@ from db.runs import closing_run, find_run
 from pipeline.compare_films import write_films_comparison
 from pipeline.explain_films import explain_films
 from pipeline.film_job import FilmDone, FilmFailed, FilmJob, Outcome, remove_results
+from pipeline.film_spacing import SpacingSource, spacing_of_call
 from pipeline.formats import FORMATS, WRITTEN_AS
 from pipeline.predictor import Predictor, find_checkpoint
 from report.counts import counted
 from report.page import write_page
 from report.prediction import LISTED, prediction_page
-from report.run_folder import write_csv
+from report.run_folder import write_config, write_csv
 from unet.device import PRECISIONS, choose_device, choose_precision, film_threads, keep_freed_memory
 from unet.distributed import first_then_others, from_first, gather, is_first, join, progress_stream, shard
 from unet.typical import is_fitted
@@ -68,6 +69,10 @@ class PredictConfig:
     )
     photometric: str = setting(
         "MONOCHROME2", "how grey levels of non-DICOM files are stored", choices=("MONOCHROME1", "MONOCHROME2")
+    )
+    pixel_spacing_mm: tuple[str, ...] = setting(
+        (),
+        "spacing of non-DICOM files, mm: one number, or that of rows and of columns; without it what the database states",
     )
     format: tuple[str, ...] = setting((), "also write the masks as rle, coco, dicom-seg (DICOM films only)")
     fix_orientation: bool = setting(
@@ -110,6 +115,7 @@ def main(argv: list[str]) -> int:
     config.out.mkdir(parents=True, exist_ok=True)
     with closing(first_then_others(lambda: connect(database))) as connection, ExitStack() as held:
         from_first(lambda: held.enter_context(sole_writer(config.out)))
+        from_first(lambda: write_config(config.out, settings_as_dict(config), {}))
         return predict(films, predictor, network, config, connection)
 
 
@@ -124,6 +130,9 @@ def check_settings(config: PredictConfig) -> None:
             raise ValueError(
                 f"--{name} changes nothing with --compare and --explain, which write a picture; leave it out"
             )
+    if config.pixel_spacing_mm and (config.compare or config.explain):
+        raise ValueError("--pixel-spacing-mm changes nothing with --compare and --explain; leave it out")
+    spacing_of_call(config.pixel_spacing_mm)
     if config.region and not config.explain:
         raise ValueError("--region changes nothing without --explain")
     unknown = sorted(set(config.format) - set(FORMATS))
@@ -144,7 +153,8 @@ def predict(
         (config.out / "failures.csv").unlink(missing_ok=True)
     done = films_done(connection, run_id)
     names = names_given(connection, config.out)
-    job = FilmJob(predictor, config.out, network, config.photometric, config.fix_orientation, done, names)
+    spacing = SpacingSource(spacing_of_call(config.pixel_spacing_mm), config.db)
+    job = FilmJob(predictor, config.out, network, config.photometric, config.fix_orientation, spacing, done, names)
     with closing_run(connection, run_id) if is_first() else nullcontext():
         try:
             failures = gather(predict_all(films, job, connection, run_id))
@@ -179,6 +189,7 @@ def network_id(checkpoint: Path, config: PredictConfig) -> str:
     words += ["views"] if config.test_time_views else []
     words += ["upright"] if config.fix_orientation else []
     words += [config.photometric] if config.photometric != "MONOCHROME2" else []
+    words += ["spacing", *config.pixel_spacing_mm] if config.pixel_spacing_mm else []
     return "+".join(words)
 
 

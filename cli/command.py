@@ -4,6 +4,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable
+from concurrent.futures import BrokenExecutor
 
 DONE, SOME_FAILED, WRONG_CALL, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
@@ -11,8 +12,8 @@ DONE, SOME_FAILED, WRONG_CALL, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 def run(main: Callable[[list[str]], int]) -> None:
     """Call `main` with the process's arguments and exit with its status.
 
-    ValueError, OSError and database errors become one line on stderr and status 2; with --debug they keep their
-    traceback. Ctrl-C ends with status 130; a command that has something to save does so before it gets here.
+    ValueError, OSError, database errors and a lack of memory become one line on stderr and status 2; with --debug they keep
+    their traceback. Ctrl-C ends with status 130; a command that has something to save does so before it gets here.
     """
     argv = sys.argv[1:]
     try:
@@ -34,4 +35,20 @@ def run(main: Callable[[list[str]], int]) -> None:
             raise
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
         status = WRONG_CALL
+    except (MemoryError, RuntimeError) as error:
+        why = _lack_of_memory(error)
+        if why is None or "--debug" in argv:
+            raise
+        print(f"error: {why}", file=sys.stderr)
+        status = WRONG_CALL
     sys.exit(status)
+
+
+def _lack_of_memory(error: Exception) -> str | None:
+    """Return what to say where an error means too little memory, which torch reports as a plain RuntimeError; else None."""
+    if isinstance(error, BrokenExecutor):
+        return "a worker process was ended from outside, most likely for want of memory; close other programs, or use fewer films"
+    said = ("can't allocate memory", "not enough memory", "out of memory")
+    if isinstance(error, MemoryError) or any(words in str(error) for words in said):
+        return f"too little memory ({' '.join(str(error).split())[:200]}); close other programs, or make size or batch smaller"
+    return None

@@ -1,3 +1,4 @@
+-- The view film_person below is replaced by same_person.sql, a later migration.
 -- Who is on a film, as every table counts it: an age that cannot be is not stated (odd_values.sql lists what
 -- was said), and where a person's own id does not state the sex, another of the person's ids may.
 

@@ -3,9 +3,11 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+from db.connection import BUSY_TIMEOUT_SECONDS
 from db.runs import find_run, resume_run, start_run, utc_now
 from db.transactions import transaction
 
@@ -44,6 +46,19 @@ def names_given(connection: sqlite3.Connection, folder: Path) -> dict[str, str]:
         (str(Path(folder).absolute()),),
     )
     return {row["file"]: row["name"] for row in rows}
+
+
+def stored_spacing(database: Path, content_sha256: str) -> tuple[float, float] | None:
+    """Return the (row, column) spacing in mm that a database states of a film, known by its bytes; None where it does not.
+
+    The database is opened for this one question, as it is asked from many threads.
+    """
+    statement = (
+        "SELECT row_spacing_mm, column_spacing_mm FROM image "
+        "WHERE content_sha256 = ? AND duplicate_of IS NULL AND row_spacing_mm > 0 AND column_spacing_mm > 0"
+    )
+    with closing(sqlite3.connect(database, timeout=BUSY_TIMEOUT_SECONDS)) as connection:
+        return connection.execute(statement, (content_sha256,)).fetchone()
 
 
 def write_prediction(

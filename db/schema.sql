@@ -20,7 +20,7 @@ CREATE TABLE patient (
 CREATE INDEX patient_by_person ON patient (merged_into);
 
 CREATE TABLE study (
-    study_id          TEXT PRIMARY KEY,         -- 'source:id' [(0020,000D) within its source]
+    study_id          TEXT PRIMARY KEY,         -- 'source:patient:id' [(0020,000D)]; without an id the film's
     patient_id        TEXT NOT NULL REFERENCES patient ON DELETE CASCADE,   -- always the person, never a merged id
     patient_age_years REAL,                     -- (0010,1010), years; as stated, impossible values included
     study_date        TEXT,                     -- (0008,0020), ISO 8601 as far as stated: YYYY, YYYY-MM or YYYY-MM-DD
@@ -96,7 +96,7 @@ CREATE TABLE split (
 
 CREATE TABLE run (
     run_id      INTEGER PRIMARY KEY,
-    command     TEXT NOT NULL,                  -- train, evaluate, analyze, predict
+    command     TEXT NOT NULL,                  -- train, evaluate, measure, analyze, predict
     folder      TEXT NOT NULL,                  -- absolute path of its results
     parent_id   INTEGER REFERENCES run ON DELETE SET NULL,      -- the training run whose checkpoint was used
     config      TEXT NOT NULL,                  -- the effective settings, JSON

@@ -66,7 +66,13 @@ def _read_scores(folder: Path) -> dict[tuple[str, str, str], float]:
     if not path.is_file():
         raise FileNotFoundError(f"--against {folder}: no scores.csv there; name the folder of another evaluation")
     with open(path, encoding="utf-8", newline="") as file:
-        return {(row["source"], row["file"], row["structure"]): float(row[COMPARED]) for row in csv.DictReader(file)}
+        table = csv.DictReader(file)
+        lacking = [name for name in ("source", "file", "structure", COMPARED) if name not in (table.fieldnames or ())]
+        if lacking:
+            raise ValueError(
+                f"{path}: no column {', '.join(lacking)}; name the folder of an evaluation as it was written"
+            )
+        return {(row["source"], row["file"], row["structure"]): float(row[COMPARED]) for row in table}
 
 
 def comparison_table(comparisons: dict[str, PairedComparison], folder: Path) -> Table:

@@ -14,6 +14,7 @@ from data.writing import FATAL, atomic_file, is_written
 from db.predictions import Done
 from db.records import MASK_STRUCTURES
 from pipeline.evaluation import remove_masks, write_masks
+from pipeline.film_spacing import SpacingSource
 from pipeline.film_view import view_film
 from pipeline.formats import WRITTEN_AS
 from pipeline.predictor import Predictor
@@ -52,8 +53,9 @@ Outcome = FilmDone | FilmKept | FilmFailed
 class FilmJob:
     """What is the same for all films of a call; `run` may be called from several threads at once.
 
-    photometric: how grey levels of non-DICOM files are stored. fix_orientation: turn rotated films upright. done: by file, what
-    an earlier call of the same network left. names: by file, the names that calls of any network gave to results in this folder.
+    photometric: how grey levels of non-DICOM files are stored. fix_orientation: turn rotated films upright. spacing: for films
+    that do not state it. done: by file, what an earlier call of the same network left. names: by file, the names that calls of
+    any network gave to results in this folder.
     """
 
     predictor: Predictor
@@ -61,6 +63,7 @@ class FilmJob:
     network: str
     photometric: str
     fix_orientation: bool = False
+    spacing: SpacingSource = SpacingSource()
     done: dict[str, Done] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
 
@@ -75,7 +78,7 @@ class FilmJob:
                 if before.input_sha256 == hash_file(path) and results_exist(self.out, before.name):
                     return FilmKept(before)
                 outdated = True
-            film = load_film(path, self.photometric)
+            film = self.spacing.complete(load_film(path, self.photometric))
         except Exception as error:  # foreign bytes break the readers in many ways; to the user all mean the same
             return FilmFailed(reason(error, path), outdated)
         try:

@@ -199,7 +199,9 @@ def stored_config(folder: Path) -> TrainConfig:
         raise FileNotFoundError(
             f"--resume {folder}: no config.json there; name the folder of a training that was begun"
         )
-    stored = json.loads(path.read_text(encoding="utf-8"))["settings"]
+    stored = json.loads(path.read_text(encoding="utf-8")).get("settings")
+    if not isinstance(stored, dict) or "epochs" not in stored:
+        raise ValueError(f"--resume {folder}: its config.json is not that of a training; name the folder of one")
     # a training begun by an older release continues with the behaviour of that release
     before_there_was = {"blend": 1.0, "optimizer": "adamw"}
     return replace(settings_from_dict(TrainConfig, {**before_there_was, **stored}), out=folder)

@@ -68,9 +68,12 @@ def _level(row: dict) -> str:
 def _group_caption(groups: Sequence[dict], grouping: str) -> str:
     levels = {row["level"] for row in groups if row["grouping"] == grouping}
     hidden = len(levels) - len(largest_levels(groups, grouping))
-    return f"Dice by {grouping}." + (
-        f" {counted(hidden, 'small group is', 'small groups are')} in summary.json only." if hidden else ""
-    )
+    words = [f"Dice by {grouping}."]
+    if hidden:
+        words.append(f"{counted(hidden, 'small group is', 'small groups are')} in summary.json only.")
+    if grouping != "finding" and (empty := sum(row["empty"] for row in groups if row["grouping"] == grouping)):
+        words.append(f"{counted(empty, 'mask is', 'masks are')} empty, in the reference or the prediction.")
+    return " ".join(words)
 
 
 def largest_levels(groups: Sequence[dict], grouping: str) -> list[str]:

@@ -87,17 +87,25 @@ class Page:
 
 
 def write_page(page: Page, folder: Path, formats: Sequence[str] = ("html", "md")) -> Path:
-    """Write the page as report.html, report.md (with pictures in report_files/) or report.json; return the first one's path."""
+    """Write the page as report.html, report.md (with pictures in report_files/) or report.json; return the first one's path.
+
+    What an earlier page left in the folder goes, so that no two pages there tell different things.
+    """
     texts = {"html": render_html, "md": lambda page: render_markdown(page, PICTURES), "json": render_json}
     for format in formats:
         with atomic_file(folder / f"report.{format}") as file:
             file.write(texts[format](page).encode("utf-8"))
-    if "md" in formats:
-        pictures = folder / PICTURES
-        for picture in _pictures(page):
-            pictures.mkdir(exist_ok=True)
-            with atomic_file(pictures / f"{picture.name}.{picture.format}") as file:
-                file.write(picture.data)
+    pictures = (
+        {f"{picture.name}.{picture.format}": picture.data for picture in _pictures(page)} if "md" in formats else {}
+    )
+    for name, data in pictures.items():
+        (folder / PICTURES).mkdir(exist_ok=True)
+        with atomic_file(folder / PICTURES / name) as file:
+            file.write(data)
+    outdated = [folder / f"report.{format}" for format in texts if format not in formats]
+    outdated += [path for path in (folder / PICTURES).glob("*") if path.name not in pictures]
+    for path in outdated:
+        path.unlink(missing_ok=True)
     return folder / f"report.{formats[0]}"
 
 

@@ -19,8 +19,11 @@ def score_table(scores: Rows, by: str) -> Table:
             patients = count_patients(group)
             small = FEW if patients < SMALLEST_GROUP else ""
             interval = f"{summary.mean.low:.4f} to {summary.mean.high:.4f}" if patients > 1 else None
-            lines.append((structure, name, summary.films, patients, summary.mean.value, interval, summary.p5, small))
-    columns = ("structure", by, "films", "patients", "Dice", "95 % interval", "5th percentile", "")
+            empty = sum(row["empty"] != "none" for row in group)
+            lines.append(
+                (structure, name, summary.films, patients, summary.mean.value, interval, summary.p5, empty, small)
+            )
+    columns = ("structure", by, "films", "patients", "Dice", "95 % interval", "5th percentile", "empty masks", "")
     return Table(
         columns,
         lines,

@@ -8,6 +8,7 @@ SELECT film_group.grouping,
        avg(score.dice) AS mean,
        min(score.dice) AS worst,
        avg(score.dice < 0.9) AS below,
+       sum(score.empty <> 'none') AS empty,
        json_group_array(score.dice) AS dices,
        json_group_array(study.patient_id) AS patients_of,
        json_group_array(score.image_id) AS images

@@ -2,6 +2,7 @@ import io
 import os
 import subprocess
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,31 @@ def test_a_reader_that_has_gone_leaves_a_status_that_says_so(lines, flush):
     ) as process:  # fmt: skip
         process.stdout.close()
         assert process.wait(timeout=60) == 141 and process.stderr.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "too little memory"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+            "too little memory",
+        ),
+        (BrokenProcessPool("ended"), "a worker process was ended from outside"),
+    ],
+)
+def test_a_lack_of_memory_is_one_line(monkeypatch, capsys, error, said):
+    def fails(_argv):
+        raise error
+
+    assert call(monkeypatch, fails) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {said}")
+
+
+def test_another_runtime_error_is_a_mistake_of_ours(monkeypatch):
+    def fails(_argv):
+        raise RuntimeError("shapes do not fit")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        call(monkeypatch, fails)

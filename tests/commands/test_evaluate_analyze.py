@@ -19,8 +19,10 @@ import train
 from data import ingest
 from db.connection import connect
 from db.runs import find_run
+from db.selection import query_text, select_images
 from db.splits import draw_split
 from pipeline.analysis import Analysis
+from pipeline.comparison import read_other
 from report.cohort import GROUPINGS, NAMING, check_group, group_rows
 from report.page import Heading, Table, Text
 from unet.checkpoint import load_checkpoint, save_checkpoint
@@ -661,3 +663,41 @@ def test_the_newest_folds_are_pooled_as_when_their_folder_is_named(trained, tmp_
         save_checkpoint(file, checkpoint)
     with pytest.raises(ValueError, match="fold 2 is not trained to its end"):
         evaluate.main(["--precision", "float32"])
+
+
+def test_files_of_other_programs_are_named_not_stumbled_over(trained, evaluated, tmp_path):
+    (tmp_path / "summary.json").write_text("{}")
+    with pytest.raises(ValueError, match="summary.json: not written by evaluate.py"):
+        analyze.main(["--run", str(tmp_path)])
+    (tmp_path / "scores.csv").write_text("source;file;structure;dice\n")
+    with pytest.raises(ValueError, match="scores.csv: no column source, file, structure, dice"):
+        read_other(tmp_path, tmp_path / "out", [])
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match="its config.json is not that of a training"):
+        train.main(["--resume", str(tmp_path)])
+    with pytest.raises(ValueError, match="its config.json is not that of a training"):
+        train.main(["--resume", str(evaluated)])
+
+
+def test_a_page_in_another_format_takes_the_place_of_the_one_before(phantom_db, tmp_path):
+    out = tmp_path / "out"
+    analyze.main(["--db", str(phantom_db), "--out", str(out), "--measure"])
+    assert (out / "report.html").exists() and list((out / "measured").glob("*.png"))
+    analyze.main(["--db", str(phantom_db), "--out", str(out), "--format", "json", "--by", "view"])
+    assert {path.name for path in out.glob("report*")} == {"report.json", "report_files"}
+    assert not list((out / "report_files").iterdir()) and not list((out / "measured").glob("*.png"))
+    assert json.loads((out / "config.json").read_text())["settings"]["by"] == "view"
+
+
+def test_films_can_be_chosen_by_age_and_ratio(phantom_db):
+    connection = connect(phantom_db)
+    parameters = {"convention": "clear_field", "provenance": "phantom", "source": "all"}
+    chosen = {
+        record.image_id for record in select_images(connection, query_text("adults_with_large_hearts"), parameters)
+    }
+    facts = (
+        "SELECT image_id FROM image JOIN study USING (study_id) JOIN measurement USING (image_id) WHERE run_id IS NULL AND "
+        "duplicate_of IS NULL AND name = 'cardiothoracic_ratio' AND value > 0.5 AND patient_age_years >= 40 "
+        "AND view_position IN ('PA', 'AP') AND modality IN ('CR', 'DX')"
+    )
+    assert chosen == {row[0] for row in connection.execute(facts)} and 0 < len(chosen) < 40

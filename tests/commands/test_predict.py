@@ -2,6 +2,7 @@
 
 import csv
 import html
+import json
 import shutil
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 import predict
+from data import ingest
 from data.found_films import find_films
 from data.loading import hash_file, load_film
 from data.resize import from_square, letterbox_of
@@ -321,3 +323,34 @@ def test_spacing_and_warnings_of_a_dicom_file_reach_its_row(network, tmp_path):
     (row,) = rows(tmp_path / "out")
     assert (row["row_spacing_mm"], row["column_spacing_mm"]) == ("0.2", "0.1")
     assert "spacing at the detector" in row["remarks"] and "burnt" in row["remarks"]
+
+
+def test_the_spacing_of_a_picture_is_the_calls_else_the_databases(network, films, tmp_path):
+    folder = tmp_path / "listed"
+    folder.mkdir()
+    shutil.copy(films / "a.png", folder / "a.png")
+    (folder / "manifest.csv").write_text("file,patient_id,pixel_spacing_mm\na.png,p,0.72;0.36\n")
+    assert ingest.main(["manifest", str(folder), "--db", str(tmp_path / "films.sqlite")]) == 0
+    db = ("--db", str(tmp_path / "films.sqlite"))
+    call(network, tmp_path / "stored", films, *db)
+    stored = {row["file"]: row for row in rows(tmp_path / "stored")}
+    known, unknown = stored[str(films / "a.png")], stored[str(films / "sub/a.png")]
+    assert (known["row_spacing_mm"], known["column_spacing_mm"]) == ("0.72", "0.36")
+    assert "spacing of the database's row" in known["remarks"] and not unknown["row_spacing_mm"]
+    call(network, tmp_path / "given", films, *db, "--pixel-spacing-mm", "0.2")
+    for row in rows(tmp_path / "given"):
+        assert (row["row_spacing_mm"], row["column_spacing_mm"]) == ("0.2", "0.2")
+        assert "spacing as the call says" in row["remarks"] and row["network"].endswith("+spacing+0.2")
+    for wrong in ("x", "0", "1,2,3", "-1"):
+        with pytest.raises(ValueError, match="--pixel-spacing-mm .*wanted one number or two"):
+            call(network, tmp_path / "wrong", films, "--pixel-spacing-mm", wrong)
+
+
+def test_the_settings_are_there_before_the_first_film(network, films, tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FilmJob, "predict", stop)
+    with pytest.raises(KeyboardInterrupt):
+        call(network, tmp_path / "out", films, "--photometric", "MONOCHROME1")
+    assert json.loads((tmp_path / "out/config.json").read_text())["settings"]["photometric"] == "MONOCHROME1"

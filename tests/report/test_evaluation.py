@@ -42,7 +42,7 @@ def group(level, films, grouping="finding", structure="lungs", few=False, gap=(0
     value, low, high = gap
     return {
         "grouping": grouping, "level": level, "structure": structure, "films": films, "patients": films, "mean": 0.9, "low": 0.85,
-        "high": 0.95, "worst": 0.5, "below": 0.25, "gap": value, "gap_low": low, "gap_high": high, "few": few,
+        "high": 0.95, "worst": 0.5, "below": 0.25, "empty": 0, "gap": value, "gap_low": low, "gap_high": high, "few": few,
     }  # fmt: skip
 
 
@@ -63,6 +63,8 @@ def test_a_table_of_groups_shows_the_largest_levels_and_says_what_it_leaves_out(
         and source.caption == "Dice by source."
     )
     assert source.rows[0][2:] == (9, 9, 0.9, "0.8500 to 0.9500", 0.5, "25.0 %", "+0.0100", "-0.0200 to +0.0300")
+    missed = [{**group("s", 9, "source"), "empty": 2}, group("t", 8, "source")]
+    assert next(group_tables(missed)).caption.endswith("2 masks are empty, in the reference or the prediction.")
     (unknown, _) = next(group_tables([group("F", 4, "sex", gap=(float("nan"),) * 3), group("M", 4, "sex")])).rows
     assert unknown[-2:] == (None, None)
 
