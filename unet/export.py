@@ -88,14 +88,14 @@ def film_module(predictor: Predictor) -> FilmModule:
         )
     module = FilmModule(
         predictor.model,
-        preparation.size,
-        [predictor.checkpoint.temperature.get(name, 1.0) for name in predictor.structures],
-        (LOW_PERCENTILE, HIGH_PERCENTILE) if preparation.intensity == "percentile" else None,
-        BLACK if preparation.crop else None,
-        (DIM, MARKED),
-        (PAGE, LARGEST_ON_PAGE),
-        BRIGHT_SHARE,
-        NO_LUNG_LOGIT,
+        size=preparation.size,
+        temperature=[predictor.checkpoint.temperature.get(name, 1.0) for name in predictor.structures],
+        percentiles=(LOW_PERCENTILE, HIGH_PERCENTILE) if preparation.intensity == "percentile" else None,
+        black=BLACK if preparation.crop else None,
+        dim=(DIM, MARKED),
+        page=(PAGE, LARGEST_ON_PAGE),
+        bright_share=BRIGHT_SHARE,
+        fill=NO_LUNG_LOGIT,
     )
     return module.eval().requires_grad_(False)
 

@@ -25,6 +25,7 @@ class FilmModule(nn.Module):
     def __init__(
         self,
         model: nn.Module,
+        *,
         size: int,
         temperature: Sequence[float],
         percentiles: tuple[float, float] | None,
