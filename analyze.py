@@ -35,7 +35,7 @@ from pipeline.measuring import measure_references
 from report.cohort import GROUPINGS, check_group
 from report.counts import counted
 from report.page import Block, Heading, Picture, Table, write_page
-from report.run_folder import write_config, write_csv
+from report.run_folder import write_csv, write_settings
 
 FORMATS = ("html", "md", "json")
 USUAL_SPLIT = "seed0"
@@ -86,7 +86,7 @@ def main(argv: list[str]) -> int:
         )
     out.mkdir(parents=True, exist_ok=True)
     run_id = start_run(connection, "analyze", out, settings_as_dict(config))
-    write_config(out, settings_as_dict(config), {})
+    write_settings(out, "analyze", settings_as_dict(config))
     with closing_run(connection, run_id):
         if config.measure:
             films = selected(connection, analysis.parameters)

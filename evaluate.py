@@ -31,7 +31,7 @@ from pipeline.evaluation import Wanted, evaluate_films, mask_names
 from pipeline.predictor import Predictor, find_checkpoints
 from pipeline.results import store_results, write_results
 from report.film_result import FilmResult
-from report.run_folder import write_config
+from report.run_folder import write_settings
 from unet.device import PRECISIONS, keep_freed_memory
 
 RUNS = Path("runs")
@@ -89,7 +89,7 @@ def main(argv: list[str]) -> int:
     parent = find_run(connection, "train", paths[0].parent)
     run_id = start_run(connection, "evaluate", out, settings_as_dict(config), parent and parent["run_id"])
     wanted = Wanted(out / "masks", mask_names(films) if config.save_masks else {}, config.uncertainty_maps)
-    write_config(out, settings_as_dict(config), {})
+    write_settings(out, "evaluate", settings_as_dict(config))
     db = str(config.db or predictors[0].checkpoint.training["db"])
     facts = {"db": db, "settings": settings_as_dict(config), "trained_on": trained_on}
     with closing_run(connection, run_id):

@@ -48,7 +48,7 @@ from pipeline.predictor import Predictor, find_checkpoint
 from report.counts import counted
 from report.page import write_page
 from report.prediction import LISTED, prediction_page
-from report.run_folder import write_config, write_csv
+from report.run_folder import write_csv, write_settings
 from unet.device import PRECISIONS, choose_device, choose_precision, film_threads, keep_freed_memory
 from unet.distributed import first_then_others, from_first, gather, is_first, join, progress_stream, shard
 from unet.typical import is_fitted
@@ -115,7 +115,7 @@ def main(argv: list[str]) -> int:
     config.out.mkdir(parents=True, exist_ok=True)
     with closing(first_then_others(lambda: connect(database))) as connection, ExitStack() as held:
         from_first(lambda: held.enter_context(sole_writer(config.out)))
-        from_first(lambda: write_config(config.out, settings_as_dict(config), {}))
+        from_first(lambda: write_settings(config.out, "predict", settings_as_dict(config)))
         return predict(films, predictor, network, config, connection)
 
 

@@ -18,6 +18,12 @@ def write_config(folder: Path, settings: dict, facts: dict) -> None:
         file.write((json.dumps({"settings": settings, "facts": facts}, indent=2) + "\n").encode())
 
 
+def write_settings(folder: Path, command: str, settings: dict) -> None:
+    """Write settings.json: the effective settings of a command other than train.py, whose config.json may lie there too."""
+    with atomic_file(folder / "settings.json") as file:
+        file.write((json.dumps({"command": command, "settings": settings}, indent=2) + "\n").encode())
+
+
 def read_facts(folder: Path) -> dict:
     """Return what was found when a run began, as `write_config` wrote it; empty where there is no config.json."""
     path = folder / "config.json"

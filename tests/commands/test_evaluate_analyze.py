@@ -686,7 +686,7 @@ def test_a_page_in_another_format_takes_the_place_of_the_one_before(phantom_db, 
     analyze.main(["--db", str(phantom_db), "--out", str(out), "--format", "json", "--by", "view"])
     assert {path.name for path in out.glob("report*")} == {"report.json", "report_files"}
     assert not list((out / "report_files").iterdir()) and not list((out / "measured").glob("*.png"))
-    assert json.loads((out / "config.json").read_text())["settings"]["by"] == "view"
+    assert json.loads((out / "settings.json").read_text())["settings"]["by"] == "view"
 
 
 def test_films_can_be_chosen_by_age_and_ratio(phantom_db):

@@ -353,4 +353,4 @@ def test_the_settings_are_there_before_the_first_film(network, films, tmp_path, 
     monkeypatch.setattr(FilmJob, "predict", stop)
     with pytest.raises(KeyboardInterrupt):
         call(network, tmp_path / "out", films, "--photometric", "MONOCHROME1")
-    assert json.loads((tmp_path / "out/config.json").read_text())["settings"]["photometric"] == "MONOCHROME1"
+    assert json.loads((tmp_path / "out/settings.json").read_text())["settings"]["photometric"] == "MONOCHROME1"
