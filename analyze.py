@@ -34,7 +34,7 @@ from pipeline.likeness import UNREADABLE, find_likenesses
 from pipeline.measuring import measure_references
 from report.cohort import GROUPINGS, check_group
 from report.counts import counted
-from report.page import Block, Heading, Picture, Table, write_page
+from report.page import Block, Heading, Picture, Table, remove_page, write_page
 from report.run_folder import write_csv, write_settings
 
 FORMATS = ("html", "md", "json")
@@ -86,8 +86,8 @@ def main(argv: list[str]) -> int:
         )
     out.mkdir(parents=True, exist_ok=True)
     run_id = start_run(connection, "analyze", out, settings_as_dict(config))
-    write_settings(out, "analyze", settings_as_dict(config))
     with closing_run(connection, run_id):
+        write_settings(out, "analyze", settings_as_dict(config))
         if config.measure:
             films = selected(connection, analysis.parameters)
             write_measurements(connection, run_id, measure_references(films, out / "measured"))
@@ -199,7 +199,9 @@ def write_results(analysis: Analysis, out: Path, config: AnalyzeConfig) -> Path:
         write_csv(out / f"table-{name}.csv", table.columns, table.rows)
     for picture in (block for block in analysis.page.blocks if isinstance(block, Picture)):
         write_csv(out / f"figure-{picture.name}.csv", picture.columns, picture.rows)
-    return write_page(analysis.page, out, formats=("html", "md") if config.format == "html" else (config.format,))
+    formats = ("html", "md") if config.format == "html" else (config.format,)
+    remove_page(analysis.page.title, out, [format for format in FORMATS if format not in formats])
+    return write_page(analysis.page, out, formats)
 
 
 def named_tables(blocks: Iterable[Block]) -> Iterator[tuple[str, Table]]:

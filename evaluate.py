@@ -89,10 +89,10 @@ def main(argv: list[str]) -> int:
     parent = find_run(connection, "train", paths[0].parent)
     run_id = start_run(connection, "evaluate", out, settings_as_dict(config), parent and parent["run_id"])
     wanted = Wanted(out / "masks", mask_names(films) if config.save_masks else {}, config.uncertainty_maps)
-    write_settings(out, "evaluate", settings_as_dict(config))
     db = str(config.db or predictors[0].checkpoint.training["db"])
     facts = {"db": db, "settings": settings_as_dict(config), "trained_on": trained_on}
     with closing_run(connection, run_id):
+        write_settings(out, "evaluate", settings_as_dict(config))
         results, failures = score_all(members, wanted)
         if not results:
             record, why = failures[0]

@@ -70,9 +70,9 @@ class PredictConfig:
     photometric: str = setting(
         "MONOCHROME2", "how grey levels of non-DICOM files are stored", choices=("MONOCHROME1", "MONOCHROME2")
     )
-    pixel_spacing_mm: tuple[str, ...] = setting(
+    pixel_spacing_mm: tuple[float, ...] = setting(
         (),
-        "spacing of non-DICOM files, mm: one number, or that of rows and of columns; without it what the database states",
+        "spacing of films whose files state none, mm: one number, or that of rows and of columns; without it the database's",
     )
     format: tuple[str, ...] = setting((), "also write the masks as rle, coco, dicom-seg (DICOM films only)")
     fix_orientation: bool = setting(
@@ -168,7 +168,8 @@ def check_folder(out: Path, database: Path) -> None:
     """Refuse a folder with results that the database does not have: films of the same name would get each other's masks."""
     if (out / "comparison.csv").exists():
         raise ValueError(
-            f"--out {out} holds a comparison, whose report.html the predictions would replace; name another --out"
+            f"--out {out} holds a comparison, whose report.html the predictions would replace; name another --out, or move "
+            "comparison.csv and its page elsewhere"
         )
     held = [name for name in ("predictions.csv", "masks", "overlays") if (out / name).exists()]
     if not held:
@@ -189,7 +190,6 @@ def network_id(checkpoint: Path, config: PredictConfig) -> str:
     words += ["views"] if config.test_time_views else []
     words += ["upright"] if config.fix_orientation else []
     words += [config.photometric] if config.photometric != "MONOCHROME2" else []
-    words += ["spacing", *config.pixel_spacing_mm] if config.pixel_spacing_mm else []
     return "+".join(words)
 
 

@@ -48,7 +48,6 @@ def _lack_of_memory(error: Exception) -> str | None:
     """Return what to say where an error means too little memory, which torch reports as a plain RuntimeError; else None."""
     if isinstance(error, BrokenExecutor):
         return "a worker process was ended from outside, most likely for want of memory; close other programs, or use fewer films"
-    said = ("can't allocate memory", "not enough memory", "out of memory")
-    if isinstance(error, MemoryError) or any(words in str(error) for words in said):
+    if isinstance(error, MemoryError) or "memory" in str(error):
         return f"too little memory ({' '.join(str(error).split())[:200]}); close other programs, or make size or batch smaller"
     return None

@@ -80,12 +80,14 @@ def _read(path: Path) -> DicomFilm:
 
 
 def _window_is_valid(film) -> bool:
-    """Tell whether the widths of the header's windows can be used; without any there is nothing wrong."""
-    widths = film.get("WindowWidth")
+    """Tell whether the width of the header's first window, which is the one that is used, can be; without any all is well."""
+    if film.get("WindowWidth") is None:
+        return True
     try:
-        return widths is None or min(map(float, np.atleast_1d(widths))) >= 1
-    except (TypeError, ValueError):
+        width = float(np.atleast_1d(film.WindowWidth)[0])
+    except (TypeError, ValueError, IndexError):
         return False
+    return width >= 1 if film.get("VOILUTFunction", "LINEAR") == "LINEAR" else width > 0
 
 
 def _padding(stored: np.ndarray, film) -> np.ndarray:
@@ -93,7 +95,8 @@ def _padding(stored: np.ndarray, film) -> np.ndarray:
     value = film.get("PixelPaddingValue")
     if value is None:
         return np.zeros(stored.shape, bool)
-    low, high = sorted((value, film.get("PixelPaddingRangeLimit", value)))
+    limit = film.get("PixelPaddingRangeLimit")
+    low, high = sorted((value, value if limit is None else limit))
     return (stored >= low) & (stored <= high)
 
 
@@ -184,7 +187,9 @@ def _warnings(film) -> list[str]:
     side = str(film.get("ImageLaterality", "") or film.get("Laterality", "") or "").upper()
     if side in ("L", "R"):
         found.append(f"the header says one side only (laterality {side})")
-    lies = tuple(towards[:1] for towards in _directions(film))
+    lies = tuple(towards[:1] for towards in _directions(film) if towards)
+    if lies == ("R",):
+        found.append("stored mirrored: rows run towards R (PatientOrientation)")
     for kinds, word in ((MIRRORED, "mirrored"), (TURNED, "turned")):
         if lies in kinds:
             found.append(f"stored {word}: rows run towards {lies[0]}, columns towards {lies[1]} (PatientOrientation)")

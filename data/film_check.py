@@ -10,7 +10,7 @@ import numpy as np
 from data.dicom import is_dicom
 from data.loading import hash_file
 from data.masks import decode_rle, describe_values, fit_to_film, pixels_inside, runs_cross_rows
-from data.reading import read_mask_pixels, read_pixels, require_picture
+from data.reading import read_mask_pixels, read_pixels, require_numbers, require_picture
 from data.reasons import as_utf8, one_line, reason
 from db.ingest_rows import CheckedFilm, CheckedMask, Refusal
 from db.records import CONVENTIONS, PROVENANCES, SourceFilm, SourceMask
@@ -52,15 +52,18 @@ def check_film(film: SourceFilm, root: Path) -> tuple[CheckedFilm | None, list[R
 
 
 def _check_masks(film: SourceFilm, root: Path, height: int, width: int) -> tuple[list[CheckedMask], list[Refusal]]:
-    """Check a film's masks one by one, and that its lungs are not exchanged: a net trained on such masks learns nonsense."""
+    """Check a film's masks one by one, and that its lungs are not exchanged: a net trained on such masks learns nonsense.
+
+    Where the source does not say whose right its right lung is, the lungs change sides instead.
+    """
     masks, refusals = [], []
     for mask in film.masks:
         try:
             masks.append(check_mask(mask, root, height, width))
         except (ValueError, OSError, MemoryError) as error:
             refusals.append(_refusal(film, "mask", error))
-    if _exchanged(masks) and film.sides_by_place:
-        masks = [_other_side(checked) for checked in masks]
+    if film.sides_by_place:
+        masks = [_other_side(checked) for checked in masks] if _lie_on_the_other_side(masks, width) else masks
     elif _exchanged(masks):
         masks, taken_off = _without_sides(film, masks)
         refusals += taken_off
@@ -95,6 +98,15 @@ def _exchanged(masks: Iterable[CheckedMask]) -> bool:
     return max(middles["right_lung"], default=-np.inf) > min(middles["left_lung"], default=np.inf)
 
 
+def _lie_on_the_other_side(masks: Sequence[CheckedMask], width: int) -> bool:
+    """Tell whether single lungs lie where the other lung belongs; one alone is held against the film's middle."""
+    middles = [checked.middle_column for checked in masks if checked.mask.structure in SIDES]
+    if len(middles) == 1 and middles[0] is not None:
+        lies = "right_lung" if middles[0] < width / 2 else "left_lung"
+        return any(checked.mask.structure in SIDES and checked.mask.structure != lies for checked in masks)
+    return _exchanged(masks)
+
+
 def _other_side(checked: CheckedMask) -> CheckedMask:
     """Return a single lung's mask as that of the other lung, any other mask as it is."""
     structure = dict(zip(SIDES, SIDES[::-1], strict=True)).get(checked.mask.structure, checked.mask.structure)
@@ -122,6 +134,8 @@ def check_mask(mask: SourceMask, root: Path, height: int, width: int) -> Checked
         _check_name(mask.file)
         path = inside(root, mask.file)
         pixels = read_mask_pixels(path)
+        if mask.lung_value is not None:
+            require_numbers(path)
         values = describe_values(pixels)
         area = fit_to_film(pixels_inside(pixels, path, mask.lung_value), path, height, width, mask.scaled)
     middle = float(np.nonzero(area)[1].mean()) if area.any() else None
@@ -135,12 +149,13 @@ def _decode(mask: SourceMask, height: int, width: int) -> np.ndarray:
             f"run-length mask of {columns} x {rows} pixels on a film of {width} x {height}; "
             "bring the film at the size that the masks were made for"
         )
+    area = decode_rle(mask.rle, height, width)
     if mask.rle_size is None and runs_cross_rows(mask.rle, width):
         raise ValueError(
             f"run-length mask of unknown size on a film of {width} x {height}, at whose width its runs go over the ends of "
             "rows; bring the film at the size that the masks were made for"
         )
-    return decode_rle(mask.rle, height, width)
+    return area
 
 
 def _check_name(file: str) -> None:
@@ -192,6 +207,7 @@ def _reason(text: str) -> str:
         ("mask provenance", "mask provenance not understood"),
         ("exchange them", "right and left lung exchanged"),
         ("; wanted 0 outside", "mask values not understood"),
+        ("; wanted a grey picture", "mask values not understood"),
         ("; wanted few labels", "mask values not understood"),
     ):
         if words in text:

@@ -173,6 +173,9 @@ def without_contradictions(films: Sequence[SourceFilm]) -> tuple[list[SourceFilm
         for film in films:
             stated.setdefault(of(film), set()).update({getattr(film, fact)} - {None})
         doubtful = [key for key, values in stated.items() if not _agree(values)]
+        if fact == "study_date":  # of dates that agree the one that says most
+            fullest = {key: max(values, key=len, default=None) for key, values in stated.items()}
+            films = [replace(film, study_date=fullest[of(film)]) for film in films]
         if doubtful:
             gone = set(doubtful)
             films = [replace(film, **{fact: None}) if of(film) in gone else film for film in films]

@@ -39,14 +39,15 @@ def load_masks(record: ImageRecord) -> dict[str, np.ndarray]:
 def load_unjudged(record: ImageRecord) -> np.ndarray:
     """Return what the sources of a film's masks mark as not to be judged, bool (H, W): devices, say, or text.
 
-    These are the pixels that are neither 0 nor lung_value; `load_masks` has them outside. A mask that states no lung_value
-    marks none. Raises ValueError when a mask's size is not the film's.
+    These are the pixels that are neither 0 nor a lung_value of that file; `load_masks` has them outside. A mask that states no
+    lung_value marks none. Raises ValueError when a mask's size is not the film's.
     """
     unjudged = np.zeros((record.height, record.width), bool)
     for mask in record.masks:
         if mask.lung_value is not None and mask.rle is None:
             values = read_mask_pixels(mask.path)
-            other = (values != 0) & (values != mask.lung_value)
+            named = [other.lung_value for other in record.masks if other.path == mask.path]
+            other = (values != 0) & ~np.isin(values, named)
             unjudged |= fit_to_film(other, mask.path, record.height, record.width, mask.scaled)
     return unjudged
 
@@ -141,9 +142,9 @@ def decode_rle(rle: str, height: int, width: int) -> np.ndarray:
 
 
 def runs_cross_rows(rle: str, width: int) -> bool:
-    """Tell whether a run of a code goes on in the next row, as that of a lung's mask does at a wrong width; see `decode_rle`."""
-    numbers = np.array(rle.split()[: 2 * (len(rle.split()) // 2)], dtype=np.float64)
-    return bool((((numbers[::2] - 1) % width) + numbers[1::2] > width).any())
+    """Tell whether a run of a code that `decode_rle` can read goes on in the next row, as a lung's does at a wrong width."""
+    numbers = np.array(rle.split(), dtype=np.int64)
+    return bool(((numbers[::2] - 1) % width + numbers[1::2] > width).any())
 
 
 def encode_rle(mask: np.ndarray) -> str:

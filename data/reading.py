@@ -71,6 +71,15 @@ def read_mask_pixels(path: Path) -> np.ndarray:
     return read_pixels(path, tell_colours=True).values
 
 
+def require_numbers(path: Path) -> None:
+    """Raise ValueError where a picture of labels is in colours: a label is a grey level, and a colour has no number."""
+    image = _decode(path)
+    if image.mode in _EIGHT_BIT_MODES - {"L", "LA"}:
+        red, green, blue = np.moveaxis(np.asarray(image.convert("RGB")), 2, 0)
+        if (red != green).any() or (green != blue).any():
+            raise ValueError(f"{path}: labels in colours, which have no numbers; wanted a grey picture of them")
+
+
 def require_picture(values: np.ndarray, path: Path) -> None:
     """Raise ValueError where every pixel has the same value, as after a failed export: the same film for every patient."""
     if values.min() == values.max():

@@ -17,10 +17,11 @@ COLUMNS = ("file", "name", "input_sha256", "network", "height", "width", "row_sp
 
 
 class Done(NamedTuple):
-    """A film that a run has done before: the name of its results and the hash of the bytes they were made from."""
+    """A film that a run has done before: its results' name, its bytes' hash, and the (row, column) spacing in mm, if known."""
 
     name: str
     input_sha256: str
+    spacing_mm: tuple[float, float] | None = None
 
 
 def open_prediction_run(connection: sqlite3.Connection, folder: Path, network: str, config: dict) -> int:
@@ -35,8 +36,12 @@ def open_prediction_run(connection: sqlite3.Connection, folder: Path, network: s
 
 def films_done(connection: sqlite3.Connection, run_id: int) -> dict[str, Done]:
     """Return by file what a run has done."""
-    rows = connection.execute("SELECT file, name, input_sha256 FROM prediction WHERE run_id = ?", (run_id,))
-    return {row["file"]: Done(row["name"], row["input_sha256"]) for row in rows}
+    rows = connection.execute(
+        "SELECT file, name, input_sha256, row_spacing_mm, column_spacing_mm FROM prediction WHERE run_id = ?", (run_id,)
+    )
+    return {
+        file: Done(name, content, None if row is None else (row, column)) for file, name, content, row, column in rows
+    }
 
 
 def names_given(connection: sqlite3.Connection, folder: Path) -> dict[str, str]:
@@ -58,7 +63,7 @@ def stored_spacing(database: Path, content_sha256: str) -> tuple[float, float] |
         "WHERE content_sha256 = ? AND duplicate_of IS NULL AND row_spacing_mm > 0 AND column_spacing_mm > 0"
     )
     with closing(sqlite3.connect(database, timeout=BUSY_TIMEOUT_SECONDS)) as connection:
-        return connection.execute(statement, (content_sha256,)).fetchone()
+        return connection.execute(statement, (content_sha256,)).fetchone()  # of a plain connection: a tuple
 
 
 def write_prediction(

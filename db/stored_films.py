@@ -25,8 +25,15 @@ def as_stored(connection: sqlite3.Connection, name: str, film: SourceFilm) -> Ch
     ).fetchone()
     if image is None:
         return None
+    side = {"right_lung": "lung", "left_lung": "lung"} if film.sides_by_place else {}  # ingest may have exchanged them
     stored = {
-        (row["structure"], row["convention"], row["provenance"], row["file"], row["rle"]): row
+        (
+            side.get(row["structure"], row["structure"]),
+            row["convention"],
+            row["provenance"],
+            row["file"],
+            row["rle"],
+        ): row
         for row in connection.execute(
             "SELECT mask.* FROM mask JOIN image USING (image_id) JOIN source USING (source_id) "
             "WHERE source.name = ? AND image.file = ? AND mask.listed_by IS NULL",
@@ -35,8 +42,10 @@ def as_stored(connection: sqlite3.Connection, name: str, film: SourceFilm) -> Ch
     }
     masks = []
     for mask in film.masks:
-        row = stored.get((mask.structure, mask.convention, mask.provenance, mask.file, mask.rle))
+        structure = side.get(mask.structure, mask.structure)
+        row = stored.get((structure, mask.convention, mask.provenance, mask.file, mask.rle))
         if row is not None:
+            mask = replace(mask, structure=row["structure"])
             masks.append(CheckedMask(mask=mask, values_seen=row["values_seen"], area_share=row["area_share"]))
     return CheckedFilm(
         film=replace(film, masks=()),

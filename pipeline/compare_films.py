@@ -19,8 +19,10 @@ from pipeline.film_view import view_film
 from pipeline.predictor import Predictor
 from report.film_comparison import RATIO_CHANGES, comparison_picture, write_comparison
 from unet.agreement import Z
+from unet.pieces import window_of
 
 GOOD_OVERLAP = 0.9  # Dice of the lungs; below, the difference of grey levels is mostly that of the outlines
+EVEN = 0.01  # an interquartile range of grey levels, of 1, up to which lungs count as even
 SIDE = 512  # pixels of the longer side while grey levels are compared: finer detail is noise and breathing
 RATIOS = ("cardiothoracic_ratio", "cardiothoracic_ratio_internal")
 Masks = Mapping[str, np.ndarray]
@@ -145,15 +147,16 @@ def prepare_side(path: Path, predictor: Predictor, photometric: str) -> FilmSide
 def alike(first: np.ndarray, second: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return two films (h, w) in [0, 1] with grey levels that can be compared, cut off beyond 0 and 1.
 
-    The second gets the first's median and interquartile range inside the lungs of both, bool (h, w); then the first's 1st to 99th
-    percentile is 0..1 for both. So what lies outside of the lungs, a plate or the corners of a turned film, moves nothing, and
-    an opacity of less than a quarter of the lungs hardly does.
+    The second gets the first's median and interquartile range inside the lungs of both, bool (h, w); then the 1st to 99th
+    percentile of the first in the lungs' box is 0..1 for both. So what lies outside of the box, a plate or the corners of a
+    turned film, moves nothing, and an opacity of less than a quarter of the lungs hardly does. Where the lungs of a film have
+    next to one grey level, the medians alone are made equal.
     """
     (low_1, middle_1, high_1), (low_2, middle_2, high_2) = (
         np.percentile(film[inside], (25, 50, 75)) for film in (first, second)
     )
-    slope = (high_1 - low_1) / (high_2 - low_2) if high_2 > low_2 else 1.0
-    black, white = np.percentile(first, (LOW_PERCENTILE, HIGH_PERCENTILE))
+    slope = (high_1 - low_1) / (high_2 - low_2) if min(high_1 - low_1, high_2 - low_2) > EVEN else 1.0
+    black, white = np.percentile(first[window_of(inside)], (LOW_PERCENTILE, HIGH_PERCENTILE))
     range_ = max(white - black, 1e-6)
     return tuple(
         np.clip((film - black) / range_, 0, 1).astype(np.float32)

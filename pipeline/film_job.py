@@ -75,7 +75,8 @@ class FilmJob:
         before, outdated = self.done.get(file), False
         try:
             if before:
-                if before.input_sha256 == hash_file(path) and results_exist(self.out, before.name):
+                same = before.input_sha256 == hash_file(path)
+                if same and results_exist(self.out, before.name) and self.spacing.is_that_of(path, before):
                     return FilmKept(before)
                 outdated = True
             film = self.spacing.complete(load_film(path, self.photometric))

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from data.dicom import is_dicom
 from data.loading import LoadedFilm
-from db.predictions import stored_spacing
+from db.predictions import Done, stored_spacing
 
 
 class SpacingSource(NamedTuple):
@@ -14,28 +15,33 @@ class SpacingSource(NamedTuple):
     given: tuple[float, float] | None = None
     db: Path | None = None
 
+    def known(self, content_sha256: str) -> tuple[tuple[float, float] | None, str]:
+        """Return the spacing of a film of these bytes, (row, column) in mm or None, and the remark that says from where."""
+        if self.given is not None or self.db is None:
+            return self.given, "spacing as the call says"
+        return stored_spacing(self.db, content_sha256), "spacing of the database's row"
+
+    def is_that_of(self, path: Path, done: Done) -> bool:
+        """Tell whether a film that was done before was measured with the spacing that it would have now."""
+        wanted = self.known(done.input_sha256)[0]
+        if is_dicom(path):  # which states its own, as a rule
+            return wanted is None or done.spacing_mm is not None
+        return done.spacing_mm == wanted
+
     def complete(self, film: LoadedFilm) -> LoadedFilm:
-        """Return the film with a spacing, (row, column) in mm, where one is known, and the remark that says from where."""
+        """Return the film with a spacing where one is known; one whose file states it stays as it is."""
         if film.spacing_mm is not None:
             return film
-        spacing, origin = self.given, "as the call says"
-        if spacing is None and self.db is not None:
-            spacing, origin = stored_spacing(self.db, film.sha256), "of the database's row"
-        return (
-            film if spacing is None else film._replace(spacing_mm=spacing, remarks=(*film.remarks, f"spacing {origin}"))
-        )
+        spacing, remark = self.known(film.sha256)
+        return film if spacing is None else film._replace(spacing_mm=spacing, remarks=(*film.remarks, remark))
 
 
-def spacing_of_call(texts: Sequence[str]) -> tuple[float, float] | None:
-    """Read the spacing of rows and columns, mm, from one number or two; None for nothing."""
-    if not texts:
+def spacing_of_call(values: Sequence[float]) -> tuple[float, float] | None:
+    """Return the spacing of rows and columns, mm, from one number or two; None for nothing."""
+    if not values:
         return None
-    try:
-        values = [float(text) for text in texts]
-    except ValueError:
-        values = []
-    if not 1 <= len(values) <= 2 or not all(0 < value < 100 for value in values):
+    if len(values) > 2 or not all(0 < value < 100 for value in values):
         raise ValueError(
-            f"--pixel-spacing-mm {','.join(texts)}: wanted one number or two, mm between neighbouring pixels"
+            f"--pixel-spacing-mm {','.join(map(str, values))}: wanted one number or two, mm between neighbouring pixels"
         )
     return values[0], values[-1]

@@ -4,6 +4,7 @@ import base64
 import html
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,8 +90,9 @@ class Page:
 def write_page(page: Page, folder: Path, formats: Sequence[str] = ("html", "md")) -> Path:
     """Write the page as report.html, report.md (with pictures in report_files/) or report.json; return the first one's path.
 
-    What an earlier page left in the folder goes, so that no two pages there tell different things.
+    Pictures that an earlier report.md shows and the new one does not are removed; nothing else is.
     """
+    outdated = _pictures_shown(folder / "report.md") if "md" in formats else set()
     texts = {"html": render_html, "md": lambda page: render_markdown(page, PICTURES), "json": render_json}
     for format in formats:
         with atomic_file(folder / f"report.{format}") as file:
@@ -102,11 +104,25 @@ def write_page(page: Page, folder: Path, formats: Sequence[str] = ("html", "md")
         (folder / PICTURES).mkdir(exist_ok=True)
         with atomic_file(folder / PICTURES / name) as file:
             file.write(data)
-    outdated = [folder / f"report.{format}" for format in texts if format not in formats]
-    outdated += [path for path in (folder / PICTURES).glob("*") if path.name not in pictures]
-    for path in outdated:
-        path.unlink(missing_ok=True)
+    for name in outdated - pictures.keys():
+        (folder / PICTURES / name).unlink(missing_ok=True)
     return folder / f"report.{formats[0]}"
+
+
+def remove_page(title: str, folder: Path, formats: Sequence[str]) -> None:
+    """Remove the reports of that title in these formats, with the pictures that they show; pages of another title stay."""
+    for format in formats:
+        path = folder / f"report.{format}"
+        if path.is_file() and title in path.read_text(encoding="utf-8", errors="replace")[:20_000]:
+            for name in _pictures_shown(path) if format == "md" else ():
+                (folder / PICTURES / name).unlink(missing_ok=True)
+            path.unlink()
+
+
+def _pictures_shown(markdown: Path) -> set[str]:
+    """Return the names of the pictures in report_files/ that a report.md shows; none where there is no such file."""
+    text = markdown.read_text(encoding="utf-8", errors="replace") if markdown.is_file() else ""
+    return set(re.findall(rf"\({PICTURES}/([\w.-]+)\)", text))
 
 
 def render_json(page: Page) -> str:

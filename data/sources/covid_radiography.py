@@ -32,7 +32,7 @@ def read(folder: Path) -> Iterator[SourceFilm]:
         yield _film(folder, path, label)
     if not found:
         raise FileNotFoundError(
-            f"{folder}: no COVID/, Lung_Opacity/, Normal/ or Viral Pneumonia/ with PNG films below it"
+            f"{folder}: no COVID/, Lung_Opacity/, Normal/ or Viral Pneumonia/ with films (PNG or JPEG) below it"
         )
 
 

@@ -5,6 +5,7 @@ Only the column `file` is required; paths are relative to the CSV. An empty cell
 
 import re
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -47,19 +48,21 @@ def read(folder: Path) -> Iterator[SourceFilm]:
     doubts = Doubts()
     columns: list[str] = []
     films: list[SourceFilm] = []
-    nameless = 0
+    nameless: list[SourceFilm] = []
     named: dict[str, int] = {}  # by id, the first line that names it
     for line, row in read_table(path, ("file",)):
         columns = list(row)
         films.append(_film(row, line, doubts))
-        nameless += clean_text(row.get("patient_id")) is None
+        nameless += [films[-1]] if clean_text(row.get("patient_id")) is None else []
         for name in _named_ids(row):
             named.setdefault(name, line)
     patients = {film.patient_id for film in films}
     if nameless:
+        persons = Counter(film.patient_id for film in nameless)
         doubts.texts.append(
-            f"patient_id: empty in {nameless} rows; there each visit, or without a visit each file, counts as a person, so films "
-            "of one person may fall in training and test"
+            f"patient_id: empty in {len(nameless)} rows; there each visit, or without a visit each file, counts as a person "
+            f"({len(persons)} in all, the largest with {max(persons.values())} films), so films of one person may fall in "
+            "training and test, or of several be taken for one's"
         )
     for film in films:
         yield replace(film, same_patient_as=tuple(_person(name, patients) for name in film.same_patient_as))
@@ -162,7 +165,7 @@ def _masks(row: dict[str, str]) -> Iterator[SourceMask]:
     for structure in MASK_STRUCTURES:
         cell = clean_text(row.get(structure))
         if cell:
-            labels = re.fullmatch(r"(.+)=(\d+)", cell)  # the picture numbers its structures: masks/001.png=2
+            labels = re.fullmatch(r"(.+)=([1-9]\d{0,4})", cell)  # the picture numbers its structures: masks/001.png=2
             yield SourceMask(
                 structure=structure,
                 convention=(row.get("mask_convention") or "").strip().lower(),

@@ -13,6 +13,7 @@ WHERE image.duplicate_of IS NULL
   AND measurement.value > 0.5
   AND image.modality IN ('CR', 'DX')
   AND image.view_position IN ('PA', 'AP')
+  AND (image.body_part_examined IS NULL OR image.body_part_examined = 'CHEST')
   AND mask.convention = :convention
   AND instr(',' || :provenance || ',', ',' || mask.provenance || ',') > 0
   AND (:source = 'all' OR instr(',' || :source || ',', ',' || source.name || ',') > 0)

@@ -665,7 +665,7 @@ def test_the_newest_folds_are_pooled_as_when_their_folder_is_named(trained, tmp_
         evaluate.main(["--precision", "float32"])
 
 
-def test_files_of_other_programs_are_named_not_stumbled_over(trained, evaluated, tmp_path):
+def test_files_of_other_programs_are_named_not_stumbled_over(tmp_path):
     (tmp_path / "summary.json").write_text("{}")
     with pytest.raises(ValueError, match="summary.json: not written by evaluate.py"):
         analyze.main(["--run", str(tmp_path)])
@@ -675,17 +675,18 @@ def test_files_of_other_programs_are_named_not_stumbled_over(trained, evaluated,
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ValueError, match="its config.json is not that of a training"):
         train.main(["--resume", str(tmp_path)])
-    with pytest.raises(ValueError, match="its config.json is not that of a training"):
-        train.main(["--resume", str(evaluated)])
 
 
 def test_a_page_in_another_format_takes_the_place_of_the_one_before(phantom_db, tmp_path):
     out = tmp_path / "out"
     analyze.main(["--db", str(phantom_db), "--out", str(out), "--measure"])
+    (out / "report_files/mine.txt").touch()
     assert (out / "report.html").exists() and list((out / "measured").glob("*.png"))
     analyze.main(["--db", str(phantom_db), "--out", str(out), "--format", "json", "--by", "view"])
     assert {path.name for path in out.glob("report*")} == {"report.json", "report_files"}
-    assert not list((out / "report_files").iterdir()) and not list((out / "measured").glob("*.png"))
+    assert [path.name for path in (out / "report_files").iterdir()] == ["mine.txt"] and not list(
+        (out / "measured").glob("*.png")
+    )
     assert json.loads((out / "settings.json").read_text())["settings"]["by"] == "view"
 
 

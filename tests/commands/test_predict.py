@@ -337,13 +337,28 @@ def test_the_spacing_of_a_picture_is_the_calls_else_the_databases(network, films
     known, unknown = stored[str(films / "a.png")], stored[str(films / "sub/a.png")]
     assert (known["row_spacing_mm"], known["column_spacing_mm"]) == ("0.72", "0.36")
     assert "spacing of the database's row" in known["remarks"] and not unknown["row_spacing_mm"]
-    call(network, tmp_path / "given", films, *db, "--pixel-spacing-mm", "0.2")
-    for row in rows(tmp_path / "given"):
-        assert (row["row_spacing_mm"], row["column_spacing_mm"]) == ("0.2", "0.2")
-        assert "spacing as the call says" in row["remarks"] and row["network"].endswith("+spacing+0.2")
-    for wrong in ("x", "0", "1,2,3", "-1"):
+    given = tmp_path / "given"
+    call(network, given, films / "a.png", *db, "--pixel-spacing-mm", "0.2")
+    call(network, given, films / "sub", *db, "--pixel-spacing-mm", "0.3,0.4")
+    by_file = {row["file"]: (row["row_spacing_mm"], row["column_spacing_mm"]) for row in rows(given)}
+    assert by_file == {str(films / "a.png"): ("0.2", "0.2"), str(films / "sub/a.png"): ("0.3", "0.4")}
+    assert all("spacing as the call says" in row["remarks"] for row in rows(given))
+    for wrong in ("0", "1,2,3", "-1"):
         with pytest.raises(ValueError, match="--pixel-spacing-mm .*wanted one number or two"):
             call(network, tmp_path / "wrong", films, "--pixel-spacing-mm", wrong)
+
+
+def test_a_film_is_measured_anew_where_its_spacing_has_changed_since(network, films, tmp_path, monkeypatch):
+    done = []
+    original = FilmJob.predict
+    monkeypatch.setattr(
+        FilmJob,
+        "predict",
+        lambda self, film, file, name: (done.append(film.spacing_mm), original(self, film, file, name))[1],
+    )
+    for words in ((), (), ("--pixel-spacing-mm", "0.2"), ("--pixel-spacing-mm", "0.20"), ()):
+        call(network, tmp_path / "out", films / "a.png", *words)
+    assert done == [None, (0.2, 0.2), None]
 
 
 def test_the_settings_are_there_before_the_first_film(network, films, tmp_path, monkeypatch):

@@ -174,3 +174,18 @@ def test_a_frontal_film_of_a_patient_lying_on_the_side_is_read_and_a_lateral_one
     assert read_dicom(written(ViewCodeSequence=view("antero-posterior, left lateral decubitus"))).image.shape == (3, 4)
     with pytest.raises(ValueError, match="view left lateral"):
         read_dicom(written(ViewCodeSequence=view("left lateral")))
+
+
+def test_only_the_first_window_counts_and_an_empty_limit_is_none(written):
+    windowed = read_dicom(written(WindowCenter=[500, 300], WindowWidth=[400, 0])).image
+    assert windowed[0].tolist() == [0, 0, 0, 0] and windowed[2].tolist() == [1, 1, 1, 1]
+    values = np.where(np.eye(3, 4, dtype=bool), 60000, VALUES)
+    image = read_dicom(written(values, PixelPaddingValue=60000, PixelPaddingRangeLimit=None)).image
+    assert (image[np.eye(3, 4, dtype=bool)] == 0).all()
+    exact = written(WindowCenter=500, WindowWidth=0.5, VOILUTFunction="LINEAR_EXACT")
+    assert set(np.unique(read_dicom(exact).image).tolist()) <= {0.0, 0.5, 1.0}
+
+
+def test_a_direction_of_rows_alone_still_says_mirrored(written):
+    (remark,) = read_dicom(written(PatientOrientation=["R", ""])).remarks
+    assert remark.startswith("stored mirrored")

@@ -8,7 +8,7 @@ from PIL import Image
 
 from cli.command import DONE, SOME_FAILED
 from data import ingest
-from data.masks import load_masks
+from data.masks import load_masks, load_unjudged
 from db.connection import connect
 from db.selection import query_text, run_query, select_images
 from db.splits import draw_fold, draw_leave_out, draw_split
@@ -571,6 +571,9 @@ def test_a_visit_of_several_ages_or_dates_has_none_and_a_date_stated_less_exactl
     said = capsys.readouterr().out
     assert "note: 1 visits have rows of several ages, and none is kept; the first: A17, visit 1" in said
     assert "note: 1 visits have rows of several dates, and none is kept; the first: A17, visit 1" in said
+    rows = [dict(zip(columns, row, strict=True)) for row in (cells[3], cells[2])]  # the fuller date first
+    assert call("manifest", manifest(tmp_path / "f", rows), "--db", tmp_path / "other") == DONE
+    assert connect(tmp_path / "other").execute("SELECT study_date FROM study").fetchone()[0] == "2020-03-04"
     visits = "SELECT patient_age_years, study_date FROM study ORDER BY study_id"
     assert [tuple(row) for row in connect(tmp_path / "db").execute(visits)] == [(None, None), (68, "2020-03-04")]
 
@@ -599,3 +602,16 @@ def test_a_label_is_named_behind_the_mask(tmp_path):
     (record,) = select_images(connect(tmp_path / "db"), query_text("segmentation_images"), DEFAULT)
     masks = load_masks(record)
     assert all((masks[name] == (picture == value)).all() for name, value in (("right_lung", 1), ("heart", 3)))
+    assert not load_unjudged(record).any()  # every label is somebody's
+
+
+def test_labels_in_colours_and_a_label_of_nothing_are_refused(tmp_path, capsys):
+    film(tmp_path / "f/a.png")
+    picture = Image.fromarray(np.arange(17 * 13, dtype=np.uint8).reshape(17, 13) % 4, "P")
+    picture.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255])
+    picture.save(tmp_path / "f/colours.png")
+    kinds = {"mask_convention": "clear_field", "mask_provenance": "manual", "patient_id": "a"}
+    rows = [{"file": "a.png", "right_lung": "colours.png=1", "left_lung": "colours.png=0", **kinds}]
+    assert call("manifest", manifest(tmp_path / "f", rows), "--db", tmp_path / "db") == SOME_FAILED
+    said = capsys.readouterr().out
+    assert "labels in colours, which have no numbers" in said and "1 x missing file" in said and "0 masks" in said

@@ -44,7 +44,9 @@ def test_a_call_of_the_same_network_goes_on_and_one_of_another_begins_anew(fresh
     other = open_prediction_run(fresh_db, tmp_path, "other", {})
     assert other != run and films_done(fresh_db, other) == {}
     write_prediction(fresh_db, other, values("b.png", name="b-1"), [])
-    assert films_done(fresh_db, run)["a.png"] == ("a", "hash of a.png") and set(films_done(fresh_db, run)) == {"a.png"}
+    assert films_done(fresh_db, run)["a.png"] == ("a", "hash of a.png", None) and set(films_done(fresh_db, run)) == {
+        "a.png"
+    }
     assert names_given(fresh_db, tmp_path) == {"a.png": "a", "b.png": "b-1"}
     assert names_given(fresh_db, tmp_path / "elsewhere") == {}
 

@@ -176,16 +176,28 @@ def test_a_name_that_is_not_utf8_or_has_a_line_break_does_not_break_the_report(f
     assert "udcff .png: odd" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("spoil", ["plate", "brighter"])
+def test_lungs_of_one_grey_level_do_not_hide_a_change():
+    inside = np.zeros((20, 20), bool)
+    inside[4:16, 2:8] = inside[4:16, 12:18] = True
+    even, changed = np.full((20, 20), 0.7), np.full((20, 20), 0.7)
+    even[inside], changed[inside] = 0.2, 0.2
+    changed[4:16, 2:5] = 0.6  # a quarter of the lungs
+    for first, second, sign in ((even, changed, 1), (changed, even, -1)):
+        one, other = compare_films_module.alike(first, second, inside)
+        assert (sign * (other - one)[4:16, 2:5]).min() > 0.5 and abs((other - one)[4:16, 12:18]).max() < 0.01
+
+
+@pytest.mark.parametrize("spoil", ["plate", "plate on the first", "brighter"])
 def test_what_lies_outside_of_the_lungs_and_the_exposure_move_no_grey_level_inside(films, tmp_path, spoil):
     stored = np.asarray(Image.open(films[0])).copy()
-    if spoil == "plate":
+    if spoil.startswith("plate"):
         stored[:20, :60] = 0  # black, a fiftieth of the film: the 1st percentile of the whole is its level
     else:
         stored = np.uint8(stored * 0.96)
     other = tmp_path / "other.png"
     Image.fromarray(stored).save(other)
-    result = compare_films(films[0], other, Reader(), "MONOCHROME2")
+    pair = (other, films[0]) if spoil.endswith("first") else (films[0], other)
+    result = compare_films(*pair, Reader(), "MONOCHROME2")
     assert result.difference < 0.005 and result.ssim > 0.98
     assert not result.change[~result.inside].any()
 

@@ -110,3 +110,16 @@ def test_a_place_is_worth_the_mean_of_the_squares_that_cover_it():
     expected[2:4, 0:2], expected[4:, 0:2] = fall / 2, fall
     expected[2:4, 2:4], expected[4:, 2:4] = fall / 4, fall / 2
     assert torch.allclose(found, expected, atol=1e-6)
+
+
+def test_the_temperature_divides_the_logits():
+    class Mean(nn.Module):
+        def forward(self, images):
+            return images.mean(dim=(2, 3), keepdim=True).expand(-1, 1, *images.shape[2:]) * 4
+
+    image, region = torch.zeros(1, 1, 4, 4), torch.ones(4, 4, dtype=torch.bool)
+    image[0, 0, :2] = 1.0
+    for temperature in (1.0, 2.0):
+        falls = occlusion(Mean(), image, 0, region, patch=2, stride=2, temperature=temperature)
+        before, after = (torch.sigmoid(torch.tensor(4 * mean / temperature)) for mean in (0.5, 0.375))
+        assert falls[0, 0] == pytest.approx(float(before - after), abs=1e-6)

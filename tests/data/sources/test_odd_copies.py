@@ -110,3 +110,35 @@ def test_masks_that_are_no_longer_there_are_said(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "1 of the 2 films have a mask" in said
     assert "note: 2 masks before and 1 now; are the folders of the masks in their place?" in said
+
+
+@pytest.mark.parametrize(("folder", "start", "structure"), [
+    ("leftMask", 2, "right_lung"), ("leftMask", 10, "left_lung"), ("rightMask", 10, "left_lung"),
+])  # fmt: skip
+def test_a_single_mask_is_held_against_the_films_middle(tmp_path, folder, start, structure):
+    picture(tmp_path / "CXR_png/MCUCXR_0001_0.png")
+    lung(tmp_path / f"ManualMask/{folder}/MCUCXR_0001_0.png", start)
+    ingest.main(["montgomery", str(tmp_path), "--db", str(tmp_path / "db")])
+    assert [row[0] for row in connect(tmp_path / "db").execute("SELECT structure FROM mask")] == [structure]
+
+
+def test_sides_that_changed_are_kept_with_a_film_that_cannot_be_read_today(tmp_path):
+    for number in (1, 2):
+        picture(tmp_path / f"CXR_png/MCUCXR_000{number}_0.png", seed=number)
+        lung(tmp_path / f"ManualMask/leftMask/MCUCXR_000{number}_0.png", 2)
+        lung(tmp_path / f"ManualMask/rightMask/MCUCXR_000{number}_0.png", 10)
+    call = ["montgomery", str(tmp_path), "--db", str(tmp_path / "db")]
+    ingest.main(call)
+    masks = "SELECT structure, file FROM mask ORDER BY file"
+    before = [tuple(row) for row in connect(tmp_path / "db").execute(masks)]
+    (tmp_path / "CXR_png/MCUCXR_0001_0.png").write_bytes(b"")
+    assert ingest.main(call) == 1
+    assert [tuple(row) for row in connect(tmp_path / "db").execute(masks)] == before and len(before) == 4
+
+
+def test_a_broken_run_length_code_is_named_for_what_it_is(tmp_path, capsys):
+    (tmp_path / "CANDID.csv").write_text(RCA_HEADER + "a.png,.8,.9,1,,5 x,,,\n")
+    (tmp_path / "other.csv").write_bytes("Größe,Path\n1,a.png\n".encode("latin-1"))
+    picture(tmp_path / "a.png")
+    assert ingest.main(["chexmask", str(tmp_path), "--db", str(tmp_path / "db")]) == 1
+    assert "1 x run-length code does not fit; the first: a.png: run-length code is no list" in capsys.readouterr().out
