@@ -9,7 +9,7 @@ import numpy as np
 
 from data.dicom import is_dicom
 from data.loading import hash_file
-from data.masks import decode_rle, describe_values, fit_to_film, pixels_inside, runs_cross_rows
+from data.masks import decode_rle, describe_values, fit_to_film, pixels_inside, runs_cross_rows, split_lungs
 from data.reading import read_mask_pixels, read_pixels, require_numbers, require_picture
 from data.reasons import as_utf8, one_line, reason
 from db.ingest_rows import CheckedFilm, CheckedMask, Refusal
@@ -139,7 +139,10 @@ def check_mask(mask: SourceMask, root: Path, height: int, width: int) -> Checked
         values = describe_values(pixels)
         area = fit_to_film(pixels_inside(pixels, path, mask.lung_value), path, height, width, mask.scaled)
     middle = float(np.nonzero(area)[1].mean()) if area.any() else None
-    return CheckedMask(mask=mask, values_seen=values, area_share=float(area.mean()), middle_column=middle)
+    in_one = mask.structure == "lungs" and middle is not None and split_lungs(area) is None
+    return CheckedMask(
+        mask=mask, values_seen=values, area_share=float(area.mean()), middle_column=middle, in_one=in_one
+    )
 
 
 def _decode(mask: SourceMask, height: int, width: int) -> np.ndarray:

@@ -15,13 +15,15 @@ from db.transactions import transaction
 class CheckedMask:
     """A mask that ingest has opened: its row, the grey values seen and the share of the film inside.
 
-    middle_column: mean column of the pixels inside, None where there are none.
+    middle_column: mean column of the pixels inside, None where there are none. in_one: a mask of both lungs that is not two
+    pieces side by side.
     """
 
     mask: SourceMask
     values_seen: str | None
     area_share: float
     middle_column: float | None = None
+    in_one: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -615,3 +615,14 @@ def test_labels_in_colours_and_a_label_of_nothing_are_refused(tmp_path, capsys):
     assert call("manifest", manifest(tmp_path / "f", rows), "--db", tmp_path / "db") == SOME_FAILED
     said = capsys.readouterr().out
     assert "labels in colours, which have no numbers" in said and "1 x missing file" in said and "0 masks" in said
+
+
+def test_masks_of_both_lungs_in_one_piece_are_counted(two_films, tmp_path, capsys):
+    call("manifest", two_films, "--db", tmp_path / "db")
+    assert "clean pieces" not in capsys.readouterr().out
+    Image.fromarray(np.asarray(Image.open(two_films / "m/b.png")).T.copy()).resize(
+        (13, 17), Image.Resampling.NEAREST
+    ).save(two_films / "m/b.png")
+    call("manifest", two_films, "--db", tmp_path / "db")
+    said = capsys.readouterr().out
+    assert "note: 1 masks of both lungs are not two clean pieces side by side" in said and "the first: b.png" in said
