@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
 
+from cli.memory import lacks_memory
+
 DONE, SOME_FAILED, WRONG_CALL, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
 
@@ -45,9 +47,9 @@ def run(main: Callable[[list[str]], int]) -> None:
 
 
 def _lack_of_memory(error: Exception) -> str | None:
-    """Return what to say where an error means too little memory, which torch reports as a plain RuntimeError; else None."""
+    """Return what to say where an error means too little memory; else None."""
     if isinstance(error, BrokenExecutor):
         return "a worker process was ended from outside, most likely for want of memory; close other programs, or use fewer films"
-    if isinstance(error, MemoryError) or "memory" in str(error):
+    if lacks_memory(error):
         return f"too little memory ({' '.join(str(error).split())[:200]}); close other programs, or make size or batch smaller"
     return None

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from cli.memory import lacks_memory
+
 
 def one_line(message: object) -> str:
     """Return an error's or a file's text in one line that any file and terminal can hold; without text, its type."""
@@ -12,12 +14,6 @@ def one_line(message: object) -> str:
 def as_utf8(text: str | Path) -> str:
     """Return a text or path with what UTF-8 cannot hold escaped; file names may contain it, databases and pages may not."""
     return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def lacks_memory(error: Exception) -> bool:
-    """Tell whether an error means too little memory; torch reports a lack of CPU memory as a plain RuntimeError."""
-    said = ("can't allocate memory", "not enough memory", "out of memory")
-    return isinstance(error, MemoryError) or isinstance(error, RuntimeError) and any(w in str(error) for w in said)
 
 
 def reason(error: Exception, path: Path) -> str:

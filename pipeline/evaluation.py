@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from cli.memory import lacks_memory
 from cli.parallel import map_in_order
 from data.found_films import names_for
 from data.loading import load_record
 from data.masks import encode_mask, load_masks
 from data.measurements import measure_masks
 from data.overlay import encode_picture, heat, overlay
-from data.reasons import lacks_memory, reason
+from data.reasons import reason
 from data.writing import atomic_file
 from db.records import MASK_STRUCTURES, ImageRecord
 from pipeline.measuring import measure_views

@@ -53,7 +53,8 @@ def read(folder: Path) -> Iterator[SourceFilm]:
     for line, row in read_table(path, ("file",)):
         columns = list(row)
         films.append(_film(row, line, doubts))
-        nameless += [films[-1]] if clean_text(row.get("patient_id")) is None else []
+        if clean_text(row.get("patient_id")) is None:
+            nameless.append(films[-1])
         for name in _named_ids(row):
             named.setdefault(name, line)
     patients = {film.patient_id for film in films}
