@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data.loading import load_record
 from data.masks import load_masks, load_unjudged, medial_half
 from data.overlay import encode_picture, overlay
-from data.reading import read_image
 from data.writing import atomic_file
 from db.connection import connect_existing
 from db.records import ImageRecord
@@ -111,7 +111,7 @@ def look(networks: list[tuple[Predictor, set[str]]], database: Path) -> Iterator
         if not strangers:
             continue
         predictor = strangers[0]
-        logits, box = predictor.logits(read_image(film.path, film.photometric_interpretation))
+        logits, box = predictor.logits(load_record(film))
         masks = with_lungs(predictor.film_masks(logits, box))
         own = dict(zip(OTHER_MASKS, (masks["lungs"] | masks["heart"], masks["lungs"]), strict=True))
         drawn = {
@@ -160,7 +160,7 @@ def draw(rows: list[Seen], folder: Path) -> None:
     """Write the overlays of some films, and print their names."""
     folder.mkdir(parents=True, exist_ok=True)
     for rank, row in enumerate(rows, start=1):
-        image = read_image(row.film.path, row.film.photometric_interpretation)
+        image = load_record(row.film)
         with atomic_file(folder / f"{rank:02d}.jpg") as file:
             file.write(encode_picture(overlay(image, row.predictor.masks(image)), "JPEG"))
         print(f"{rank:02d}.jpg  predicted {row.predicted_dice:.3f}  {row.film.file}  {'; '.join(row.doubts)}")

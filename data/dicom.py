@@ -1,7 +1,8 @@
-"""DICOM films, read with pydicom where it is installed: only frontal chest films, lungs dark, grey levels in [0, 1]."""
+"""DICOM films, read with pydicom where it is installed: lungs dark, grey levels in [0, 1]."""
 
 import re
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,8 @@ from data.sources.facts import body_part_code
 
 MODALITIES = ("CR", "DX", "RG")
 NOT_FRONTAL = ("LL", "RL", "LATERAL", "LAT", "LLO", "RLO")  # lateral and oblique
+LATERAL_WORDS = re.compile(r"\blateral\b(?! decubitus)")
+FRONT_OR_BACK = ("A", "P")  # where rows or columns of a lateral film run
 SPACINGS = {  # in the order of preference, with the plane in which each is measured (PS3.3, 10.7)
     "PixelSpacing": "at the patient",
     "ImagerPixelSpacing": "at the detector",
@@ -24,10 +27,11 @@ TURNED = (("H", "L"), ("R", "H"), ("F", "R"))
 class DicomFilm(NamedTuple):
     """image (H, W) float32 in [0, 1], lungs dark; spacing_mm (row, column) or None; remarks: what the header warns of.
 
-    plane: where the spacing was measured, None where that is not stated.
+    bits_stored: of the stored values. plane: where the spacing was measured, None where that is not stated.
     """
 
     image: np.ndarray
+    bits_stored: int
     spacing_mm: tuple[float, float] | None
     remarks: tuple[str, ...] = ()
     plane: str | None = None
@@ -41,29 +45,38 @@ def is_dicom(path: Path) -> bool:
         return file.read(132)[128:] == b"DICM"
 
 
-def read_dicom(path: Path) -> DicomFilm:
-    """Read a frontal chest radiograph; ValueError says why a file is not one, ModuleNotFoundError how to get pydicom.
+def read_dicom(path: Path, frontal_only: bool = True) -> DicomFilm:
+    """Read one grey picture; ValueError says why a file is not one, ModuleNotFoundError how to get pydicom.
 
-    The order matters: modality transform, value-of-interest window, and only then the inversion of MONOCHROME1.
+    frontal_only: refuse whatever the header does not call a frontal chest radiograph, or leave open. The order matters: modality
+    transform, value-of-interest window, and only then the inversion of MONOCHROME1.
     """
+    pydicom = import_pydicom(path)
     try:
-        return _read(path)
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"{path}: reading DICOM needs pydicom; install it with `pip install pydicom`"
-        ) from error
+        film = pydicom.dcmread(path)
+        if frontal_only:
+            _check_kind(film, path)
+        return _read(film, path)
     except Exception as error:  # foreign bytes break pydicom in many ways; all of them mean the same to the user
         if isinstance(error, ValueError) and str(error).startswith(f"{path}:"):
             raise  # one of ours, which says why
         raise ValueError(f"{path}: unreadable DICOM file ({error}); export it anew") from error
 
 
-def _read(path: Path) -> DicomFilm:
-    import pydicom
+def import_pydicom(path: Path) -> ModuleType:
+    """Return pydicom; ModuleNotFoundError, where it is missing, names the file that needs it and says how to get it."""
+    try:
+        import pydicom
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{path}: reading DICOM needs pydicom; install it with `pip install pydicom`"
+        ) from error
+    return pydicom
+
+
+def _read(film, path: Path) -> DicomFilm:
     from pydicom.pixels import apply_modality_lut, apply_voi_lut
 
-    film = pydicom.dcmread(path)
-    _check_kind(film, path)
     _check_size(film, path)
     for name in ("RescaleSlope", "RescaleIntercept"):
         if film.get(name, 1) in (None, ""):  # there, but empty
@@ -74,9 +87,9 @@ def _read(path: Path) -> DicomFilm:
     values = np.asarray(apply_voi_lut(apply_modality_lut(stored, film), film), np.float64)
     if values.ndim != 2:
         raise ValueError(f"{path}: {values.shape} pixels; wanted one grey picture, not a series or colour")
-    spacing, plane, remark = _spacing(film)
+    spacing, plane, remark = spacing_of(film)
     image = _scaled(values, ~_padding(stored, film), film, path)
-    return DicomFilm(image, spacing, (*([remark] if remark else []), *_warnings(film)), plane)
+    return DicomFilm(image, film.BitsStored, spacing, (*([remark] if remark else []), *warnings_of(film)), plane)
 
 
 def _window_is_valid(film) -> bool:
@@ -107,11 +120,11 @@ def _check_kind(film, path: Path) -> None:
     view = str(film.get("ViewPosition", "") or "").upper()
     if view in NOT_FRONTAL:
         raise ValueError(f"{path}: view position {view}; wanted a frontal film (PA or AP)")
-    meanings = [str(code.get("CodeMeaning", "")) for code in film.get("ViewCodeSequence") or ()]
-    if any(re.search(r"\blateral\b(?! decubitus)", meaning.lower()) for meaning in meanings):
+    meanings = view_meanings(film)
+    if any(LATERAL_WORDS.search(meaning) for meaning in meanings):
         raise ValueError(f"{path}: view {', '.join(meanings)}; wanted a frontal film (PA or AP)")
-    for lines, towards in zip(("rows", "columns"), _directions(film), strict=False):
-        if towards.startswith(("A", "P")):
+    for lines, towards in zip(("rows", "columns"), directions_of(film), strict=False):
+        if towards.startswith(FRONT_OR_BACK):
             raise ValueError(
                 f"{path}: its {lines} run towards {towards} (front or back), a lateral film; wanted a frontal one"
             )
@@ -121,7 +134,11 @@ def _check_kind(film, path: Path) -> None:
 
 
 def _check_size(film, path: Path) -> None:
-    """Refuse, before decoding, what would fill the memory."""
+    """Refuse, before decoding, what has no pixels, as reports and annotations have not, and what would fill the memory."""
+    if not any(name in film for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+        raise ValueError(
+            f"{path}: modality {film.get('Modality', 'not stated')} without pixels; there is no picture in it"
+        )
     frames = int(film.get("NumberOfFrames", 1) or 1)
     if frames > 1:
         raise ValueError(f"{path}: {frames} frames; wanted one grey picture, not a series or colour")
@@ -145,12 +162,17 @@ def _scaled(values: np.ndarray, valid: np.ndarray, film, path: Path) -> np.ndarr
     return np.where(valid, image, np.float32(0))
 
 
-def _directions(film) -> list[str]:
+def view_meanings(film) -> list[str]:
+    """Return the words of the header's coded view, in small letters; [] where it has none."""
+    return [str(code.get("CodeMeaning", "")).lower() for code in film.get("ViewCodeSequence") or ()]
+
+
+def directions_of(film) -> list[str]:
     """Return where rows and columns run, as PatientOrientation says; [] where it does not."""
     return [str(value) for value in film.get("PatientOrientation") or ()]
 
 
-def _spacing(film) -> tuple[tuple[float, float] | None, str | None, str]:
+def spacing_of(film) -> tuple[tuple[float, float] | None, str | None, str]:
     """Return the spacing and its plane, None where there is none to use, and a remark on both.
 
     A PixelSpacing equal to another spacing is that one, not calibrated to the patient; alone and without a calibration type
@@ -179,7 +201,7 @@ def _spacing(film) -> tuple[tuple[float, float] | None, str | None, str]:
     return spacing, plane, "; ".join([*unused, f"spacing {plane or 'in a plane not stated'} ({name})"])
 
 
-def _warnings(film) -> list[str]:
+def warnings_of(film) -> list[str]:
     """Return what the header says of the picture that its pixels may not show."""
     found = []
     if str(film.get("BurnedInAnnotation", "")).upper() == "YES":
@@ -187,7 +209,7 @@ def _warnings(film) -> list[str]:
     side = str(film.get("ImageLaterality", "") or film.get("Laterality", "") or "").upper()
     if side in ("L", "R"):
         found.append(f"the header says one side only (laterality {side})")
-    lies = tuple(towards[:1] for towards in _directions(film) if towards)
+    lies = tuple(towards[:1] for towards in directions_of(film) if towards)
     if lies == ("R",):
         found.append("stored mirrored: rows run towards R (PatientOrientation)")
     for kinds, word in ((MIRRORED, "mirrored"), (TURNED, "turned")):

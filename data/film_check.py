@@ -1,17 +1,17 @@
 """One film of a source, opened and checked against its row: what ingest takes and what it refuses."""
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from data.dicom import is_dicom
+from data.dicom import is_dicom, read_dicom
 from data.loading import hash_file
 from data.masks import decode_rle, describe_values, fit_to_film, pixels_inside, runs_cross_rows, split_lungs
 from data.reading import read_mask_pixels, read_pixels, require_numbers, require_picture
 from data.reasons import as_utf8, one_line, reason
+from data.sources.files import inside
 from db.ingest_rows import CheckedFilm, CheckedMask, Refusal
 from db.records import CONVENTIONS, PROVENANCES, SourceFilm, SourceMask
 
@@ -31,24 +31,30 @@ def check_film(film: SourceFilm, root: Path) -> tuple[CheckedFilm | None, list[R
     try:
         _check_row(film)
         path = inside(root, film.file)
-        if path.is_file() and is_dicom(path):
-            raise ValueError(f"{film.file}: DICOM is read by predict.py alone; export the films as PNG and list those")
-        pixels = read_pixels(path)
-        require_picture(pixels.values, path)
+        height, width, bits_stored = _open(path)
         content = hash_file(path)
     except (ValueError, OSError, MemoryError) as error:
         return None, [_refusal(film, "image", error)]
-    height, width = pixels.values.shape
     masks, refusals = _check_masks(film, root, height, width)
     checked = CheckedFilm(
         film=replace(film, masks=()),
         rows=height,
         columns=width,
-        bits_stored=pixels.bits_stored,
+        bits_stored=bits_stored,
         content_sha256=content,
         masks=tuple(masks),
     )
     return checked, refusals
+
+
+def _open(path: Path) -> tuple[int, int, int]:
+    """Decode a film of any kind; return its height and width, pixels, and its bits."""
+    if path.is_file() and is_dicom(path):
+        dicom = read_dicom(path, frontal_only=False)
+        return (*dicom.image.shape, dicom.bits_stored)
+    pixels = read_pixels(path)
+    require_picture(pixels.values, path)
+    return (*pixels.values.shape, pixels.bits_stored)
 
 
 def _check_masks(film: SourceFilm, root: Path, height: int, width: int) -> tuple[list[CheckedMask], list[Refusal]]:
@@ -176,14 +182,6 @@ def _check_row(film: SourceFilm) -> None:
         raise ValueError(f"photometric interpretation {got}; wanted MONOCHROME1, MONOCHROME2 or nothing")
 
 
-def inside(root: Path, file: str) -> Path:
-    """Return root / file, which must lie below root also after following links; ValueError where it leads outside."""
-    path = Path(os.path.realpath(root / file))  # Path.resolve fails on circular links: such a file is missing
-    if not path.is_relative_to(root):
-        raise ValueError(f"{file}: the path leads outside the source's folder {root}; move the file into it")
-    return path
-
-
 def _refusal(film: SourceFilm, what: str, error: Exception) -> Refusal:
     if isinstance(error, MemoryError):
         error = ValueError(f"{film.file}: {reason(error, Path(film.file))}")
@@ -200,10 +198,11 @@ def _reason(text: str) -> str:
         ("too large for this machine", "too large for the memory"),
         ("not UTF-8", "file name that is not UTF-8"),
         ("leads outside", "path leads outside the folder"),
-        ("DICOM is read", "DICOM"),
+        ("unreadable DICOM", "unreadable or truncated"),
         ("unreadable or truncated", "unreadable or truncated"),
         ("[Errno ", "cannot be read"),
-        ("every pixel has the same value", "no picture"),
+        ("there is no picture in it", "no picture"),
+        ("wanted one grey picture", "not one grey picture"),
         ("on a film of", "mask of another size"),
         ("run-length code", "run-length code does not fit"),
         ("mask convention", "mask convention not understood"),

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from data.dicom import is_dicom
+from data.reading import PICTURE_ENDINGS
 from data.reasons import as_utf8
 from data.sources.files import own_files
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp", ".gif", ".img", ".dcm")
+ENDINGS = (*PICTURE_ENDINGS, ".dcm")
 PERHAPS_DICOM = (".dicom", ".ima", ".dic")  # used by hospitals and VinDr-CXR, but by other programs too
 DICOM_INDEX = "DICOMDIR"  # lists the films of a disc, is not one itself
 

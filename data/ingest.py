@@ -2,10 +2,11 @@
 
     python -m data.ingest phantom --count 300 --seed 0 --db films.sqlite     # embedded films, drawn on the spot
     python -m data.ingest manifest my/films/manifest.csv --db films.sqlite   # your own, see docs/data-formats.md
+    python -m data.ingest dicom hospital/export --db films.sqlite            # facts from the headers; needs pydicom
     python -m data.ingest montgomery MontgomerySet --db films.sqlite
 
-Sources: manifest, montgomery, shenzhen, jsrt, covid_chestxray, covid_radiography, chexmask, phantom. Every film is opened and
-decoded once; what cannot be used is refused with its reason, the rest is written in one transaction.
+Sources: manifest, dicom, montgomery, shenzhen, jsrt, covid_chestxray, covid_radiography, chexmask, phantom. Every film is opened
+and decoded once; what cannot be used is refused with its reason, the rest is written in one transaction.
 """
 
 import importlib
@@ -51,7 +52,7 @@ class IngestConfig:
     )
     db: Path | None = setting(None, "database to write to, made if it is not there")
     name: str | None = setting(
-        None, "name of the source in the database; without it the reader's, or the folder's for a manifest"
+        None, "name of the source in the database; without it the reader's, or the folder's for manifest and dicom"
     )
     count: int = setting(DEFAULT_COUNT, "phantom: number of frontal films")
     seed: int = setting(0, "phantom: seed; the same seed gives the same bytes")
@@ -230,8 +231,8 @@ def keep_unread(
 
 
 def default_name(reader: str, folder: Path) -> str:
-    """Name a manifest's source after its folder, every other after its reader."""
-    if reader != "manifest":
+    """Name a source of one's own films after its folder, every other after its reader."""
+    if reader not in ("manifest", "dicom"):
         return reader
     folder = folder.resolve()
     return folder.name if folder.is_dir() else folder.parent.name

@@ -43,10 +43,14 @@ def load_record(record: ImageRecord) -> np.ndarray:
 
     ValueError where it has another size than when it was ingested: its masks and its spacing are those of that size.
     """
-    image = read_image(record.path, record.photometric_interpretation)
+    path = record.path
+    if path.is_file() and is_dicom(path):  # which film it is, the selection has decided
+        image = read_dicom(path, frontal_only=False).image
+    else:
+        image = read_image(path, record.photometric_interpretation)
     if image.shape != (record.height, record.width):
         raise ValueError(
-            f"{record.path}: {image.shape[1]} x {image.shape[0]} pixels, {record.width} x {record.height} when it was ingested; "
+            f"{path}: {image.shape[1]} x {image.shape[0]} pixels, {record.width} x {record.height} when it was ingested; "
             "bring that file back, or ingest the source again"
         )
     return image

@@ -14,6 +14,7 @@ MOST_PIXELS = 200_000_000  # a 14,000 x 14,000 film; more is a mistake or an att
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 # recognised by content, not by ending; of Pillow's other readers, the one for EPS starts a program
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF")
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp", ".gif", ".img")
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

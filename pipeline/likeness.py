@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from data.loading import load_record
 from data.near_duplicates import film_print, near_pairs
-from data.reading import read_image
 from data.reasons import reason
 from db.records import ImageRecord
 from report.page import Table
@@ -21,7 +21,7 @@ def find_likenesses(records: Iterable[ImageRecord]) -> tuple[Table, list[Note]]:
     films, prints, notes = [], [], []
     for record in records:
         try:
-            prints.append(film_print(read_image(record.path, record.photometric_interpretation)))
+            prints.append(film_print(load_record(record)))
             films.append(record)
         except (ValueError, OSError, MemoryError) as error:
             why = reason(error, record.path)

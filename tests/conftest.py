@@ -39,6 +39,34 @@ def make_film():
 
 
 @pytest.fixture(scope="session")
+def dicom_file():
+    """Return a function that writes a film of 16 bits as DICOM with the given attributes and returns its path."""
+
+    def write(path, values, **facts):
+        import pydicom
+        from pydicom.uid import ExplicitVRLittleEndian
+
+        film = pydicom.Dataset()
+        film.file_meta = pydicom.dataset.FileMetaDataset()
+        film.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        film.file_meta.MediaStorageSOPClassUID = film.SOPClassUID = "1.2.840.10008.5.1.4.1.1.1.1"
+        film.file_meta.MediaStorageSOPInstanceUID = film.SOPInstanceUID = "1.2.3"
+        film.Rows, film.Columns = values.shape
+        film.BitsAllocated = film.BitsStored = 16
+        film.HighBit, film.PixelRepresentation, film.SamplesPerPixel = 15, 0, 1
+        film.PhotometricInterpretation = "MONOCHROME2"
+        film.Modality = "DX"
+        for name, value in facts.items():
+            setattr(film, name, value)
+        film.PixelData = values.astype("<u2").tobytes()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        film.save_as(path, enforce_file_format=True)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
 def copy_of():
     """A function that copies a database through SQLite: to open the file itself would drop the locks that others hold."""
 

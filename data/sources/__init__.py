@@ -5,6 +5,7 @@ A reader is a module with `read(folder) -> Iterator[SourceFilm]`; READERS names 
 
 READERS = (
     "manifest",
+    "dicom",
     "montgomery",
     "shenzhen",
     "jsrt",

@@ -1,17 +1,19 @@
 """Films listed in a CSV: the format for one's own data (docs/data-formats.md).
 
-Only the column `file` is required; paths are relative to the CSV. An empty cell means "not stated".
+Only the column `file` is required; paths are relative to the CSV. An empty cell means "not stated"; of a DICOM film, its header
+then says.
 """
 
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from posixpath import splitext
 from typing import TypeVar
 
+from data.dicom_header import header_facts
 from data.sources.facts import (
     age_years,
     body_part_code,
@@ -22,6 +24,7 @@ from data.sources.facts import (
     sex_code,
     view_codes,
 )
+from data.sources.files import inside
 from data.sources.table import read_table
 from db.records import MASK_STRUCTURES, PROVENANCES, SourceFilm, SourceMask, SourceMeasurement
 
@@ -45,15 +48,21 @@ def manifest_path(folder: Path) -> Path:
 def read(folder: Path) -> Iterator[SourceFilm]:
     """Yield the rows of a manifest; facts that are stated but not understood are left out, and a warning tells which."""
     path = manifest_path(folder)
+    yield from read_rows(path, path.parent, read_table(path, ("file",)))
+
+
+def read_rows(table: Path, root: Path, rows: Iterable[tuple[int, dict[str, str]]]) -> Iterator[SourceFilm]:
+    """Yield the films of numbered rows, whose files lie below root; table: what warnings name."""
     doubts = Doubts()
     columns: list[str] = []
     films: list[SourceFilm] = []
     nameless: list[SourceFilm] = []
     named: dict[str, int] = {}  # by id, the first line that names it
-    for line, row in read_table(path, ("file",)):
+    for line, row in rows:
         columns = list(row)
-        films.append(_film(row, line, doubts))
-        if clean_text(row.get("patient_id")) is None:
+        header = _header(root, row)
+        films.append(_film(row, header, line, doubts))
+        if clean_text(row.get("patient_id")) is None and header.get("patient_id") is None:
             nameless.append(films[-1])
         for name in _named_ids(row):
             named.setdefault(name, line)
@@ -77,7 +86,7 @@ def read(folder: Path) -> Iterator[SourceFilm]:
     if unused:
         doubts.texts.append(f"columns not used: {', '.join(unused)} (docs/data-formats.md lists those that are)")
     for text in (*doubts.texts, *doubts.lines()):
-        warnings.warn(f"{path}: {text}", stacklevel=2)
+        warnings.warn(f"{table}: {text}", stacklevel=2)
 
 
 class Doubts:
@@ -112,13 +121,22 @@ def _unit_of(column: str) -> str | None:
     return UNITS.get(column.rsplit("_", 1)[1])
 
 
-def _film(row: dict[str, str], line: int, doubts: Doubts) -> SourceFilm:
+def _header(root: Path, row: dict[str, str]) -> dict[str, object]:
+    try:
+        return header_facts(inside(root, _path(row["file"])))
+    except (ValueError, OSError):  # leads outside, or is no path at all: refused where it is opened
+        return {}
+
+
+def _film(row: dict[str, str], header: dict[str, object], line: int, doubts: Doubts) -> SourceFilm:
+    """Return the film of a row; facts that its cells leave open are the header's."""
     file = _path(row["file"])
     view, position = doubts.fact(row, line, "view", _view) or (None, None)
     spacing = doubts.fact(row, line, "pixel_spacing_mm", _spacing)
     note, finding = clean_text(row.get("note")), clean_text(row.get("finding"))
-    patient, study = clean_text(row.get("patient_id")), clean_text(row.get("study_id"))
-    return SourceFilm(
+    patient = clean_text(row.get("patient_id")) or header.get("patient_id")
+    study = clean_text(row.get("study_id")) or header.get("study_id")
+    film = SourceFilm(
         file=file,
         # without an id the visit names the person, or the whole path: 001.png in two folders is two films
         patient_id=patient or (f"study {study}" if study else splitext(file)[0]) or f"line {line}",
@@ -131,7 +149,9 @@ def _film(row: dict[str, str], line: int, doubts: Doubts) -> SourceFilm:
         view_position=view,
         patient_position=position,
         body_part_examined=body_part_code(row.get("body_part")),
-        photometric_interpretation=(clean_text(row.get("photometric")) or "").upper() or None,
+        photometric_interpretation=header.get("photometric_interpretation")  # by which its pixels are read
+        or (clean_text(row.get("photometric")) or "").upper()
+        or None,
         pixel_spacing_mm=spacing,
         pixel_spacing_origin="manifest" if spacing else None,
         findings=tuple(_list(finding)),
@@ -141,6 +161,7 @@ def _film(row: dict[str, str], line: int, doubts: Doubts) -> SourceFilm:
         measurements=tuple(_measurements(row, line, doubts)),
         same_patient_as=(*same_patient_ids(f"{note} {finding}"), *_named_ids(row)),
     )
+    return replace(film, **{fact: value for fact, value in header.items() if getattr(film, fact) is None})
 
 
 def _path(text: str | None) -> str:

@@ -10,30 +10,9 @@ VALUES = np.arange(12).reshape(3, 4) * 100
 
 
 @pytest.fixture
-def written(tmp_path):
+def written(dicom_file, tmp_path):
     """Return a function that writes a film of 3 x 4 pixels with the given attributes and returns its path."""
-    from pydicom.dataset import FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian
-
-    def write(values=VALUES, **facts):
-        film = pydicom.Dataset()
-        film.file_meta = FileMetaDataset()
-        film.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        film.file_meta.MediaStorageSOPClassUID = film.SOPClassUID = "1.2.840.10008.5.1.4.1.1.1.1"
-        film.file_meta.MediaStorageSOPInstanceUID = film.SOPInstanceUID = "1.2.3"
-        film.Rows, film.Columns = values.shape
-        film.BitsAllocated = film.BitsStored = 16
-        film.HighBit, film.PixelRepresentation, film.SamplesPerPixel = 15, 0, 1
-        film.PhotometricInterpretation = "MONOCHROME2"
-        film.Modality = "DX"
-        for name, value in facts.items():
-            setattr(film, name, value)
-        film.PixelData = values.astype("<u2").tobytes()
-        path = tmp_path / "film.dcm"
-        film.save_as(path, enforce_file_format=True)
-        return path
-
-    return write
+    return lambda values=VALUES, **facts: dicom_file(tmp_path / "film.dcm", values, **facts)
 
 
 def test_grey_levels_are_scaled_and_monochrome1_inverted_after_the_window(written):

@@ -274,7 +274,7 @@ def test_ctrl_c_stops_reading_soon_and_writes_nothing(two_films, tmp_path, monke
     ("argv", "message"),
     [
         (("manifest", "x"), "--db is missing"),
-        (("nothing", "x", "--db", "d"), "wanted SOURCE FOLDER with SOURCE one of manifest, montgomery"),
+        (("nothing", "x", "--db", "d"), "wanted SOURCE FOLDER with SOURCE one of manifest, dicom, montgomery"),
         (("manifest", "--db", "d"), "wanted SOURCE FOLDER"),
         (("manifest", "no such folder", "--db", "d"), "no such folder"),
     ],
@@ -370,13 +370,6 @@ def test_a_spacing_that_cannot_be_is_listed_in_either_direction_and_is_no_measur
     found = [(row["file"], row["fact"], row["value"]) for row in odd if row["fact"] != "pixels"]
     assert found == [("a.png", "column_spacing_mm", 14.3), ("a.png", "spacing_ratio", 100.0)]
     assert db.execute("SELECT count(*) FROM measurement").fetchone()[0] == 0
-
-
-def test_dicom_in_a_manifest_is_called_by_its_name(two_films, tmp_path, capsys):
-    (two_films / "c.dcm").write_bytes(bytes(128) + b"DICM")
-    manifest(two_films, [{"file": "a.png"}, {"file": "c.dcm"}])
-    assert call("manifest", two_films, "--db", tmp_path / "db") == SOME_FAILED
-    assert "refused image: 1 x DICOM; the first: c.dcm: DICOM is read by predict.py alone" in capsys.readouterr().out
 
 
 def lungs_apart(folder):

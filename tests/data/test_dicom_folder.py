@@ -1,0 +1,201 @@
+"""Films of a hospital's export: facts from DICOM headers, with and without a table beside them."""
+
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cli.command import DONE, SOME_FAILED
+from data import ingest
+from data.dataset import Preprocessing, prepare_record
+from data.dicom_header import header_facts
+from data.loading import load_record
+from db.connection import connect
+from db.selection import query_text, run_query, select_images
+from pipeline.likeness import find_likenesses
+
+pydicom = pytest.importorskip("pydicom")
+FACTS = {
+    "PatientID": "0017", "PatientSex": "F", "PatientAge": "063Y", "StudyInstanceUID": "1.2.3", "StudyDate": "20210314",
+    "Modality": "DX", "ViewPosition": "PA", "BodyPartExamined": "CHEST", "ImagerPixelSpacing": [0.143, 0.139],
+}  # fmt: skip
+QUERY = {"convention": "clear_field", "provenance": "manual", "source": "all"}
+VALUES = np.random.default_rng(0).integers(0, 256, (17, 13))
+VALUES[0, :2] = 0, 255  # the whole range, so that DICOM and PNG have the same grey levels
+
+
+def call(*argv):
+    return ingest.main([str(word) for word in argv])
+
+
+def code(meaning):
+    item = pydicom.Dataset()
+    item.CodeMeaning = meaning
+    return [item]
+
+
+def images(db):
+    return list(run_query(connect(db), query_text("every_image"), {"source": "all"}))
+
+
+def rows_of(db, columns):
+    return [tuple(row) for row in connect(db).execute(f"SELECT {columns} FROM image JOIN study USING (study_id)")]
+
+
+def test_the_header_says_who_when_and_how(dicom_file, tmp_path):
+    facts = header_facts(dicom_file(tmp_path / "a.dcm", VALUES, **FACTS, BurnedInAnnotation="YES"))
+    assert facts == {
+        "patient_id": "0017",
+        "study_id": "1.2.3",
+        "patient_sex": "F",
+        "patient_age_years": 63,
+        "study_date": "2021-03-14",
+        "modality": "DX",
+        "view_position": "PA",
+        "body_part_examined": "CHEST",
+        "photometric_interpretation": "MONOCHROME2",
+        "pixel_spacing_mm": (0.143, 0.139),
+        "pixel_spacing_origin": "spacing at the detector (ImagerPixelSpacing)",
+        "note": "writing is burnt into the picture (BurnedInAnnotation), perhaps the patient's name",
+    }
+
+
+@pytest.mark.parametrize(
+    "header, fact, value",
+    [
+        ({"PatientAge": "018M"}, "patient_age_years", 1.5),
+        ({"PatientBirthDate": "19600314", "StudyDate": "20210314"}, "patient_age_years", 61.0006),
+        ({"PatientBirthDate": "1960", "StudyDate": "20210314"}, "patient_age_years", None),
+        ({"PatientBirthDate": "20300101", "StudyDate": "20210314"}, "patient_age_years", None),
+        ({"PatientAge": "unknown", "PatientBirthDate": "19600314"}, "patient_age_years", None),
+        ({"PatientSex": ""}, "patient_sex", None),
+        ({"PatientID": " "}, "patient_id", None),
+        ({"Modality": "RG"}, "modality", "CR"),
+        ({"ViewPosition": "ap"}, "view_position", "AP"),
+        ({"ViewPosition": "LLO"}, "view_position", "LLO"),
+        ({"ViewCodeSequence": "postero-anterior"}, "view_position", "PA"),
+        ({"ViewCodeSequence": "Antero-Posterior"}, "view_position", "AP"),
+        ({"ViewCodeSequence": "left lateral"}, "view_position", "LL"),
+        ({"ViewCodeSequence": "antero-posterior", "ViewPosition": "PA"}, "view_position", "PA"),
+        ({"PatientOrientation": ["A", "F"]}, "view_position", "LL"),
+        ({}, "view_position", None),
+        ({"PhotometricInterpretation": "MONOCHROME1"}, "photometric_interpretation", "MONOCHROME1"),
+        ({"BodyPartExamined": "Thorax"}, "body_part_examined", "CHEST"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")  # pydicom warns of such values while they are written
+def test_what_headers_say_in_other_ways(dicom_file, tmp_path, header, fact, value):
+    header = {name: code(value) if name == "ViewCodeSequence" else value for name, value in header.items()}
+    assert header_facts(dicom_file(tmp_path / "a.dcm", VALUES, **header))[fact] == value
+
+
+@pytest.mark.filterwarnings("error")  # a warning for each odd value would hide those that matter
+def test_a_header_that_cannot_be_read_states_nothing(dicom_file, tmp_path):
+    broken = tmp_path / "broken.dcm"
+    broken.write_text("export failed")
+    Image.fromarray(VALUES.astype(np.uint8)).save(tmp_path / "a.png")
+    for path in (broken, tmp_path / "a.png", tmp_path / "none.dcm"):
+        assert header_facts(path) == {}
+    with pytest.warns(UserWarning):
+        odd = dicom_file(tmp_path / "odd.dcm", VALUES, StudyDate="last week", PatientAge="sixty", PatientID="A")
+    assert header_facts(odd)["patient_id"] == "A" and header_facts(odd)["study_date"] is None
+
+
+def test_a_folder_of_dicom_needs_no_table(dicom_file, tmp_path, capsys):
+    """Films, a lateral film and a slice are rows; a report and a broken file are refused; other files are left alone."""
+    folder = tmp_path / "export"
+    dicom_file(folder / "1/IM0001", VALUES, **FACTS)
+    dicom_file(folder / "1/IM0002", VALUES + 1, **FACTS | {"ViewPosition": "LL"})
+    dicom_file(folder / "2/IM0001", VALUES + 2, PatientID="B", Modality="CT")
+    report = pydicom.dcmread(dicom_file(folder / "2/report.dcm", VALUES, PatientID="B", Modality="SR"))
+    del report.PixelData
+    report.save_as(folder / "2/report.dcm")
+    whole = dicom_file(folder / "2/broken.dcm", VALUES, PatientID="B").read_bytes()
+    (folder / "2/broken.dcm").write_bytes(whole[:-100])
+    Image.fromarray(VALUES.astype(np.uint8)).save(folder / "picture.png")
+    db = tmp_path / "films.sqlite"
+    assert call("dicom", folder, "--db", db) == SOME_FAILED
+    said = capsys.readouterr().out
+    assert "export: 5 rows read, 3 written, 0 masks, 2 patients" in said
+    assert "1 x unreadable or truncated" in said and "1 x no picture" in said and "modality SR without pixels" in said
+    found = rows_of(db, "file, patient_id, modality, view_position, rows, columns, bits_stored, patient_age_years")
+    assert sorted(found) == [
+        ("1/IM0001", "export:0017", "DX", "PA", 17, 13, 16, 63),
+        ("1/IM0002", "export:0017", "DX", "LL", 17, 13, 16, 63),
+        ("2/IM0001", "export:B", "CT", None, 17, 13, 16, None),
+    ]
+    assert call("dicom", folder, "--db", db) == SOME_FAILED and len(images(db)) == 3  # again: the same rows
+
+
+def test_a_single_file_can_be_named(dicom_file, tmp_path):
+    film = dicom_file(tmp_path / "day/a.dcm", VALUES, **FACTS)
+    assert call("dicom", film, "--db", tmp_path / "db") == DONE
+    assert rows_of(tmp_path / "db", "file") == [("a.dcm",)]
+
+
+def test_a_manifest_adds_masks_and_its_cells_come_before_the_header(dicom_file, tmp_path, capsys):
+    folder = tmp_path / "films"
+    dicom_file(folder / "a.dcm", VALUES, **FACTS)
+    dicom_file(folder / "b.dcm", VALUES[::-1], **FACTS | {"PatientID": ""})
+    mask = np.zeros(VALUES.shape, np.uint8)
+    mask[3:9, 2:5] = mask[3:9, 8:11] = 255
+    Image.fromarray(mask).save(folder / "m.png")
+    table = "file,patient_id,age_years,pixel_spacing_mm,mask_convention,mask_provenance,lungs\n"
+    lines = ["a.dcm,,,,clear_field,manual,m.png", "b.dcm,Q,71,0.2,clear_field,manual,m.png", "../outside.dcm,,,,,,"]
+    (folder / "manifest.csv").write_text(table + "\n".join(lines))
+    dicom_file(tmp_path / "outside.dcm", VALUES, **FACTS | {"PatientID": "secret"})
+    assert call("manifest", folder, "--db", tmp_path / "db") == SOME_FAILED
+    out = capsys.readouterr()
+    assert "path leads outside the folder" in out.out and "secret" not in out.out + out.err
+    found = rows_of(tmp_path / "db", "patient_id, patient_age_years, row_spacing_mm, spacing_origin, view_position")
+    assert sorted(found) == [
+        ("films:0017", 63, 0.143, "spacing at the detector (ImagerPixelSpacing)", "PA"),
+        ("films:Q", 71, 0.2, "manifest", "PA"),
+    ]
+    first, _ = select_images(connect(tmp_path / "db"), query_text("segmentation_images"), QUERY)
+    assert first.spacing_mm == (0.143, 0.139) and [each.structure for each in first.masks] == ["lungs"]
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_a_network_sees_the_same_in_dicom_as_in_a_picture(dicom_file, tmp_path, photometric):
+    """Inverted once and not twice, and the masks lie where they lie on the picture."""
+    folder = tmp_path / "films"
+    dicom_file(folder / "a.dcm", VALUES, PhotometricInterpretation=photometric)
+    Image.fromarray(VALUES.astype(np.uint8)).save(folder / "b.png")
+    mask = np.zeros(VALUES.shape, np.uint8)
+    mask[3:9, 2:5] = 255
+    Image.fromarray(mask).save(folder / "m.png")
+    table = "file,modality,view,photometric,mask_convention,mask_provenance,right_lung\n"
+    wrong = {"MONOCHROME1": "MONOCHROME2", "MONOCHROME2": "MONOCHROME1"}[
+        photometric
+    ]  # a table cannot overrule a header
+    stated = (("a.dcm", wrong), ("b.png", photometric))
+    lines = [f"{file},DX,PA,{grey},clear_field,manual,m.png" for file, grey in stated]
+    (folder / "manifest.csv").write_text(table + "\n".join(lines))
+    assert call("manifest", folder, "--db", tmp_path / "db") == DONE
+    one, other = select_images(connect(tmp_path / "db"), query_text("segmentation_images"), QUERY)
+    assert one.photometric_interpretation == other.photometric_interpretation == photometric
+    assert load_record(one) == pytest.approx(load_record(other), abs=1e-6)
+    for found, wanted in zip(*(prepare_record(film, Preprocessing(size=32)) for film in (one, other)), strict=True):
+        assert found.numpy() == pytest.approx(wanted.numpy(), abs=1e-5)
+    table, _ = find_likenesses([one, other])
+    assert dict(table.rows)["films compared"] == 2 and dict(table.rows)["two persons"] == 1
+
+
+def test_a_film_that_has_changed_since_is_told_by_its_size(dicom_file, tmp_path):
+    film = dicom_file(tmp_path / "films/a.dcm", VALUES, **FACTS)
+    assert call("dicom", film.parent, "--db", tmp_path / "db") == DONE
+    (record,) = select_images(connect(tmp_path / "db"), query_text("undrawn_images"), QUERY)
+    dicom_file(film, VALUES[:5], **FACTS)
+    with pytest.raises(ValueError, match="13 x 5 pixels, 13 x 17 when it was ingested"):
+        load_record(record)
+
+
+def test_without_pydicom_one_line_says_what_to_install(dicom_file, tmp_path, monkeypatch):
+    film = dicom_file(tmp_path / "films/a.dcm", VALUES, **FACTS)
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    with pytest.raises(
+        ModuleNotFoundError, match="a.dcm: reading DICOM needs pydicom; install it with `pip install pydicom`"
+    ):
+        call("dicom", film.parent, "--db", tmp_path / "db")
