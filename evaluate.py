@@ -70,7 +70,8 @@ def main(argv: list[str]) -> int:
     views = config.test_time_views or config.uncertainty_maps
     predictors = [Predictor(path, config.device, config.precision, views) for path in paths]
     above = paths[0].parent.parent  # of folds: the folder that was named, or is the newest in runs/
-    pooled = above == config.checkpoint or config.checkpoint is None and above != RUNS
+    named = above == config.checkpoint != paths[0].parent  # "." is its own parent
+    pooled = named or config.checkpoint is None and above != RUNS
     folder = above if pooled else paths[0].parent
     for predictor in predictors:
         check_training(predictor, NEEDED_OF_FOLDS if pooled else NEEDED)

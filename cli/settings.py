@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import sys
 import tomllib
 import types
 import typing
@@ -132,11 +133,11 @@ def _comma_list(kind: type):
 
 def _read_toml(config_class: type, path: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise FileNotFoundError(f"--config {path}: no such file") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"--config {path}: {error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
+        raise ValueError(f"--config {path}: no TOML file that can be read ({error})") from error
     hints = typing.get_type_hints(config_class)
     values = {name.replace("-", "_"): value for name, value in values.items()}
     unknown = sorted(set(values) - set(hints))
@@ -160,6 +161,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if kind is Path and isinstance(value, str):
         return Path(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) > sys.float_info.max:
+            raise ValueError(f"{where}: a number of {len(str(abs(value)))} digits; wanted a smaller one")
         return float(value)
     if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
         raise ValueError(f"{where} = {value!r} is a {type(value).__name__}; wanted a {kind.__name__}")

@@ -62,6 +62,8 @@ def read_pixels(path: Path, tell_colours: bool = False) -> Pixels:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; correct its path or ingest the source again")
+    if not path.is_file():  # opening a pipe would wait for ever
+        raise ValueError(f"{path}: a folder, a pipe or a device; wanted the file of a picture")
     if path.suffix.lower() == ".img":
         return _read_jsrt(path)
     return _grey(_decode(path), path, tell_colours)

@@ -75,11 +75,17 @@ def _read_scores(folder: Path) -> dict[tuple[str, str, str], float]:
         return {(row["source"], row["file"], row["structure"]): float(row[COMPARED]) for row in table}
 
 
+def _bounds(comparison: PairedComparison) -> str | None:
+    """Return the interval in words, None where there is none: of one patient."""
+    low, high = comparison.difference.low, comparison.difference.high
+    return f"{low:+.4f} to {high:+.4f}" if low == low else None
+
+
 def comparison_table(comparisons: dict[str, PairedComparison], folder: Path) -> Table:
     """Return the differences with their intervals over patients and sign-flip p values."""
     rows = [
         (structure, comparison.films, comparison.difference.value,
-         f"{comparison.difference.low:+.4f} to {comparison.difference.high:+.4f}", comparison.p)
+         _bounds(comparison), comparison.p)
         for structure, comparison in comparisons.items()
     ]  # fmt: skip
     caption = (

@@ -55,6 +55,8 @@ def measure_references(records: Iterable[ImageRecord], folder: Path) -> Iterator
     Raises ValueError or OSError where a mask cannot be read: a cohort that is silently smaller would mislead.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    for earlier in folder.glob("*.png"):  # of another selection
+        earlier.unlink()
     for number, record in enumerate(records):
         masks = load_masks(record)
         if number < DRAWN:

@@ -1,10 +1,13 @@
 """A trained network in use: from a film to its probabilities and masks at the film's own size."""
 
+import math
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from data.dataset import Preprocessing, prepare
 from data.intensity import METHODS
@@ -137,6 +140,12 @@ def check_fits(path: Path, checkpoint: Checkpoint) -> None:
     """Raise ValueError where what was fitted after a training comes from another release or lacks a part."""
     check_fit(path, checkpoint.quality)
     check_typical(path, checkpoint.typical)
+    for fit in (checkpoint.quality, checkpoint.typical):
+        if not all(map(math.isfinite, numbers_in(fit))):
+            raise ValueError(
+                f"checkpoint {path}: its predicted quality, or what its training's films look like, holds numbers that are not "
+                "finite, with which no film would be called doubtful; train it anew"
+            )
     own = {name: np.zeros(len(TRAITS)) for name in MASK_STRUCTURES}
     anything = FilmTraits(own, np.zeros(len(SHAPES)))
     try:  # the values for a made-up film do not matter, only that there are some
@@ -147,6 +156,19 @@ def check_fits(path: Path, checkpoint: Checkpoint) -> None:
             f"checkpoint {path}: its predicted quality, or what its training's films look like, is not understood ({error!r}); "
             "train it anew"
         ) from error
+
+
+def numbers_in(value: object) -> Iterator[float]:
+    """Yield the numbers of nested dicts, lists, arrays and tensors."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, np.ndarray | Tensor):
+        value = value.flatten().tolist()
+    if isinstance(value, list | tuple):
+        for part in value:
+            yield from numbers_in(part)
+    elif isinstance(value, int | float):
+        yield value
 
 
 def preprocessing_of(path: Path, checkpoint: Checkpoint) -> Preprocessing:

@@ -23,7 +23,7 @@ def patients_trained_on(path: Path, as_far_as_known: bool = False) -> set[str]:
                 f"{split}: not there, so nothing says which patients {path} was trained on; name it in its own folder"
             )
         with open(split, newline="", encoding="utf-8") as file:
-            patients.update(row["patient_id"] for row in csv.DictReader(file) if row["split"] != "test")
+            patients.update(row["patient_id"] for row in csv.DictReader(file) if row["split"] in ("train", "val"))
         seen.add(path.resolve())
         before = load_checkpoint(path).training.get("init")
         if before is None:

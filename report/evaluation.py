@@ -25,7 +25,7 @@ from report.evaluation_tables import (
     threshold_table,
 )
 from report.figures import curves_figure, figure_bytes
-from report.film_result import FilmResult, confident_failures, unjudged_failures, worst_ratios
+from report.film_result import FilmResult, confident_failures, failures_to_show, unjudged_failures, worst_ratios
 from report.page import Block, Gallery, Heading, Page, Picture, Table, Text
 from unet.quality import GOOD_DICE
 from unet.summary import Interval
@@ -57,7 +57,7 @@ def evaluation_page(
     """
     ranked = sorted(results, key=lambda result: result.rank)
     shown = pick_pictures(ranked) if summary["structures"] else ranked[: 2 * SHOWN]
-    confident = confident_failures(ranked)[: 2 * SHOWN]
+    confident = failures_to_show(confident_failures(ranked), 2 * SHOWN)
     embedded = {result.record.image_id for result in shown}
     rest = [result for result in ranked if result.record.image_id not in embedded]
     if len(results) > EMBEDDED_PICTURES:  # of many films only those that a gallery shows
@@ -139,7 +139,7 @@ def _galleries(
         unjudged = unjudged_failures(ranked)
         one = "structure that has a predicted quality" if unjudged else "structure"
         none = Text(f"No {one} is below Dice {GOOD_DICE} on any film without a warning by the predicted quality.")
-        yield confident_table(confident) if confident else none
+        yield confident_table(confident, len(confident_failures(ranked))) if confident else none
         for structure, (failed, films) in unjudged.items():
             yield Text(
                 f"Not judged, since the checkpoint has no fit for it: {structure.replace('_', ' ')}, below {GOOD_DICE} on "

@@ -168,8 +168,8 @@ def film_table(ranked: Sequence[FilmResult], embedded: set[int]) -> Table:
     return Table(columns, rows, "Worst first; click a column's head to sort by it.", links)
 
 
-def confident_table(confident: Sequence[tuple[FilmResult, str]]) -> Table:
-    """The films and structures that failed without a warning, each leading to its overlay."""
+def confident_table(confident: Sequence[tuple[FilmResult, str]], found: int) -> Table:
+    """The films and structures that failed without a warning, each leading to its overlay; found: how many there are in all."""
     rows = [
         (
             result.record.file,
@@ -182,6 +182,8 @@ def confident_table(confident: Sequence[tuple[FilmResult, str]]) -> Table:
     ]
     columns = ("film", "structure", "Dice", "predicted Dice", "promised too much")
     caption = f"Below Dice {GOOD_DICE}, and the predicted quality did not warn."
+    if found > len(rows):
+        caption += f" {len(rows)} of {found} are shown, of each structure the one of the least Dice among them."
     return Table(columns, rows, caption, [anchor(result) for result, _ in confident])
 
 

@@ -77,7 +77,22 @@ def confident_failures(results: Sequence[FilmResult]) -> list[tuple[FilmResult, 
         for structure, dice in result.dice.items()
         if dice < GOOD_DICE and structure in result.quality and not result.quality[structure].doubtful
     ]
-    return sorted(failed, key=lambda failure: -failure[0].overrated(failure[1]))
+    return confident_order(failed)
+
+
+def failures_to_show(failures: Sequence[tuple[FilmResult, str]], most: int) -> list[tuple[FilmResult, str]]:
+    """Return the first failures, at most `most`, but of each structure the one with the least Dice in any case."""
+    worst = {}
+    for result, structure in failures:
+        if structure not in worst or result.dice[structure] < worst[structure][0].dice[structure]:
+            worst[structure] = (result, structure)
+    rest = [failure for failure in failures if failure not in worst.values()]
+    return confident_order([*worst.values(), *rest][: max(most, len(worst))])
+
+
+def confident_order(failures: Sequence[tuple[FilmResult, str]]) -> list[tuple[FilmResult, str]]:
+    """Return failures with the most overrated first."""
+    return sorted(failures, key=lambda failure: -failure[0].overrated(failure[1]))
 
 
 def unjudged_failures(results: Sequence[FilmResult]) -> dict[str, tuple[int, int]]:

@@ -11,10 +11,12 @@ for (const button of document.querySelectorAll("th button")) {
       const cell = row.cells[column];
       return cell.dataset.value !== undefined ? Number(cell.dataset.value) : cell.textContent;
     };
+    // a text may begin with a number and its sign: +0.0004, -0.0082 to 0.0011
+    const leading = (value) => typeof value === "number" ? value : /^[+-]?\d+(\.\d+)?(?![\w.])/.test(value) ? parseFloat(value) : NaN;
     const rows = [...body.rows].sort((a, b) => {
       const one = key(a), two = key(b);
       if (one === "–" || two === "–") return (one === "–") - (two === "–");
-      const order = typeof one === "number" && typeof two === "number" ? one - two : String(one).localeCompare(String(two), undefined, { numeric: true });
+      const order = leading(one) - leading(two) || String(one).localeCompare(String(two), undefined, { numeric: true });
       return descending ? -order : order;
     });
     body.append(...rows);

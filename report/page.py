@@ -211,7 +211,7 @@ def _html_row(row: Sequence, link: str | None) -> str:
         text = html.escape(format_value(value))
         if index == 0 and link is not None:
             text = f'<a href="#{html.escape(link)}">{text}</a>'
-        key = f' data-value="{value}"' if number else ""
+        key = f' data-value="{value}"'.replace("inf", "Infinity") if number and value == value else ""
         kind = " class=number" if number else " class=long" if len(text) > LONG else ""
         cells.append(f"<td{kind}{key}>{text}</td>")
     return "<tr>" + "".join(cells) + "</tr>"

@@ -1,5 +1,5 @@
 -- Facts and measurements that cannot be, or hardly can: one row each, for somebody to look at. Parameters: :source.
--- A mask may cover 0.7 of its film, LARGEST_SHARE of data/ingest.py. What a row lends its film (listed_by) is listed once.
+-- A mask may cover 0.7 of its film, LARGEST_SHARE of data/ingest_counts.py. What a row lends its film (listed_by) is listed once.
 -- command: of the run that measured the value; NULL for what a source states.
 -- Names that end in _difference_mm, _difference_px or are thorax_tilt_deg have a sign and may be negative.
 WITH chosen AS (

@@ -67,6 +67,9 @@ def test_patients_of_the_training_before_a_fine_tuning_count_too_and_a_lone_file
     two_folds(tmp_path, network, ["a", "b", "c", "d", "e"])
     first, tuned = tmp_path / "fold1/best.pt", tmp_path / "fold2/best.pt"
     assert patients_trained_on(first) == {"b", "d", "e"}
+    with open(first.parent / "split.csv", "a") as file:
+        file.write("phantom,1,a.png,unused,\n")  # as --train-films leaves those that it does not take
+    assert patients_trained_on(first) == {"b", "d", "e"}
     checkpoint = load_checkpoint(tuned)
     checkpoint.training["init"] = str(first)
     with open(tuned, "wb") as file:

@@ -51,14 +51,25 @@ def test_a_flag_wins_over_the_file_and_the_file_over_the_default(tmp_path):
         ('epochs = "many"', "wanted a int"),
         ('preset = "slow"', "wanted one of fast, accurate"),
         ("epochs = ", "Invalid value"),
+        (f"rate = 1{'0' * 400}", "own.toml: rate: a number of 401 digits; wanted a smaller one"),
+        (b"epochs = 9 # \xff", "own.toml: no TOML file that can be read"),
+        ("epochs = " + "[" * 5000, "own.toml: no TOML file that can be read"),
     ],
 )
 def test_a_wrong_file_says_what_is_wrong(tmp_path, capsys, text, message):
     file = tmp_path / "own.toml"
-    file.write_text(text)
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(SystemExit) as stop:
         parse("--config", str(file))
     assert stop.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_a_file_may_begin_with_a_byte_order_mark_but_must_be_a_file(tmp_path, capsys):
+    (tmp_path / "own.toml").write_bytes(b"\xef\xbb\xbfepochs = 9")
+    assert parse("--config", str(tmp_path / "own.toml")).epochs == 9
+    with pytest.raises(SystemExit):
+        parse("--config", str(tmp_path))
+    assert f"--config {tmp_path}: no TOML file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("argv", [["--epochs", "x"], ["--preset", "slow"], ["--unknown", "1"], ["--epo", "3"]])

@@ -665,6 +665,16 @@ def test_the_newest_folds_are_pooled_as_when_their_folder_is_named(trained, tmp_
         evaluate.main(["--precision", "float32"])
 
 
+def test_one_fold_can_be_evaluated_from_within_its_folder(trained, tmp_path, monkeypatch):
+    checkpoint = load_checkpoint(trained / "best.pt")
+    checkpoint.training.update(folds=5, fold=2)
+    with open(tmp_path / "best.pt", "wb") as file:
+        save_checkpoint(file, checkpoint)
+    monkeypatch.chdir(tmp_path)
+    assert evaluate.main(["--checkpoint", ".", "--db", checkpoint.training["db"], "--precision", "float32"]) == 0
+    assert (tmp_path / "evaluate-test/summary.json").is_file()
+
+
 def test_files_of_other_programs_are_named_not_stumbled_over(tmp_path):
     (tmp_path / "summary.json").write_text("{}")
     with pytest.raises(ValueError, match="summary.json: not written by evaluate.py"):

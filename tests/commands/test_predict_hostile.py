@@ -283,6 +283,8 @@ def fitted(structures):
         ({"quality": fitted({"structures": {"liver": {}}})}, "its predicted quality, .* is not understood .*liver"),
         ({"quality": fitted({"structures": [1]})}, "its predicted quality, .* is not understood"),
         ({"typical": {"signs": list(SIGNS), "precision": []}}, "its training's films look like, is not understood"),
+        ({"quality": fitted({"structures": {"heart": {"intercept": float("nan")}}})}, "numbers that are not finite"),
+        ({"typical": {"signs": list(SIGNS), "precision": torch.tensor([[1.0, float("inf")]])}}, "are not finite"),
     ],
 )
 def test_a_checkpoint_that_was_not_written_by_a_training_is_one_clear_error(network, films, tmp_path, change, message):

@@ -1,3 +1,4 @@
+import os
 import struct
 import zlib
 
@@ -130,6 +131,15 @@ def test_jsrt_films_are_big_endian_twelve_bits(tmp_path, monkeypatch):
     path.write_bytes(values.astype("<u2").tobytes())
     with pytest.raises(ValueError, match="big-endian"):
         read_pixels(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
+def test_a_pipe_or_a_folder_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "folder.png").mkdir()
+    for name in ("pipe.png", "folder.png"):
+        with pytest.raises(ValueError, match=f"{name}: a folder, a pipe or a device"):
+            read_image(tmp_path / name)
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture at all", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])

@@ -9,7 +9,7 @@ from data.measurements import Measurement
 from db.records import ImageRecord
 from pipeline.evaluation_summary import summarise_quality, summarise_ratio, summarise_results
 from report.evaluation_tables import TITLES, confident_table, quality_table, ratio_table
-from report.film_result import FilmResult, confident_failures, unjudged_failures, worst_ratios
+from report.film_result import FilmResult, confident_failures, failures_to_show, unjudged_failures, worst_ratios
 from report.plain import plain
 from unet.quality import Quality
 
@@ -56,6 +56,17 @@ def test_a_confident_failure_is_below_the_limit_without_a_warning():
     assert [result.record.image_id for result, _ in confident_failures(FILMS)] == [5]
 
 
+def test_of_many_confident_failures_the_worst_of_each_structure_is_shown_and_how_many_there_are():
+    """The one that was promised least is the worst, and would be the first to be left out."""
+    many = [film(number, 0.85, 0.99 - number / 1000) for number in range(10)] + [film(99, 0.5, 0.6)]
+    failures = confident_failures(many)
+    shown = failures_to_show(failures, 4)
+    assert [result.record.image_id for result, _ in shown] == [0, 1, 2, 99]
+    assert "4 of 11 are shown" in confident_table(shown, len(failures)).caption
+    assert failures_to_show(failures, 20) == failures
+    assert "shown" not in confident_table(failures, len(failures)).caption
+
+
 def test_a_structure_can_fail_alone_without_a_warning():
     scores = [
         {"structure": "lungs", "dice": 0.95},
@@ -65,7 +76,7 @@ def test_a_structure_can_fail_alone_without_a_warning():
     quality = {"lungs": Quality(0.95, False), "right_lung": Quality(0.95, False), "heart": Quality(0.5, True)}
     result = replace(FILMS[0], scores=scores, quality=quality)
     assert [structure for _, structure in confident_failures([result])] == ["right_lung"]
-    table = confident_table(confident_failures([result]))
+    table = confident_table(confident_failures([result]), 1)
     assert table.rows == [("1.png", TITLES["right_lung"], 0.86, 0.95, pytest.approx(0.09))]
 
 

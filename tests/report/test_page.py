@@ -50,6 +50,12 @@ def test_numbers_carry_their_value_for_sorting(page):
     assert "Query: <code>db/queries/x.sql</code>" in text
 
 
+def test_numbers_without_an_end_can_be_sorted_and_what_is_no_number_has_no_place():
+    """As JavaScript reads them: Number("inf") is no number there, and one such cell leaves a column unsorted."""
+    text = render_html(Page("t", [Table(("a",), [(math.inf,), (-math.inf,), (math.nan,)], "c")]))
+    assert re.findall('data-value="(.*?)"', text) == ["Infinity", "-Infinity"] and text.count("<td class=number") == 3
+
+
 def test_the_markdown_twin_says_the_same(page, tmp_path):
     text = render_markdown(page, "files")
     assert "## Part & whole" in text and "| a<b>.png | 0.9000 |" in text and "| c\\|d | – |" in text
