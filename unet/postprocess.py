@@ -15,6 +15,7 @@ RIVAL = 0.5  # of the largest piece's size; a smaller piece is a stray blob
 def binarise(probabilities: Mapping[str, np.ndarray], thresholds: Mapping[str, float]) -> dict[str, np.ndarray]:
     """Return each structure's bool mask, probability >= threshold, before any tidying.
 
+    At the network's size, for thresholds and predicted quality; masks at the film's own size: `Predictor.film_masks`.
     probabilities: structure to (H, W) in [0, 1]; thresholds: one for each of them. A pixel that both lungs claim goes to the
     more probable one, to the right lung where they are equal; the union of the lungs stays as it is.
     """
