@@ -136,9 +136,9 @@ def _check_kind(film, path: Path) -> None:
 def _check_size(film, path: Path) -> None:
     """Refuse, before decoding, what has no pixels, as reports and annotations have not, and what would fill the memory."""
     if not any(name in film for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
-        raise ValueError(
-            f"{path}: modality {film.get('Modality', 'not stated')} without pixels; there is no picture in it"
-        )
+        if "Modality" not in film:  # cut off, or never one
+            raise ValueError(f"{path}: unreadable DICOM file (no pixels in it); export it anew")
+        raise ValueError(f"{path}: modality {film.Modality} without pixels; there is no picture in it")
     frames = int(film.get("NumberOfFrames", 1) or 1)
     if frames > 1:
         raise ValueError(f"{path}: {frames} frames; wanted one grey picture, not a series or colour")
