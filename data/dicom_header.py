@@ -29,9 +29,7 @@ def header_facts(path: Path) -> dict[str, object]:
         return {}
     pydicom = import_pydicom(path)
     try:
-        with warnings.catch_warnings(
-            action="ignore"
-        ):  # pydicom's, on each value that is not quite as the standard has it
+        with warnings.catch_warnings(action="ignore"):  # of values that are not quite as the standard has them
             return _facts(pydicom.dcmread(path, stop_before_pixels=True))
     except Exception:  # foreign bytes break pydicom in many ways
         return {}

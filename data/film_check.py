@@ -68,12 +68,34 @@ def _check_masks(film: SourceFilm, root: Path, height: int, width: int) -> tuple
             masks.append(check_mask(mask, root, height, width))
         except (ValueError, OSError, MemoryError) as error:
             refusals.append(_refusal(film, "mask", error))
+    masks, twice = _without_shared(film, masks)
+    refusals += twice
     if film.sides_by_place:
         masks = [_other_side(checked) for checked in masks] if _lie_on_the_other_side(masks, width) else masks
     elif _exchanged(masks):
         masks, taken_off = _without_sides(film, masks)
         refusals += taken_off
     return masks, refusals
+
+
+def _without_shared(film: SourceFilm, masks: Sequence[CheckedMask]) -> tuple[list[CheckedMask], list[Refusal]]:
+    """Return the masks without those of one picture for several structures, and a refusal for each; no two look the same.
+
+    Pictures without any pixel inside may be shared: they say that a structure is not there.
+    """
+    pictures = [(checked.mask.file, checked.mask.lung_value) for checked in masks]
+    shared = [
+        checked.mask.file is not None and checked.area_share > 0 and pictures.count(picture) > 1
+        for checked, picture in zip(masks, pictures, strict=True)
+    ]
+    refused = [
+        _refusal(
+            film, "mask", ValueError(f"{checked.mask.file}: one picture for several structures; name each its own")
+        )
+        for checked, is_shared in zip(masks, shared, strict=True)
+        if is_shared
+    ]
+    return [checked for checked, is_shared in zip(masks, shared, strict=True) if not is_shared], refused
 
 
 def check_rows_together(films: Sequence[CheckedFilm]) -> tuple[list[CheckedFilm], list[Refusal]]:
@@ -207,6 +229,7 @@ def _reason(text: str) -> str:
         ("run-length code", "run-length code does not fit"),
         ("mask convention", "mask convention not understood"),
         ("mask provenance", "mask provenance not understood"),
+        ("for several structures", "one mask for several structures"),
         ("exchange them", "right and left lung exchanged"),
         ("; wanted 0 outside", "mask values not understood"),
         ("; wanted a grey picture", "mask values not understood"),

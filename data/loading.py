@@ -1,4 +1,4 @@
-"""A film of one's own, whatever its format: its pixels, its spacing, the hash of its bytes, and its header's remarks."""
+"""A film into memory, whatever its format: one of one's own with spacing, hash and remarks, or a selected one."""
 
 import hashlib
 from pathlib import Path

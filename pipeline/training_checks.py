@@ -21,7 +21,7 @@ def check_counts(records: list, counts: Counter, config: TrainConfig) -> None:
         raise ValueError(
             f"the selection {config.query} finds no film in {config.db}; `python analyze.py --db {config.db}` shows what each "
             f"condition removes (films need a mask and must state a modality, CR or DX, and a view, PA or AP); now "
-            f"--provenance {','.join(config.provenance)} --source {','.join(config.source)}"
+            f"--convention {config.convention} --provenance {','.join(config.provenance)} --source {','.join(config.source)}"
         )
     if not any(record.masks for record in records):
         raise ValueError(f"none of the {len(records)} films that {config.query} selects has a mask to learn from")

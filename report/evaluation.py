@@ -57,7 +57,8 @@ def evaluation_page(
     """
     ranked = sorted(results, key=lambda result: result.rank)
     shown = pick_pictures(ranked) if summary["structures"] else ranked[: 2 * SHOWN]
-    confident = failures_to_show(confident_failures(ranked), 2 * SHOWN)
+    failed = confident_failures(ranked)
+    confident = failures_to_show(failed, 2 * SHOWN)
     embedded = {result.record.image_id for result in shown}
     rest = [result for result in ranked if result.record.image_id not in embedded]
     if len(results) > EMBEDDED_PICTURES:  # of many films only those that a gallery shows
@@ -68,7 +69,9 @@ def evaluation_page(
     page = Page("Evaluation of lung and heart masks")
     page.add(*(Text(fact) for fact in facts))
     page.add(*(_agreement(summary) if summary["structures"] else [Text(WITHOUT_TRUTH)]))
-    page.add(Heading("Films worth looking at"), Text(COLOURS), *_galleries(ranked, shown, confident, summary))
+    page.add(
+        Heading("Films worth looking at"), Text(COLOURS), *_galleries(ranked, shown, confident, len(failed), summary)
+    )
     page.add(*_quality(summary, results), *_groups(groups), *_ratio(summary, results), *_probabilities(summary))
     if history:
         page.add(
@@ -130,6 +133,7 @@ def _galleries(
     ranked: Sequence[FilmResult],
     shown: Sequence[FilmResult],
     confident: Sequence[tuple[FilmResult, str]],
+    failed: int,
     summary: dict,
 ) -> Iterator[Block]:
     yield Heading("Worst, median and best" if summary["structures"] else "Lowest predicted quality", 3)
@@ -139,7 +143,7 @@ def _galleries(
         unjudged = unjudged_failures(ranked)
         one = "structure that has a predicted quality" if unjudged else "structure"
         none = Text(f"No {one} is below Dice {GOOD_DICE} on any film without a warning by the predicted quality.")
-        yield confident_table(confident, len(confident_failures(ranked))) if confident else none
+        yield confident_table(confident, failed) if confident else none
         for structure, (failed, films) in unjudged.items():
             yield Text(
                 f"Not judged, since the checkpoint has no fit for it: {structure.replace('_', ' ')}, below {GOOD_DICE} on "

@@ -372,6 +372,25 @@ def test_a_spacing_that_cannot_be_is_listed_in_either_direction_and_is_no_measur
     assert db.execute("SELECT count(*) FROM measurement").fetchone()[0] == 0
 
 
+def test_one_picture_is_no_mask_of_two_structures_unless_it_is_empty(tmp_path, capsys):
+    """As a cell that is copied down leaves it: a network would learn that the left lung is the right one."""
+    film(tmp_path / "f/a.png")
+    mask(tmp_path / "f/m.png")
+    Image.fromarray(np.zeros((17, 13), np.uint8)).save(tmp_path / "f/none.png")
+    facts = {"file": "a.png", "mask_convention": "clear_field", "mask_provenance": "manual"}
+    manifest(
+        tmp_path / "f",
+        [facts | {"right_lung": "m.png", "left_lung": "m.png", "heart": "none.png", "lungs": "none.png"}],
+    )
+    assert call("manifest", tmp_path / "f", "--db", tmp_path / "db") == SOME_FAILED
+    assert (
+        "2 x one mask for several structures; the first: a.png: m.png: one picture for several structures"
+        in capsys.readouterr().out
+    )
+    kept = connect(tmp_path / "db").execute("SELECT structure FROM mask ORDER BY structure")
+    assert [row[0] for row in kept] == ["heart", "lungs"]
+
+
 def lungs_apart(folder):
     """Two masks, of the lung that lies left in the image and of the other."""
     for side, column in (("image left", 2), ("image right", 9)):
