@@ -44,8 +44,8 @@ def connect_existing(path: str | Path) -> sqlite3.Connection:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(
-            f"--db {path}: no such file; make one with `python -m data.ingest SOURCE FOLDER --db {path}`, or name with --db where "
-            "it is now"
+            f"--db {path}: no such file; make one with `python -m data.ingest SOURCE FOLDER --db {path}`, or name with --db "
+            "where it is now"
         )
     return connect(path, may_be_empty=False)
 
