@@ -86,7 +86,7 @@ def summarise_ratio(results: Sequence[FilmResult]) -> dict | None:
 
     For fewer than three films with both there are only the counts, and None for each error.
     """
-    pairs = [(r.ratio_pred, r.ratio_true) for r in results if r.ratio_error is not None]
+    pairs = [(r.ratio_pred, r.ratio_true, r.record.patient_id) for r in results if r.ratio_error is not None]
     missing = sum(result.ratio_true is not None and result.ratio_pred is None for result in results)
     if not pairs and not missing:
         return None

@@ -13,6 +13,14 @@ from unet.summary import Interval
 
 ENLARGED = 0.5  # cardiothoracic ratio above which a heart is called enlarged on a PA film (Danzer 1919)
 FEWEST = 3  # films; fewer give no intraclass correlation
+SCALED = (
+    "ratio",
+    "mm",
+    "px",
+    "mm2",
+    "px2",
+)  # units with a true zero, for which a coefficient of variation has a meaning
+SIGNED = "dome_level_difference"  # in mm too, but negative where the left dome is higher
 SHOWN = ("cardiothoracic_ratio", "heart_width", "thorax_width")
 REFERENCES = (("reference", "the reference masks"), ("stated", "the values the source states"))
 QUERY = "db/queries/measurement_pairs.sql"
@@ -31,10 +39,10 @@ def agreement_table(pairs: Rows, against: str, words: str) -> Table | None:
         if len(own) < FEWEST:
             continue
         a, b = [row["predicted"] for row in own], [row[against] for row in own]
-        result = bland_altman(a, b)
+        result = bland_altman(a, b, [row["patient_id"] for row in own])
         lines.append((
             name, unit, result.n, count_patients(own), interval(result.bias), interval(result.lower), interval(result.upper),
-            result.mae, result.cv if unit in ("ratio", "mm", "px", "mm2", "px2") and min(b) > 0 else None,
+            result.mae, result.cv if unit in SCALED and min(b) > 0 and not name.startswith(SIGNED) else None,
             interval(icc_2_1(a, b)),
         ))  # fmt: skip
     if not lines:
@@ -45,7 +53,7 @@ def agreement_table(pairs: Rows, against: str, words: str) -> Table | None:
     )  # fmt: skip
     caption = (
         f"Predicted minus {words}. Normally distributed differences would lie 95 times in 100 between the limits. Intervals "
-        "take films as independent; where patients have several, they are too narrow. CV only for values that cannot be negative."
+        "resample patients, but that of the ICC takes films as independent. CV only for lengths, areas and ratios."
     )
     return Table(columns, lines, caption, source=QUERY)
 
@@ -109,7 +117,7 @@ def agreement_figure(pairs: Rows, against: str) -> Chart | None:
     lines = []
     for axis, (name, own) in zip(np.atleast_1d(axes), panels, strict=True):
         a, b = np.array([row["predicted"] for row in own]), np.array([row[against] for row in own])
-        result = bland_altman(a, b)
+        result = bland_altman(a, b, [row["patient_id"] for row in own])
         axis.plot((a + b) / 2, a - b, "o", color=BLUE, markersize=3, alpha=0.6)
         for value, colour in ((result.bias, RED), (result.lower, GREY), (result.upper, GREY)):
             axis.axhline(value.value, color=colour, linewidth=1)

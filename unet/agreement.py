@@ -1,6 +1,7 @@
 """How well two ways of measuring the same films agree: bias and limits, ICC, and agreement on which films exceed a limit.
 
-Every function treats films as independent; where patients have several films, its intervals are too narrow.
+Bias and limits have intervals that resample patients. All other intervals treat films as independent and are too narrow where
+patients have several.
 """
 
 import math
@@ -9,11 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unet.distributions import f_quantile, t_quantile
-from unet.summary import LEVEL, UNDEFINED, Interval
+from unet.distributions import f_quantile
+from unet.summary import LEVEL, ROUNDING, UNDEFINED, Interval, bootstrap_spread
 
 UPPER = 0.5 + LEVEL / 2
-ROUNDING = 1e-12  # relative: what is smaller is 0
 Z = 1.959963984540054  # standard normal, 97.5 % below
 
 
@@ -44,27 +44,27 @@ class TwoByTwo(NamedTuple):
     specificity: Interval
 
 
-def bland_altman(a: Sequence[float], b: Sequence[float]) -> BlandAltman:
-    """Return bias and limits of agreement of a against b, pair by pair.
+def bland_altman(a: Sequence[float], b: Sequence[float], patients: Sequence[str]) -> BlandAltman:
+    """Return bias and limits of agreement of a against b, pair by pair; patients: whose film each pair is of.
 
-    limits: bias -+ 1.96 sd; their standard error is sd * sqrt(1/n + 1.96^2 / (2 (n - 1))), with Student's t for both kinds
-    of interval (Bland & Altman 1986, 1999). cv: sqrt(mean(d^2) / 2) / mean (Bland & Altman 1996). Raises ValueError for fewer
-    than two pairs or a NaN.
+    limits: bias -+ 1.96 sd (Bland & Altman 1986). Intervals resample patients: the usual formula for the limits' holds for
+    normally distributed differences only, and segmentation fails on a few films by far more than on the others. cv:
+    sqrt(mean(d^2) / 2) / mean (Bland & Altman 1996). Raises ValueError for fewer than two pairs, a NaN, or another number of
+    patients.
     """
     first, second = _pairs(a, b, 2)
+    if len(patients) != len(first):
+        raise ValueError(f"{len(patients)} patients for {len(first)} pairs; wanted one patient for each pair")
     differences = first - second
-    n, bias, sd = len(differences), float(differences.mean()), float(differences.std(ddof=1))
-    t = t_quantile(UPPER, n - 1)
-    reach = Z * sd
-    around_bias, around_limit = t * sd / math.sqrt(n), t * sd * math.sqrt(1 / n + Z**2 / (2 * (n - 1)))
+    bias, lower, upper = bootstrap_spread(differences, patients, Z)
     mean = float(np.concatenate([first, second]).mean())
     within = math.sqrt(float(np.mean(differences**2)) / 2)
     return BlandAltman(
-        n=n,
-        bias=_around(bias, around_bias),
-        lower=_around(bias - reach, around_limit),
-        upper=_around(bias + reach, around_limit),
-        sd=sd,
+        n=len(differences),
+        bias=bias,
+        lower=lower,
+        upper=upper,
+        sd=float(differences.std(ddof=1)),
         mae=float(np.abs(differences).mean()),
         cv=within / mean if mean else math.nan,
     )
@@ -73,8 +73,8 @@ def bland_altman(a: Sequence[float], b: Sequence[float]) -> BlandAltman:
 def icc_2_1(a: Sequence[float], b: Sequence[float]) -> Interval:
     """Return the intraclass correlation ICC(2,1): two-way random effects, absolute agreement, a single measurement.
 
-    Shrout & Fleiss 1979; interval of McGraw & Wong 1996. NaN where all values are equal; only the bounds are NaN where the
-    films' means are equal. Raises ValueError for fewer than three pairs or a NaN.
+    Shrout & Fleiss 1979; interval of McGraw & Wong 1996. NaN where all values are equal; only the bounds are NaN where all
+    pairs are equal, or the films' means are. Raises ValueError for fewer than three pairs or a NaN.
     """
     table = np.stack(_pairs(a, b, 3), axis=1)
     n, k = table.shape
@@ -86,8 +86,8 @@ def icc_2_1(a: Sequence[float], b: Sequence[float]) -> Interval:
     if whole <= 0:
         return UNDEFINED
     icc = (between - error) / whole
-    if icc > 1 - ROUNDING:  # all pairs equal: nothing to be uncertain about, and a division by zero below
-        return Interval(icc, icc, icc)
+    if icc > 1 - ROUNDING:  # all pairs equal: these films say nothing of how much others may differ
+        return Interval(icc, math.nan, math.nan)
     x, y = k * icc / (n * (1 - icc)), 1 + k * icc * (n - 1) / (n * (1 - icc))
     if abs(x * reader + y * error) <= ROUNDING * (reader + error):  # the films' means are all equal
         return Interval(float(icc), math.nan, math.nan)
@@ -107,14 +107,17 @@ def agree_above(a: Sequence[float], b: Sequence[float], limit: float) -> TwoByTw
     kappa = cohen_kappa(both, only_a, only_b, neither)
     return TwoByTwo(
         both, only_a, only_b, neither,
-        kappa=Interval(kappa.value, max(kappa.low, -1.0), min(kappa.high, 1.0)),  # normal intervals are unbounded
+        kappa=Interval(*np.clip(kappa, -1.0, 1.0).tolist()),  # normal intervals are unbounded
         sensitivity=wilson(both, both + only_b),
         specificity=wilson(neither, neither + only_a),
     )  # fmt: skip
 
 
 def cohen_kappa(both: int, only_a: int, only_b: int, neither: int) -> Interval:
-    """Return Cohen's kappa of a 2 x 2 table, interval by the variance of Fleiss, Cohen & Everitt 1969; NaN where undefined."""
+    """Return Cohen's kappa of a 2 x 2 table, interval by the variance of Fleiss, Cohen & Everitt 1969.
+
+    NaN where one level holds all films; only the bounds are NaN where all films agree.
+    """
     table = np.array([[both, only_a], [only_b, neither]], np.float64)
     n = table.sum()
     if n == 0:
@@ -128,7 +131,10 @@ def cohen_kappa(both: int, only_a: int, only_b: int, neither: int) -> Interval:
     agreeing = sum(share[i, i] * (1 - (rows[i] + columns[i]) * (1 - kappa)) ** 2 for i in range(2))
     apart = sum(share[i, j] * (columns[i] + rows[j]) ** 2 for i in range(2) for j in range(2) if i != j)
     variance = agreeing + (1 - kappa) ** 2 * apart - (kappa - by_chance * (1 - kappa)) ** 2
-    return _around(kappa, Z * math.sqrt(max(variance, 0.0)) / ((1 - by_chance) * math.sqrt(n)))
+    if only_a == only_b == 0:  # the formula's variance is 0, which is not what is known of other films
+        return Interval(1.0, math.nan, math.nan)
+    reach = Z * math.sqrt(max(variance, 0.0)) / ((1 - by_chance) * math.sqrt(n))
+    return Interval(kappa, kappa - reach, kappa + reach)
 
 
 def wilson(count: int, n: int) -> Interval:
@@ -148,7 +154,3 @@ def _pairs(a: Sequence[float], b: Sequence[float], least: int) -> tuple[np.ndarr
     if np.isnan(first).any() or np.isnan(second).any():
         raise ValueError("a value is NaN; leave such films out of both and say how many")
     return first, second
-
-
-def _around(value: float, reach: float) -> Interval:
-    return Interval(float(value), float(value - reach), float(value + reach))

@@ -8,6 +8,7 @@ import numpy as np
 
 DRAWS = 2000
 LEVEL = 0.95
+ROUNDING = 1e-12  # relative: a spread below it is 0
 BLOCK = 2**18  # random numbers held at a time, so that ten thousand patients need no more memory than ten
 
 
@@ -135,6 +136,25 @@ def bootstrap_means(values: np.ndarray, patients: Sequence[str], seed: int) -> n
     """Return the mean over films of each of the 2,000 draws of patients with replacement: (DRAWS,)."""
     sums, films = _resampled(_per_patient(np.asarray(values, np.float64), patients), np.random.default_rng(seed))
     return sums / films
+
+
+def bootstrap_spread(values: np.ndarray, patients: Sequence[str], reach: float, seed: int = 0) -> tuple[Interval, ...]:
+    """Return the mean over films, mean - reach sd and mean + reach sd, each with its interval from draws of patients.
+
+    sd: with n - 1. The bounds are NaN for one patient, and where all values are equal, which says nothing of other films.
+    """
+    mean, sd = float(values.mean()), float(values.std(ddof=1))
+    points = (mean, mean - reach * sd, mean + reach * sd)
+    if len(set(patients)) < 2 or sd <= ROUNDING * float(np.abs(values).max()):
+        return tuple(Interval(point, math.nan, math.nan) for point in points)
+    centred = values - mean  # squares of small numbers, so that nothing cancels
+    sums, films = _per_patient(centred, patients)
+    squares = _per_patient(centred**2, patients)[0]
+    sums, squares, films = _resampled(np.stack([sums, squares, films]), np.random.default_rng(seed))
+    means = sums / films
+    sds = np.sqrt(np.maximum(squares - sums * means, 0) / (films - 1))
+    drawn = (means, means - reach * sds, means + reach * sds)
+    return tuple(Interval(point, *_bounds(mean + own)) for point, own in zip(points, drawn, strict=True))
 
 
 def _defined(values: Sequence[float], patients: Sequence[str], name: str) -> np.ndarray:
