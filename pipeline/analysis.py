@@ -159,23 +159,24 @@ class Analysis:
             "Ratio and widths, and the most frequent other measurements.",
             "db/queries/measurement_values.sql",
         )
-        by = one_measurer(names)
+        by, taken_by = one_measurer(names)
         own = [(row["name"], row["unit"], values) for row, values in chosen if row["run_id"] == by]
         self.page.add(Heading("Measurements and who the patients are", 3))
         sources = {row["source"] for _, _, values in own for row in values}
         if len(sources) > 1:
             self.page.add(Text(MIXED.format(len(sources))))
-        relations = relation_table(own)
+        relations = relation_table(own, taken_by)
         self.page.add(relations or Text("No two groups of ten patients or more to compare."))
         for name, unit, values in own:
             if name == "cardiothoracic_ratio":
                 caption = (
-                    "Cardiothoracic ratio by group, one value per patient: median, quartiles, 1.5 quartile distances."
+                    f"Cardiothoracic ratio by group, taken by {taken_by}, one value per patient: median, quartiles, 1.5 quartile "
+                    "distances, and the patients beyond."
                 )
                 self.draw(
                     "ratio", ratio_by_group_figure(values, name, unit), caption, "db/queries/measurement_values.sql"
                 )
-                model = model_table(values)
+                model = model_table(values, taken_by)
                 if model is not None:
                     self.page.add(model)
 
@@ -221,9 +222,11 @@ def runs_of(connection: sqlite3.Connection, evaluation: int) -> list[int]:
     return [evaluation, *(row["run_id"] for row in children)]
 
 
-def one_measurer(names: list[dict]) -> int | None:
-    """Return the run (None: the source) that measured most films: values of two measurers are never mixed in one comparison."""
-    films: dict[int | None, int] = {}
-    for row in names:
-        films[row["run_id"]] = max(films.get(row["run_id"], 0), row["films"])
-    return max(films, key=lambda run: (films[run], run is None, run or 0))
+def one_measurer(names: list[dict]) -> tuple[int | None, str]:
+    """Return the run (None: the source) that measured most films, and how it is called.
+
+    Values of two measurers are never mixed in one comparison. Of two with equally many films the source comes first, then
+    reference masks, whose run is later than that of the network they judge.
+    """
+    most = max(names, key=lambda row: (row["films"], row["run_id"] is None, row["run_id"] or 0))
+    return most["run_id"], most["measured_by"]

@@ -53,9 +53,10 @@ def table_one(rows: Rows, by: str) -> Table:
     lines.append(["patients", *sizes, None])
     compared = [group for name, group in people.items() if name != NOT_STATED]
     ages = [[row["age_years"] for row in group if row["age_years"] is not None] for group in compared]
-    lines.append(["age, years: median (quartiles)", *(_age(group) for group in columns.values()), _largest(smd, ages)])
-    unknown = (sum(row["age_years"] is None for row in group) for group in columns.values())
-    lines.append([f"age: {NOT_STATED}", *unknown, None])
+    persons = [first_films(group) for group in columns.values()]
+    lines.append(["patients' age, years: median (quartiles)", *map(_age, persons), _largest(smd, ages)])
+    unknown = (sum(row["age_years"] is None for row in group) for group in persons)
+    lines.append([f"patients' age: {NOT_STATED}", *unknown, None])
     for column, title in CATEGORIES:
         if column == by:
             continue
@@ -70,10 +71,9 @@ def table_one(rows: Rows, by: str) -> Table:
             )
             lines.append([f"{title}: {level}", *shares, difference if level == levels[0] else None])
     caption = (
-        f"By {by}. Counts are images; shares only for groups of {SMALLEST_GROUP} patients or more. SMD: "
-        "standardised mean difference "
-        "between groups, each patient's first film, the largest of any two stated groups of that many patients; "
-        "above 0.1 is usually called unbalanced."
+        f"By {by}. Counts are images, but for patients and ages (of the first film in the group); shares only for groups of "
+        f"{SMALLEST_GROUP} patients or more. SMD: standardised mean difference between groups, each patient's first film, the "
+        "largest of any two stated groups of that many patients; above 0.1 is usually called unbalanced."
     )
     return Table(("", *columns, "SMD"), lines, caption, source="db/queries/cohort_images.sql")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from report.agreement import interval
-from report.counts import counted, films_of_patients
+from report.counts import counted
 from report.evaluation_figures import (
     group_figure,
     quality_figure,
@@ -27,6 +27,7 @@ from report.evaluation_tables import (
 from report.figures import curves_figure, figure_bytes
 from report.film_result import FilmResult, confident_failures, failures_to_show, unjudged_failures, worst_ratios
 from report.page import Block, Gallery, Heading, Page, Picture, Table, Text
+from report.reading_help import reading_help
 from unet.quality import GOOD_DICE
 from unet.summary import Interval
 
@@ -100,25 +101,6 @@ def pick_pictures(ranked: Sequence[FilmResult]) -> list[FilmResult]:
     return list({result.record.image_id: result for result in chosen}.values())
 
 
-def reading_help(summary: dict) -> str:
-    """A sentence a reader of the table needs."""
-    lungs = summary["structures"].get("lungs")
-    if lungs is None:
-        return "No film of this selection has both lungs drawn."
-    dice = lungs["dice"]
-    return (
-        f"On {films_of_patients(dice['films'], dice['patients'])} the lungs' masks overlap the reference with a mean Dice of "
-        f"{dice['mean']:.3f} (1 is perfect); on the worst twentieth of the films it is below {dice['p5']:.3f}, and "
-        f"{100 * dice['below']:.1f} % of the films are below {GOOD_DICE}. {_empty_masks(summary)}"
-    )
-
-
-def _empty_masks(summary: dict) -> str:
-    parts = {name: summary["structures"][name]["dice"] for name in ORDER if name in summary["structures"]}
-    empty = [f"{TITLES[name]} on {counted(p['empty'], 'film', 'films')}" for name, p in parts.items() if p["empty"]]
-    return f"Predicted or drawn empty: {', '.join(empty)}." if empty else "No mask is empty."
-
-
 def _agreement(summary: dict) -> Iterator[Block]:
     yield Heading("How well the masks agree")
     yield Text(reading_help(summary))
@@ -182,7 +164,8 @@ def _groups(groups: Sequence[dict]) -> Iterator[Block]:
     yield Heading("By group")
     yield Text(
         "Associations in this sample, not causes: groups differ in more than their name. The gap is the group's mean minus that "
-        "of all other films whose group is stated; nothing corrects for the number of gaps."
+        "of all other films whose group is stated, of a finding only those of the same sources; nothing corrects for the number "
+        "of gaps."
     )
     figure = group_figure(groups)
     if figure is not None:

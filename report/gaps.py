@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from report.cohort import FACTS, NOT_STATED, SMALLEST_GROUP, Rows, first_films, group_rows
+from report.cohort import FACTS, SMALLEST_GROUP, Rows, first_films, group_rows
 from report.counts import counted
 from report.page import Table
 from unet.association import benjamini_hochberg, compare_groups, independence_p
@@ -42,8 +42,9 @@ def missing_shares(rows: Rows) -> tuple[list[str], list[str], np.ndarray]:
 def dependence_table(rows: Rows) -> Table | None:
     """Return whether gaps are associated with sex, age, view, modality or source; None where nothing can be compared.
 
-    Every patient counts once, with the first film. For age: Hedges' g of those without the fact against those with it, p by
-    permutation; for the others Cramer's V and Pearson's chi-squared. q: corrected for the number of lines.
+    Every patient counts once, with the first film, where the second fact is stated. For age: Hedges' g of those without the
+    fact against those with it, p by permutation; for the others Cramer's V and Pearson's chi-squared. q: corrected for the
+    number of lines.
     """
     people = first_films(rows)
     tests = []
@@ -61,25 +62,22 @@ def dependence_table(rows: Rows) -> Table | None:
     lines = [(*test, float(q)) for test, q in zip(tests, corrected, strict=True)]
     lines.sort(key=lambda line: line[-1])
     caption = (
-        f"Of {len(people)} patients, each with the first film. A small q says that those without the fact are "
-        f"other patients than those "
-        "with it; it does not say why."
+        f"Of {len(people)} patients, each with the first film; each line counts those whose second fact is stated. A small q "
+        "says that those without the fact are other patients than those with it; it does not say why."
     )
     columns = ("not stated", "goes along with", "patients without it", "measure", "size", "p", "q")
     return Table(columns, lines, caption, source="db/queries/cohort_images.sql")
 
 
 def _test(people: Rows, gone: np.ndarray, known: str) -> tuple[str, float, float] | None:
+    stated = np.array([row[known] is not None for row in people])
+    gone, values = gone[stated], np.array([row[known] for row in people if row[known] is not None])
+    if min(gone.sum(), (~gone).sum()) < SMALLEST_GROUP:
+        return None
     if known == "age_years":
-        ages = np.array([np.nan if row[known] is None else row[known] for row in people])
-        with_age = ~np.isnan(ages)
-        without, stated = ages[gone & with_age], ages[~gone & with_age]
-        if min(len(without), len(stated)) < SMALLEST_GROUP:
-            return None
-        result = compare_groups(without, stated)
+        result = compare_groups(values[gone], values[~gone])
         return "Hedges' g", result.effect.value, result.p
-    levels = [row[known] if row[known] is not None else NOT_STATED for row in people]
-    names, index = np.unique(levels, return_inverse=True)
+    names, index = np.unique(values, return_inverse=True)
     if len(names) < 2:
         return None
     table = np.stack([np.bincount(index[gone], minlength=len(names)), np.bincount(index[~gone], minlength=len(names))])

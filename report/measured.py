@@ -46,7 +46,7 @@ def measurement_figure(measured: Measured) -> Chart | None:
         numbers = [row["value"] for row in values]
         counts, edges, _ = axis.hist(numbers, bins=20, color=BLUE)
         axis.set_title(f"{key['name'].replace('_', ' ')}\nn = {len(numbers)}, by {key['measured_by']}", fontsize=8)
-        axis.set_xlabel(key["unit"])
+        axis.set(xlabel=key["unit"], ylabel="films")
         lines += [
             (key["name"], key["measured_by"], float(a), float(b), int(n))
             for a, b, n in zip(edges, edges[1:], counts, strict=False)

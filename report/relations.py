@@ -34,19 +34,21 @@ class Contrast(NamedTuple):
 def contrasts(rows: Rows) -> list[Contrast]:
     """Return the comparisons that a set of films allows: men/women, AP/PA, old/young, with/without each frequent finding.
 
-    The latter among films of which any finding is stated; a source's word for nothing found is one of them.
+    The latter among films of which any finding is stated, in the sources that ever state this one: films of another hospital
+    would differ by much more than the finding. A source's word for nothing found is a finding too.
     """
     ages = np.array([np.nan if row["age_years"] is None else row["age_years"] for row in rows])
     lists = [split_findings(row) for row in rows]
-    stated = np.array([row["findings"] is not None for row in rows])
     found = [
         Contrast("men - women", _sides(rows, "sex", "M", "F")),
         Contrast("AP - PA", _sides(rows, "view", "AP", "PA")),
         Contrast(f"{OLD} years and older - younger", np.where(np.isnan(ages), NEITHER, ages >= OLD)),
     ]
     for finding in frequent_findings(rows, MOST_FINDINGS):
+        stating = {row["source"] for row, own in zip(rows, lists, strict=True) if finding in own}
+        compared = np.array([row["findings"] is not None and row["source"] in stating for row in rows])
         has = np.array([finding in own for own in lists])
-        found.append(Contrast(f"{finding} - films with other findings only", np.where(stated, has, NEITHER)))
+        found.append(Contrast(f"{finding} - only other findings, same sources", np.where(compared, has, NEITHER)))
     return found
 
 
@@ -54,11 +56,11 @@ def _sides(rows: Rows, column: str, one: str, other: str) -> np.ndarray:
     return np.array([{one: 1, other: 0}.get(row[column], NEITHER) for row in rows])
 
 
-def relation_table(measurements: Sequence[tuple[str, str, Rows]]) -> Table | None:
+def relation_table(measurements: Sequence[tuple[str, str, Rows]], taken_by: str) -> Table | None:
     """Compare groups in each measurement, one value per patient; None where no comparison has enough patients.
 
-    measurements: (name, unit, rows of measurement_values.sql); those in pixels are left out. A patient with films in both
-    groups counts in that of the first film.
+    measurements: (name, unit, rows of measurement_values.sql), all by one measurer; those in pixels are left out. A patient with
+    films in both groups counts in that of the first film.
     """
     tests = []
     compared = [one for one in measurements if one[1] not in PIXEL_UNITS]
@@ -79,9 +81,9 @@ def relation_table(measurements: Sequence[tuple[str, str, Rows]]) -> Table | Non
     lines.sort(key=lambda line: line[-1])
     columns = ("measurement", "unit", "groups", "patients", "and", "difference [95 %]", "Hedges' g [95 %]", "p", "q")
     caption = (
-        f"Means of patients, groups of {SMALLEST_GROUP} patients or more. p by 2,000 regroupings; q is p "
-        f"corrected for the {len(tests)} "
-        "comparisons (Benjamini-Hochberg). Associations: groups may differ in other ways too."
+        f"Measurements taken by {taken_by}. Means of patients, groups of {SMALLEST_GROUP} patients or more. p by 2,000 "
+        f"regroupings; q is p corrected for the {len(tests)} comparisons (Benjamini-Hochberg). Associations: groups may differ "
+        "in other ways too."
     )
     return Table(columns, lines, caption, source=QUERY)
 
@@ -111,7 +113,7 @@ TWO_LEVELS = (("man, not woman", "sex", "M", "F"), ("AP, not PA", "view", "AP", 
 """Covariates of the model: title, column, the level that counts as 1, the other one."""
 
 
-def model_table(rows: Rows) -> Table | None:
+def model_table(rows: Rows, taken_by: str) -> Table | None:
     """Return a linear model of the cardiothoracic ratio on age, sex and view; None where too little is known.
 
     Covariates with fewer than ten patients at a level are left out, counted on the films where all that stay are known. Intervals
@@ -133,9 +135,9 @@ def model_table(rows: Rows) -> Table | None:
     except DependentColumns:  # everybody of one age, or sex and view the same split
         return None
     caption = (
-        f"Least squares over {len(kept)} films of {count_patients(kept)} patients; intervals by patient. Each "
-        f"line says how the ratio "
-        "differs with that fact while the other lines' facts are the same; it does not say that the fact is the cause."
+        f"Ratios taken by {taken_by}. Least squares over {len(kept)} films of {count_patients(kept)} patients; intervals by "
+        "patient. Each line says how the ratio differs with that fact while the other lines' facts are the same; it does not "
+        "say that the fact is the cause."
     )
     lines = [(c.name, interval(c.estimate), c.p) for c in fit]
     return Table(("", "cardiothoracic ratio [95 %]", "p"), lines, caption, source=QUERY)
@@ -158,12 +160,12 @@ def ratio_by_group_figure(rows: Rows, name: str, unit: str) -> Chart | None:
     if not groups:
         return None
     figure, axis = new_figure(1.6 + 0.95 * len(groups), 3.4)
-    box = axis.boxplot(list(groups.values()), tick_labels=list(groups), widths=0.55, patch_artist=True, sym="")
+    box = axis.boxplot(list(groups.values()), tick_labels=list(groups), widths=0.55, patch_artist=True, sym=".")
     for patch in box["boxes"]:
         patch.set(facecolor=BLUE, alpha=0.35)
     for line in box["medians"]:
         line.set(color="black")
-    axis.set(ylabel=f"{name.replace('_', ' ')}, {unit}")
+    axis.set(ylabel=name.replace("_", " ") + ("" if unit == "ratio" else f", {unit}"))
     lines = [(label.split("\n")[0], value) for label, own in groups.items() for value in own.tolist()]
     return Chart(figure, ("group", name), lines)
 

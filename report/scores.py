@@ -5,6 +5,8 @@ from report.page import Table
 from unet.quality import GOOD_DICE
 from unet.summary import summarise
 
+FEWEST_FOR_5 = 20  # films; of fewer, less than one lies below the 5th percentile
+
 
 def score_table(scores: Rows, by: str) -> Table:
     """Return the Dice of each structure by group.
@@ -17,16 +19,26 @@ def score_table(scores: Rows, by: str) -> Table:
         for name, group in (group_rows(own, by) if own else {}).items():
             summary = summarise([row["dice"] for row in group], [row["patient_id"] for row in group], GOOD_DICE)
             patients = count_patients(group)
-            small = FEW if patients < SMALLEST_GROUP else ""
-            interval = f"{summary.mean.low:.4f} to {summary.mean.high:.4f}" if patients > 1 else None
+            small = patients < SMALLEST_GROUP
+            interval = None if small else f"{summary.mean.low:.4f} to {summary.mean.high:.4f}"
+            p5 = summary.p5 if summary.films >= FEWEST_FOR_5 else None
             empty = sum(row["empty"] != "none" for row in group)
             lines.append(
-                (structure, name, summary.films, patients, summary.mean.value, interval, summary.p5, empty, small)
+                (
+                    structure,
+                    name,
+                    summary.films,
+                    patients,
+                    summary.mean.value,
+                    interval,
+                    p5,
+                    empty,
+                    FEW if small else "",
+                )
             )
     columns = ("structure", by, "films", "patients", "Dice", "95 % interval", "5th percentile", "empty masks", "")
-    return Table(
-        columns,
-        lines,
-        "Differences between groups are associations, not causes.",
-        source="db/queries/scores_by_film.sql",
+    caption = (
+        f"Differences between groups are associations, not causes. Intervals for {SMALLEST_GROUP} patients or more, the 5th "
+        f"percentile for {FEWEST_FOR_5} films or more."
     )
+    return Table(columns, lines, caption, source="db/queries/scores_by_film.sql")

@@ -2,7 +2,10 @@
 SELECT measurement.name,
        measurement.unit,
        measurement.run_id,
-       coalesce(run.command || ' run ' || run.run_id, 'source') AS measured_by,
+       CASE run.command WHEN 'measure' THEN 'reference masks, run ' || run.run_id
+                        WHEN 'evaluate' THEN 'network, run ' || run.run_id
+                        WHEN 'predict' THEN 'network, run ' || run.run_id
+                        ELSE coalesce(run.command || ' run ' || run.run_id, 'source') END AS measured_by,
        count(*) AS films
 FROM measurement
 JOIN image USING (image_id)

@@ -7,6 +7,7 @@ import pytest
 from db.ingest_rows import write_source
 from db.runs import start_run
 from db.scores import write_scores
+from pipeline.analysis import one_measurer
 from pipeline.groups import score_groups
 
 FACTS = (
@@ -43,7 +44,7 @@ def test_counts_and_means_of_each_group(groups):
     women = groups["sex", "F"]
     assert (women["films"], women["patients"]) == (3, 2) and women["mean"] == pytest.approx(0.8)
     assert women["worst"] == pytest.approx(0.7) and women["below"] == pytest.approx(2 / 3)
-    assert women["low"] <= women["mean"] <= women["high"] and women["few"]
+    assert math.isnan(women["low"]) and math.isnan(women["high"]) and women["few"]
     assert sorted(level for grouping, level in groups if grouping == "age") == [
         "18 to 39", "40 to 64", "65 and over", "not stated", "under 18",
     ]  # fmt: skip
@@ -84,4 +85,38 @@ def test_groups_of_fewer_than_ten_patients_on_either_side_are_few(fresh_db, make
     assert groups["sex", "F"]["high"] - groups["sex", "F"]["low"] == pytest.approx(2 * 1.96 * deviation, rel=0.15)
     gap = groups["sex", "F"]
     both = deviation * (1 + 12 / men) ** 0.5
+    if few:
+        assert math.isnan(gap["gap_low"]) and math.isnan(groups["sex", "M"]["low"])
+        return
     assert gap["gap_high"] - gap["gap_low"] == pytest.approx(2 * 1.96 * both, rel=0.15)
+
+
+def test_a_finding_is_compared_within_the_sources_that_state_it(fresh_db, make_film, tmp_path):
+    """Source s has masses and normal films, source t nodules only, and lower scores."""
+    for name, findings in (("s", ["mass", "mass", "normal"]), ("t", ["nodule", "nodule"])):
+        write_source(fresh_db, name, f"/{name}", "manifest",
+                     [make_film(f"{name}{n}.png", f"{name}{n}", findings=(f,)) for n, f in enumerate(findings)])  # fmt: skip
+    run_id = start_run(fresh_db, "evaluate", tmp_path, {})
+    images = fresh_db.execute("SELECT file, image_id FROM image").fetchall()
+    rows = [
+        {
+            "image_id": image,
+            "structure": "lungs",
+            "split": "test",
+            "empty": "none",
+            "dice": 0.9 if "s" in file else 0.5,
+            "iou": 0.5,
+        }
+        for file, image in images
+    ]
+    write_scores(fresh_db, run_id, rows)
+    groups = {(row["grouping"], row["level"]): row for row in score_groups(fresh_db, run_id)}
+    assert groups["finding", "mass"]["gap"] == pytest.approx(0) and math.isnan(groups["finding", "nodule"]["gap"])
+    assert groups["source", "s"]["gap"] == pytest.approx(0.4)
+
+
+def test_of_two_who_measured_equally_many_films_the_reference_is_compared():
+    names = [
+        {"run_id": run, "measured_by": str(run), "films": films} for run, films in ((None, 5), (3, 9), (4, 9), (3, 2))
+    ]
+    assert one_measurer(names) == (4, "4") and one_measurer(names[:1]) == (None, "None")

@@ -59,17 +59,24 @@ def test_table_one_counts_images_and_shows_no_share_of_few_patients():
     assert list(cells(table, "images")) == ["images", 22, 13, 9, None]
     assert list(cells(table, "patients")) == ["patients", 21, 12, 9, None]
     assert cells(table, "view position: AP")[1:4] == ["1 (5 %)", "1 (8 %)", "0"]
+    ages = "patients' age, years: median (quartiles)"
+    assert (
+        cells(table_one([*rows, *(film("F0", sex="F", age_years=40) for _ in range(50))], "sex"), ages)[2]
+        == "46 (43 to 48)"
+    )
     rows.append(film("M99", sex="M", age_years=None))
-    assert cells(table_one(rows, "sex"), "age: not stated")[1:] == [1, 0, 1, None]
+    assert cells(table_one(rows, "sex"), "patients' age: not stated")[1:] == [1, 0, 1, None]
 
 
 def test_the_smd_is_that_of_first_films_of_groups_that_are_large_enough():
     rows = [*people(10, "F", 40), *people(10, "M", 60), *people(3, "O", 0)]
     expected = 20 / np.std(np.arange(10), ddof=1)
-    assert cells(table_one(rows, "sex"), "age, years: median (quartiles)")[-1] == pytest.approx(expected)
-    assert cells(table_one(people(5, "F", 40), "sex"), "age, years: median (quartiles)")[-1] is None
+    assert cells(table_one(rows, "sex"), "patients' age, years: median (quartiles)")[-1] == pytest.approx(expected)
+    assert cells(table_one(people(5, "F", 40), "sex"), "patients' age, years: median (quartiles)")[-1] is None
     unknown = [film(f"?{i}", sex=None, age_years=90 + i) for i in range(12)]
-    assert cells(table_one([*rows, *unknown], "sex"), "age, years: median (quartiles)")[-1] == pytest.approx(expected)
+    assert cells(table_one([*rows, *unknown], "sex"), "patients' age, years: median (quartiles)")[-1] == pytest.approx(
+        expected
+    )
 
 
 def test_a_radiologists_own_words_about_one_person_are_not_shown():
@@ -175,7 +182,7 @@ def measured(name, values, unit="ratio", **facts):
 def test_a_difference_between_the_sexes_is_found_and_corrected_for_the_number_of_comparisons():
     values = [*RNG.normal(0.55, 0.03, 20), *RNG.normal(0.45, 0.03, 20)]
     table = relation_table(
-        [measured("cardiothoracic_ratio", values, sex=["M"] * 20 + ["F"] * 20, age_years=[40, 70] * 20)]
+        [measured("cardiothoracic_ratio", values, sex=["M"] * 20 + ["F"] * 20, age_years=[40, 70] * 20)], "source"
     )
     line = cells(table, "cardiothoracic_ratio")
     assert (
@@ -184,8 +191,10 @@ def test_a_difference_between_the_sexes_is_found_and_corrected_for_the_number_of
         and line[-1] == pytest.approx(2 / 2001)
     )
     assert {row[2] for row in table.rows} == {"men - women", "60 years and older - younger"}
-    assert relation_table([measured("heart_width_px", values, unit="px", sex=["M"] * 20 + ["F"] * 20)]) is None
-    assert relation_table([measured("cardiothoracic_ratio", values[:18], sex=["M"] * 9 + ["F"] * 9)]) is None
+    assert (
+        relation_table([measured("heart_width_px", values, unit="px", sex=["M"] * 20 + ["F"] * 20)], "source") is None
+    )
+    assert relation_table([measured("cardiothoracic_ratio", values[:18], sex=["M"] * 9 + ["F"] * 9)], "source") is None
 
 
 def test_a_patient_in_both_groups_counts_where_the_first_film_is():
@@ -205,18 +214,33 @@ def test_a_fact_that_is_not_stated_belongs_to_no_group():
         assert contrast.sides[0] == -1, contrast.title
 
 
+def test_a_finding_is_compared_with_films_of_the_sources_that_state_it():
+    rows = [*(film(f"a{i}", source="a", findings="mass" if i < 3 else "normal") for i in range(6)),
+            *(film(f"b{i}", source="b", findings="nodule") for i in range(3)), film("c", source="a", findings=None)]  # fmt: skip
+    sides = {contrast.title.split(" - ")[0]: contrast.sides.tolist() for contrast in contrasts(rows)}
+    assert sides["mass"] == [1, 1, 1, 0, 0, 0, -1, -1, -1, -1] and sides["normal"] == [0, 0, 0, 1, 1, 1, -1, -1, -1, -1]
+    assert sides["nodule"] == [-1] * 6 + [1, 1, 1, -1]
+
+
+def test_who_measured_is_said():
+    values = [*RNG.normal(0.55, 0.03, 20), *RNG.normal(0.45, 0.03, 20)]
+    own = measured("cardiothoracic_ratio", values, sex=["M"] * 20 + ["F"] * 20, age_years=[*range(30, 70)])
+    assert "taken by reference masks, run 4" in relation_table([own], "reference masks, run 4").caption
+    assert "taken by network, run 3" in model_table(own[2], "network, run 3").caption
+
+
 def test_the_model_finds_the_effect_of_the_view_beside_that_of_age():
     n = 60
     age, view = RNG.uniform(20, 80, n), ["AP", "PA"] * (n // 2)
     values = 0.40 + 0.01 * age / 10 + 0.04 * np.array([v == "AP" for v in view]) + RNG.normal(0, 0.005, n)
     _, _, rows = measured("cardiothoracic_ratio", values, age_years=list(age), view=view)
-    table = model_table(rows)
+    table = model_table(rows, "source")
     assert [row[0] for row in table.rows] == ["intercept", "age, per 10 years", "AP, not PA"]
     assert float(cells(table, "AP, not PA")[1].split()[0]) == pytest.approx(0.04, abs=0.005)
-    assert model_table(rows[:15]) is None
-    assert model_table([{**row, "age_years": 50.0} for row in rows]) is None
+    assert model_table(rows[:15], "source") is None
+    assert model_table([{**row, "age_years": 50.0} for row in rows], "source") is None
     with pytest.raises(ValueError, match="1 of them NaN"):
-        model_table([{**rows[0], "value": float("nan")}, *rows[1:]])
+        model_table([{**rows[0], "value": float("nan")}, *rows[1:]], "source")
     assert ratio_by_group_figure(rows, "cardiothoracic_ratio", "ratio").columns == ("group", "cardiothoracic_ratio")
 
 
@@ -227,9 +251,9 @@ def test_the_model_leaves_out_a_covariate_that_is_rare_where_the_others_are_know
     _, _, rows = measured(
         "cardiothoracic_ratio", RNG.normal(0.5, 0.05, 75), sex=sex, view=view, age_years=[*range(20, 95)]
     )
-    assert [row[0] for row in model_table(rows).rows] == ["intercept", "age, per 10 years", "AP, not PA"]
+    assert [row[0] for row in model_table(rows, "source").rows] == ["intercept", "age, per 10 years", "AP, not PA"]
     everywhere = [{**row, "view": "PA" if i % 2 else "AP"} for i, row in enumerate(rows)]
-    assert [row[0] for row in model_table(everywhere).rows][2:] == ["man, not woman", "AP, not PA"]
+    assert [row[0] for row in model_table(everywhere, "source").rows][2:] == ["man, not woman", "AP, not PA"]
 
 
 def test_gaps_of_scores_need_ten_patients_a_side():

@@ -2,13 +2,15 @@
 
 import pytest
 
-from report.evaluation import reading_help
 from report.evaluation_figures import group_figure
 from report.evaluation_tables import group_tables, summary_tables, threshold_table
+from report.reading_help import reading_help
 
 
 def part(empty, films=40):
-    return {"dice": {"films": films, "patients": 38, "mean": 0.97, "p5": 0.94, "below": 0.025, "empty": empty}}
+    return {
+        "dice": {"films": films, "patients": 38, "mean": 0.97, "p5": 0.94, "least": 0.9, "below": 0.025, "empty": empty}
+    }
 
 
 @pytest.mark.parametrize(
@@ -24,6 +26,12 @@ def test_empty_masks_of_every_structure_are_told(empty, words):
     assert text.startswith("On 40 films of 38 patients the lungs' masks overlap") and text.endswith(
         f"below 0.9. {words}"
     )
+
+
+def test_few_films_have_no_worst_twentieth_and_few_patients_no_sure_interval():
+    few = {"dice": {**part(0, films=9)["dice"], "patients": 9, "least": 0.91}}
+    text = reading_help({"structures": {"lungs": few}})
+    assert "the worst has 0.910" in text and "twentieth" not in text and text.endswith("the intervals are too narrow.")
 
 
 def test_the_figure_of_groups_shows_one_structure_and_says_which():
