@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from data.dicom import is_dicom
-from data.reading import PICTURE_ENDINGS
+from data.reading import PICTURE_ENDINGS, UNREAD_ENDINGS
 from data.reasons import as_utf8
 from data.sources.files import own_files
 
@@ -26,7 +26,8 @@ def find_films(places: Sequence[Path], but: Collection[Path] = ()) -> list[Path]
     but: folders to skip unless they are named themselves. RESULT_FOLDERS and RESULT_PICTURES beside a table of an earlier call of
     predict.py are skipped wherever they are.
     A file that is named directly is taken whatever its ending; in a folder, files with no ending, a number as ending or one of
-    PERHAPS_DICOM are taken only if they contain DICOM, and what macOS leaves beside files is skipped. Links that lead out of a
+    PERHAPS_DICOM are taken only if they contain DICOM, and what macOS leaves beside files is skipped. Pictures of formats that
+    are not read (UNREAD_ENDINGS) count as films, which cannot be read. Links that lead out of a
     searched folder are not followed; one that leads nowhere inside it counts as a film, which cannot be read. Raises
     FileNotFoundError for a place that does not exist, ValueError for one that is neither file nor folder, or where there is no
     film at all. Paths are absolute, so that a film has one name however the call spells it.
@@ -103,7 +104,7 @@ def _leads_nowhere(path: Path) -> bool:
 
 def _looks_like_film(path: Path) -> bool:
     ending = path.suffix.lower()
-    if ending in ENDINGS:
+    if ending in ENDINGS or ending in UNREAD_ENDINGS:
         return True
     perhaps = not ending or ending[1:].isdigit() or ending in PERHAPS_DICOM
     return perhaps and path.name.upper() != DICOM_INDEX and is_dicom(path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.reading import read_mask_pixels
+from data.reading import read_labels, read_mask_pixels
 from db.records import ImageRecord, MaskRecord, SourceMask
 from unet.pieces import label_pieces
 
@@ -45,7 +45,7 @@ def load_unjudged(record: ImageRecord) -> np.ndarray:
     unjudged = np.zeros((record.height, record.width), bool)
     for mask in record.masks:
         if mask.lung_value is not None and mask.rle is None:
-            values = read_mask_pixels(mask.path)
+            values = read_labels(mask.path)
             named = [other.lung_value for other in record.masks if other.path == mask.path]
             other = (values != 0) & ~np.isin(values, named)
             unjudged |= fit_to_film(other, mask.path, record.height, record.width, mask.scaled)
@@ -80,7 +80,7 @@ def fit_to_film(inside: np.ndarray, path: Path, height: int, width: int, scaled:
 
 def read_mask(path: Path, lung_value: int | None = None) -> np.ndarray:
     """Read a mask file as bool (H, W), True inside; `pixels_inside` says which values are understood."""
-    return pixels_inside(read_mask_pixels(path), path, lung_value)
+    return pixels_inside(read_mask_pixels(path) if lung_value is None else read_labels(path), path, lung_value)
 
 
 def pixels_inside(values: np.ndarray, path: Path, lung_value: int | None = None) -> np.ndarray:

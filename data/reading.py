@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from data.reasons import reason
 
@@ -14,6 +14,22 @@ MOST_PIXELS = 200_000_000  # a 14,000 x 14,000 film; more is a mistake or an att
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 # recognised by content, not by ending; of Pillow's other readers, the one for EPS starts a program
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF")
+# what folders hold too and nothing here reads: told as such, not passed over
+UNREAD_ENDINGS = (
+    ".webp",
+    ".jp2",
+    ".j2k",
+    ".heic",
+    ".heif",
+    ".avif",
+    ".pgm",
+    ".ppm",
+    ".tga",
+    ".pdf",
+    ".nii",
+    ".mha",
+    ".nrrd",
+)
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp", ".gif", ".img")
 
 TURNS = {
@@ -28,6 +44,7 @@ TURNS = {
 QUARTER_TURNS = (5, 6, 7, 8)
 PHOTOMETRIC = 262  # TIFF's tag, 0: white is zero
 _EIGHT_BIT_MODES = {"L", "RGB", "RGBA", "LA", "CMYK", "YCbCr", "RGBX", "HSV", "LAB"}
+_PALETTE_MODES = {"P", "PA"}
 _SIXTEEN_BIT_MODES = {"I;16", "I;16B", "I;16L", "I;16N"}
 
 
@@ -56,7 +73,7 @@ def read_image(path: Path, photometric_interpretation: str | None = None) -> np.
 def read_pixels(path: Path, tell_colours: bool = False) -> Pixels:
     """Read a film's stored values; colour is turned to luminance, transparency is ignored, EXIF rotation is applied.
 
-    Of several pages the first is read. The rotation is part of the picture as every viewer shows it, so a mask drawn in one fits.
+    The rotation is part of the picture as every viewer shows it, so a mask drawn in one fits.
     tell_colours: where the luminance would merge some of a few colours, they are numbered, black as 0.
     """
     path = Path(path)
@@ -74,13 +91,19 @@ def read_mask_pixels(path: Path) -> np.ndarray:
     return read_pixels(path, tell_colours=True).values
 
 
-def require_numbers(path: Path) -> None:
-    """Raise ValueError where a picture of labels is in colours: a label is a grey level, and a colour has no number."""
-    image = _decode(path)
-    if image.mode in _EIGHT_BIT_MODES - {"L", "LA"}:
+def read_labels(path: Path) -> np.ndarray:
+    """Read a picture of numbered labels (H, W): its grey levels, or where a palette shows them in colours, their numbers in it.
+
+    Raises ValueError for colours without a palette, which have no numbers, and as `read_pixels` does.
+    """
+    image = _decode(path, with_palette=True)
+    if image.mode in _EIGHT_BIT_MODES | _PALETTE_MODES and image.mode not in ("L", "LA"):
         red, green, blue = np.moveaxis(np.asarray(image.convert("RGB")), 2, 0)
         if (red != green).any() or (green != blue).any():
+            if image.mode in _PALETTE_MODES:
+                return np.asarray(image.getchannel(0))
             raise ValueError(f"{path}: labels in colours, which have no numbers; wanted a grey picture of them")
+    return _grey(_without_palette(image), path, tell_colours=False).values
 
 
 def require_picture(values: np.ndarray, path: Path) -> None:
@@ -89,7 +112,7 @@ def require_picture(values: np.ndarray, path: Path) -> None:
         raise ValueError(f"{path}: every pixel has the same value; there is no picture in it")
 
 
-def _decode(path: Path) -> Image.Image:
+def _decode(path: Path, with_palette: bool = False) -> Image.Image:
     """Decode the whole file, so that truncation is found."""
     try:
         with Image.open(path, formats=FORMATS) as image:
@@ -100,11 +123,16 @@ def _decode(path: Path) -> Image.Image:
             upright = _upright(image)
             if white_is_zero and upright.mode in _SIXTEEN_BIT_MODES:  # those of 8 bits Pillow has turned itself
                 return Image.fromarray(65535 - np.asarray(upright).astype(np.uint16))
-            return upright.convert("RGB") if upright.mode in ("P", "PA") else upright
+            return upright if with_palette else _without_palette(upright)
     except UnreadByPillow as error:
         raise ValueError(f"{path}: {error}") from None
     except Image.DecompressionBombError:
         raise ValueError(f"{path}: more than {MOST_PIXELS:,} pixels; wanted a single film, scale it down") from None
+    except UnidentifiedImageError:
+        raise ValueError(
+            f"{path}: unreadable or truncated image, or of a format that is not read ({', '.join(FORMATS)} are); convert it, or "
+            "copy it anew from its source"
+        ) from None
     except MemoryError:
         raise
     except Exception as error:  # broken files, and broken tags in whole ones, make Pillow raise anything
@@ -113,8 +141,12 @@ def _decode(path: Path) -> Image.Image:
         ) from error
 
 
+def _without_palette(image: Image.Image) -> Image.Image:
+    return image.convert("RGB") if image.mode in _PALETTE_MODES else image
+
+
 def _check_kind(image: Image.Image) -> None:
-    """Raise UnreadByPillow for two kinds of pictures that it would read wrongly and not say so."""
+    """Raise UnreadByPillow for kinds of pictures that it would read wrongly and not say so."""
     decoders = [tile[0] for tile in image.tile]
     sixteen_bits = any(";16" in str(tile[3]) for tile in image.tile)
     if sixteen_bits and not image.mode.startswith("I"):
@@ -125,6 +157,15 @@ def _check_kind(image: Image.Image) -> None:
     if turn in QUARTER_TURNS and "raw" in decoders:
         raise UnreadByPillow(
             "an uncompressed TIFF that is to be turned by its orientation tag; save it upright or compressed"
+        )
+    first, alike = image.size, 0
+    for page in range(1, getattr(image, "n_frames", 1)):  # smaller ones are previews of the first
+        image.seek(page)
+        alike += image.size == first
+    image.seek(0)
+    if alike:
+        raise UnreadByPillow(
+            f"{1 + alike} pages, of which only the first could be read; save each as a file of its own"
         )
 
 

@@ -29,7 +29,7 @@ SELECT mask.*, source.root AS root
 FROM mask JOIN image ON image.image_id = coalesce(mask.listed_by, mask.image_id) JOIN source USING (source_id)
 WHERE mask_id IN ({marks})
 """
-_IMAGE_KEY_SQL = "SELECT image_id FROM image WHERE image_id IN ({marks})"
+_IMAGE_KEY_SQL = "SELECT image_id, duplicate_of FROM image WHERE image_id IN ({marks})"
 _MASK_KEY_SQL = "SELECT mask_id, image_id, convention FROM mask WHERE mask_id IN ({marks})"
 
 
@@ -66,8 +66,8 @@ class Selection:
     adjacent. parameters: values of the named parameters the query may use. split_set: whose split to attach; None leaves
     `split` None. The chosen ids are in a temporary file of SQLite's own, so any number of films can be iterated over, any
     number of times, in the memory of one chunk.
-    Raises ValueError when the query lacks a column, writes, fails, returns an id that is no film or no mask of its film, or
-    selects masks of several conventions; during iteration only when the database has been changed since.
+    Raises ValueError when the query lacks a column, writes, fails, returns an id that is no film or no mask of its film, a film
+    that is listed again, or masks of several conventions; during iteration only when the database has been changed since.
     """
 
     def __init__(
@@ -94,10 +94,16 @@ class Selection:
 
     def _refuse_what_is_not_there(self) -> None:
         """Check all ids now, so that nobody iterates for hours before the last one proves wrong."""
-        conventions: set[str] = set()
+        conventions, listed_again = set(), 0
         for films in self._chunks():
-            _, masks = _look_up(self._connection, films, _IMAGE_KEY_SQL, _MASK_KEY_SQL)
+            images, masks = _look_up(self._connection, films, _IMAGE_KEY_SQL, _MASK_KEY_SQL)
             conventions.update(row["convention"] for row in masks.values())
+            listed_again += sum(row["duplicate_of"] is not None for row in images.values())
+        if listed_again:
+            raise ValueError(
+                f"the query selects {listed_again} rows of films that are listed again, which would count twice; what they say "
+                "is known of the first row too: add the condition image.duplicate_of IS NULL"
+            )
         if len(conventions) > 1:
             raise ValueError(
                 f"the query selects masks of {len(conventions)} conventions ({', '.join(sorted(conventions))}), which must "

@@ -96,7 +96,8 @@ def test_why_a_film_failed_names_it_once(network, tmp_path, capsys):
     Image.fromarray(np.zeros((20, 20), np.uint8)).save(tmp_path / "films/black.png")
     expected = {
         "black.png": "every pixel has the same value; there is no picture in it",
-        "broken's.png": "unreadable or truncated image (cannot identify image file); copy it anew from its source",
+        "broken's.png": "unreadable or truncated image, or of a format that is not read (PNG, JPEG, TIFF, BMP, GIF are); "
+        "convert it, or copy it anew from its source",
     }
     assert call(network, tmp_path / "out", tmp_path / "films") == 1
     said = capsys.readouterr().out

@@ -21,6 +21,13 @@ def test_folders_are_searched_to_the_bottom_and_links_out_of_them_are_not_follow
     assert found == ["a.png", "sub/b.JPG", "sub/deep/a.png", "x.png/inside.png"]
 
 
+def test_pictures_of_formats_that_are_not_read_are_told_and_not_passed_over(folder):
+    for name in ("a.webp", "sub/b.JP2", "sub/notes.csv"):
+        (folder / name).write_bytes(b"")
+    found = [path.relative_to(folder).as_posix() for path in find_films([folder])]
+    assert found == ["a.png", "a.webp", "sub/b.JP2", "sub/b.JPG", "sub/deep/a.png", "x.png/inside.png"]
+
+
 def test_a_link_that_leads_nowhere_is_listed_and_not_lost(folder, tmp_path):
     (folder / "sub/gone.png").symlink_to(folder / "not fetched/gone.png")
     (folder / "sub/notes").symlink_to(folder / "not fetched/notes")

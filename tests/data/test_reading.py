@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from data import reading
-from data.reading import read_image, read_pixels
+from data.reading import read_image, read_labels, read_pixels
 
 
 def saved(path, array, mode=None):
@@ -140,6 +140,34 @@ def test_a_pipe_or_a_folder_is_refused_and_not_waited_for(tmp_path):
     for name in ("pipe.png", "folder.png"):
         with pytest.raises(ValueError, match=f"{name}: a folder, a pipe or a device"):
             read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("ending", ["png", "gif", "tif"])
+def test_labels_are_the_numbers_of_a_coloured_palette_and_the_levels_of_a_grey_one(tmp_path, ending):
+    numbers = np.arange(17 * 13, dtype=np.uint8).reshape(17, 13) % 3
+    for colours, wanted in (
+        ((0, 0, 0, 255, 0, 0, 0, 255, 0), numbers),
+        ((0, 0, 0, 128, 128, 128, 255, 255, 255), (0, 128, 255)),
+    ):
+        picture = Image.fromarray(numbers, "P")
+        picture.putpalette(colours)
+        picture.save(tmp_path / f"labels.{ending}")
+        read = read_labels(tmp_path / f"labels.{ending}")
+        assert (read == (wanted if wanted is numbers else np.take(wanted, numbers))).all()
+    Image.fromarray(numbers).save(tmp_path / f"labels.{ending}")
+    assert (read_labels(tmp_path / f"labels.{ending}") == numbers).all()
+
+
+@pytest.mark.parametrize("ending", ["gif", "tif"])
+def test_a_file_of_several_films_is_refused_and_one_with_a_preview_is_read(tmp_path, ending):
+    pages = [Image.fromarray(np.full((20, 16), level, np.uint8)) for level in (9, 90, 200)]
+    pages[0].save(tmp_path / f"films.{ending}", save_all=True, append_images=pages[1:])
+    with pytest.raises(
+        ValueError, match="3 pages, of which only the first could be read; save each as a file of its own"
+    ):
+        read_image(tmp_path / f"films.{ending}")
+    pages[0].save(tmp_path / "preview.tif", save_all=True, append_images=[pages[1].resize((5, 4))])
+    assert (read_pixels(tmp_path / "preview.tif").values == 9).all()
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture at all", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])

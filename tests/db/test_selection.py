@@ -149,6 +149,13 @@ def test_a_walk_lets_others_write_and_says_when_its_film_has_gone(fresh_db, make
         next(walk)
 
 
+def test_a_query_that_counts_films_twice_is_refused(fresh_db, make_film):
+    fill(fresh_db, [make_film("a.png", "1"), make_film("b.png", "2", content="hash of a.png")])
+    with pytest.raises(ValueError, match="selects 1 rows of films that are listed again.*image.duplicate_of IS NULL"):
+        Selection(fresh_db, "SELECT image_id, NULL AS mask_id FROM image", {})
+    assert len(Selection(fresh_db, "SELECT image_id, NULL AS mask_id FROM image WHERE duplicate_of IS NULL", {})) == 1
+
+
 def test_mixed_conventions_are_refused(fresh_db, make_film):
     fill(fresh_db, [make_film("a.png", "1"), make_film("b.png", "2", convention="includes_heart")])
     with pytest.raises(ValueError, match="clear_field, includes_heart"):
