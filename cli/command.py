@@ -1,12 +1,15 @@
-"""How every command ends: a status of 0, 1 or 2, and one line on stderr when the call or its input was wrong."""
+"""How every command ends: with a status, and one line on stderr when the call or its input was wrong."""
 
 import os
+import signal
 import sqlite3
 import sys
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
+from io import TextIOWrapper
 
 from cli.memory import lacks_memory
+from cli.words import one_line
 
 DONE, SOME_FAILED, WRONG_CALL, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
@@ -18,10 +21,14 @@ def run(main: Callable[[list[str]], int]) -> None:
     their traceback. Ctrl-C ends with status 130; a command that has something to save does so before it gets here.
     """
     argv = sys.argv[1:]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may lack a letter of a file's name
     try:
         status = main(argv)
         sys.stdout.flush()
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second one ends the process at once and without a traceback
         status = INTERRUPTED
     except BrokenPipeError:
         # the reader of the output has closed it, as `| head` does; Python would write what is left once more at its end
@@ -30,12 +37,15 @@ def run(main: Callable[[list[str]], int]) -> None:
     except FileExistsError as error:
         if "--debug" in argv:
             raise
-        print(f"error: {error.filename} is there and is no folder; name another one for the results", file=sys.stderr)
+        print(
+            f"error: {one_line(error.filename)} is there and is no folder; name another one for the results",
+            file=sys.stderr,
+        )
         status = WRONG_CALL
     except (ValueError, OSError, sqlite3.Error, ModuleNotFoundError) as error:
         if "--debug" in argv:
             raise
-        print("error: " + " ".join(str(error).split()), file=sys.stderr)
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
         status = WRONG_CALL
     except (MemoryError, RuntimeError) as error:
         why = _lack_of_memory(error)

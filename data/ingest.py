@@ -26,7 +26,7 @@ from cli.progress import track
 from cli.settings import parse_settings, setting
 from data.film_check import check_film, check_rows_together
 from data.ingest_counts import count_masks, print_counts
-from data.reasons import as_utf8
+from data.reasons import as_utf8, one_line
 from data.sources import READERS
 from db.connection import connect
 from db.ingest_rows import CheckedFilm, Refusal, write_source
@@ -108,7 +108,7 @@ def ingest_folder(db: Path, reader: str, folder: Path, name: str) -> list[Refusa
         warnings.simplefilter("always")
         films = list(module.read(folder))
     for warning in caught:
-        print(f"warning: {warning.message}", file=sys.stderr)
+        print(f"warning: {one_line(warning.message)}", file=sys.stderr)
     root = folder if folder.is_dir() else folder.parent
     return ingest_films(db, reader, root, name, films)
 
@@ -135,7 +135,7 @@ def ingest_films(db: Path, reader: str, root: Path, name: str, films: Sequence[S
         )
         print("\n".join(f"    {refusal.detail}" for refusal in kept[:LISTED]) + "\n    ..." * (len(kept) > LISTED))
     for note in contradictions:
-        print(f"  note: {note}")
+        print(f"  note: {one_line(note)}")
     return refusals + kept
 
 

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from data.reasons import one_line
 from db.ingest_rows import CheckedFilm, Refusal
 from db.listed_again import masks_not_used
 
@@ -45,7 +46,9 @@ def print_counts(
         print(f"  {with_mask} of the {len(checked)} films have a mask")
     empty = [film.film.file for film in checked for mask in film.masks if mask.area_share == 0]
     if empty:
-        print(f"  note: {len(empty)} masks are empty, i.e. say that the structure is not there; the first: {empty[0]}")
+        print(
+            f"  note: {len(empty)} masks are empty, i.e. say that the structure is not there; the first: {one_line(empty[0])}"
+        )
     large = [film.film.file for film in checked for mask in film.masks if mask.area_share > LARGEST_SHARE]
     if large:
         print(

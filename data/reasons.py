@@ -3,12 +3,7 @@
 from pathlib import Path
 
 from cli.memory import lacks_memory
-
-
-def one_line(message: object) -> str:
-    """Return an error's or a file's text in one line that any file and terminal can hold; without text, its type."""
-    text = " ".join(str(message).split()) or type(message).__name__
-    return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
+from cli.words import one_line
 
 
 def as_utf8(text: str | Path) -> str:

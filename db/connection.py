@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from db.migrations import migrate, refuse_foreign, schema_version
+from db.transactions import what_to_do
 
 BUSY_TIMEOUT_SECONDS = 30.0
 """How long a writer waits for another process's transaction before it gives up."""
@@ -31,7 +32,7 @@ def connect(path: str | Path, may_be_empty: bool = True) -> sqlite3.Connection:
         return _prepare(connection, may_be_empty)
     except sqlite3.DatabaseError as error:
         connection.close()
-        raise ValueError(f"--db {path}: {error}; name a SQLite file written by this toolkit, or a new one") from error
+        raise ValueError(f"--db {path}: {error}; {what_to_do(error)}") from error
     except ValueError as error:
         connection.close()
         raise ValueError(f"--db {path}: {error}") from error

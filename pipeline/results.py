@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from data.reasons import one_line
 from data.writing import atomic_file
 from db.records import MASK_STRUCTURES, ImageRecord
 from db.scores import METRIC_COLUMNS, write_qualities, write_scores
@@ -140,7 +141,7 @@ def print_results(
     if summary["trained_on"]:
         print(learnt_in_words(summary["trained_on"]))
     for record, reason in failures:
-        print(f"failed: {record.file}: {reason}")
+        print(f"failed: {one_line(record.file)}: {reason}")
     for structure, c in comparisons.items():
         bounds = f"[{c.difference.low:+.4f}, {c.difference.high:+.4f}]"
         print(f"{structure:10s}  {c.difference.value:+.4f} {bounds} against {against}, p = {c.p:.4f}, {c.films} films")

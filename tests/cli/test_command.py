@@ -1,5 +1,6 @@
 import io
 import os
+import signal
 import subprocess
 import sys
 from concurrent.futures.process import BrokenProcessPool
@@ -51,11 +52,29 @@ def test_the_status_of_main_is_the_status_of_the_process(monkeypatch):
     assert call(monkeypatch, lambda argv: 1) == 1
 
 
-def test_ctrl_c_ends_with_130(monkeypatch):
+def test_ctrl_c_ends_with_130_and_a_second_one_ends_the_process(monkeypatch):
     def stop(_argv):
         raise KeyboardInterrupt
 
-    assert call(monkeypatch, stop) == 130
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        assert call(monkeypatch, stop) == 130 and signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_name_that_would_colour_the_terminal_or_that_it_lacks_is_written_out(monkeypatch, capsys):
+    def fails(_argv):
+        raise ValueError("\x1b[31mfilm.png: wanted 8 bits")
+
+    assert call(monkeypatch, fails) == 2
+    assert capsys.readouterr().err == "error: \\x1b[31mfilm.png: wanted 8 bits\n"
+    code = "from cli.command import run; run(lambda _: print('f\\u00fcr \\udcff') or 0)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parent.parent.parent, capture_output=True, check=False,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, b"f\\xfcr \\udcff\n")
 
 
 def test_progress_is_silent_between_lines_where_there_is_no_terminal():

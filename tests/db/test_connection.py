@@ -3,10 +3,10 @@ from contextlib import closing
 
 import pytest
 
-from db import migrations
+from db import connection, migrations
 from db.connection import connect, connect_existing
 from db.migrations import MIGRATIONS, migrate, schema_version
-from db.transactions import transaction
+from db.transactions import transaction, what_to_do
 
 TABLES = {
     "prediction",
@@ -91,6 +91,23 @@ def test_a_transaction_is_all_or_nothing(fresh_db):
         fresh_db.execute("INSERT INTO source (name, root, reader, ingested_at) VALUES ('a', '/', 'manifest', 't')")
         raise RuntimeError("stop in the middle")
     assert fresh_db.execute("SELECT count(*) FROM source").fetchone()[0] == 0
+
+
+def test_a_database_that_another_program_writes_to_is_named(tmp_path, monkeypatch):
+    path = tmp_path / "films.sqlite"
+    monkeypatch.setattr(connection, "BUSY_TIMEOUT_SECONDS", 0.01)
+    with closing(connect(path)) as one, closing(connect(path)) as other, transaction(one):
+        with pytest.raises(
+            sqlite3.OperationalError, match="films.sqlite: database is locked; another program is writing to it"
+        ):
+            with transaction(other):
+                pass
+
+
+def test_what_helps_is_said_by_what_is_wrong():
+    assert "allow writing" in what_to_do(sqlite3.OperationalError("attempt to write a readonly database"))
+    assert "try again" in what_to_do(sqlite3.OperationalError("database is locked"))
+    assert "name a SQLite file" in what_to_do(sqlite3.DatabaseError("file is not a database"))
 
 
 def test_a_full_disk_is_named_though_sqlite_has_ended_the_transaction_already(fresh_db):
