@@ -28,10 +28,10 @@ from db.records import ImageRecord
 from db.selection import query_text, select_images
 from pipeline.doubts import doubts
 from pipeline.predictor import Predictor, find_checkpoints
-from pipeline.scoring import with_lungs
 from pipeline.trained_on import patients_trained_on
 from unet.device import keep_freed_memory
 from unet.metrics import count, dice
+from unet.structures import with_lungs
 
 SOURCE = "covid_chestxray"
 FRONTAL = """
@@ -130,7 +130,7 @@ def look(networks: list[tuple[Predictor, set[str]]], database: Path) -> Iterator
         yield Seen(
             predictor,
             film,
-            doubts(masks),
+            doubts(masks, box.crop_height * box.crop_width),
             quality.predicted_dice if quality else None,
             agreement,
             outside,

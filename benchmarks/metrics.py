@@ -14,10 +14,11 @@ from functools import partial
 
 import numpy as np
 
-from pipeline.scoring import score_pair, with_lungs
+from pipeline.scoring import score_pair
 from unet.calibration import logit_sums, near_border, reliability
 from unet.pieces import border, window_of
 from unet.postprocess import clean
+from unet.structures import with_lungs
 from unet.surface import surface_distances
 from unet.thresholds import dice_by_threshold
 

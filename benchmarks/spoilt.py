@@ -24,10 +24,10 @@ from db.records import ImageRecord
 from evaluate import EvaluateConfig, select_records
 from pipeline.film_view import view_film
 from pipeline.predictor import Predictor, find_checkpoints
-from pipeline.scoring import with_lungs
 from unet.device import keep_freed_memory
 from unet.metrics import count, dice
 from unet.quality import GOOD_DICE
+from unet.structures import with_lungs
 
 GRAIN = 256  # pixels of the noise along each side: finer noise is averaged away before the network sees it
 Spoil = Callable[[np.ndarray], np.ndarray]

@@ -20,7 +20,7 @@ from data.masks import load_masks, load_unjudged, medial_half
 from data.resize import Letterbox, letterbox_of, pad_to_square, shrink, to_square
 from data.writing import atomic_file
 from db.records import MASK_STRUCTURES, ImageRecord
-from unet.known import DRAWN, WITH_HEART
+from unet.structures import DRAWN, HEART, LEFT_LUNG, RIGHT_LUNG, WITH_HEART, with_lungs
 
 CACHE_VERSION = 4  # raise when the same settings would give other pixels
 DECODING_THREADS = 4
@@ -83,7 +83,7 @@ def prepare_record(
     if with_heart:
         masks = _drawn_with_heart(record, masks) if apart else {}
     elif apart:
-        masks["lungs"] = masks["right_lung"] | masks["left_lung"]
+        masks = with_lungs(masks)
     planes = torch.zeros(1 + len(MASK_STRUCTURES), preprocessing.size, preprocessing.size)
     planes[:1] = prepared
     known = torch.zeros(len(MASK_STRUCTURES))
@@ -92,7 +92,7 @@ def prepare_record(
             planes[1 + channel] = to_square(torch.from_numpy(masks[structure])[None].float(), box)[0]
             known[channel] = WITH_HEART if with_heart else DRAWN
     if with_heart:
-        known[MASK_STRUCTURES.index("heart")] = 0  # its plane holds no heart, but what the loss ignores
+        known[HEART] = 0  # its plane holds no heart, but what the loss ignores
     return planes, known
 
 
@@ -134,9 +134,8 @@ class FilmDataset:
             self._decode(pixels, known)
         self._pixels = np.memmap(pixels, np.uint8, "r", shape=self.shape)
         self._known = torch.from_numpy(np.fromfile(known, np.uint8).reshape(len(self.records), -1).copy())
-        left, heart = MASK_STRUCTURES.index("left_lung"), MASK_STRUCTURES.index("heart")
-        if not self._training_rows(heart):  # nothing tells the heart from a guest's left lung
-            self._known[len(self) - guests :, left] = 0
+        if not self._training_rows(HEART):  # nothing tells the heart from a guest's left lung
+            self._known[len(self) - guests :, LEFT_LUNG] = 0
 
     def __len__(self) -> int:
         return len(self.records)
@@ -144,7 +143,9 @@ class FilmDataset:
     def guest_rows(self) -> list[int]:
         """Return the guests' rows in the training split, without those whose lungs are not separate: they teach nothing."""
         rows = range(len(self) - self.guests, len(self))
-        return [row for row in rows if self.records[row].split == "train" and self._known[row, 0] == WITH_HEART]
+        return [
+            row for row in rows if self.records[row].split == "train" and self._known[row, RIGHT_LUNG] == WITH_HEART
+        ]
 
     def batch(self, indices: Sequence[int]) -> Batch:
         """Return the films at the indices, in that order."""

@@ -20,6 +20,7 @@ from pipeline.predictor import Predictor
 from report.film_comparison import RATIO_CHANGES, comparison_picture, write_comparison
 from unet.agreement import Z
 from unet.pieces import window_of
+from unet.structures import with_lungs
 
 GOOD_OVERLAP = 0.9  # Dice of the lungs; below, the difference of grey levels is mostly that of the outlines
 EVEN = 0.01  # an interquartile range of grey levels, of 1, up to which lungs count as even
@@ -192,8 +193,7 @@ def quantities(side: FilmSide, with_spacing: bool) -> dict[str, Measurement]:
 
 
 def _areas(masks: Masks, spacing_mm: tuple[float, float] | None) -> dict[str, float]:
-    pixels = {**masks, "lungs": masks["right_lung"] | masks["left_lung"]}
-    counts = {name: float(mask.sum()) for name, mask in pixels.items()}
+    counts = {name: float(mask.sum()) for name, mask in with_lungs(masks).items()}
     if spacing_mm is not None:
         return {f"{name}_area": count * spacing_mm[0] * spacing_mm[1] for name, count in counts.items()}
     whole = counts.pop("lungs")

@@ -63,6 +63,8 @@ def plan_stages(config: TrainConfig, dataset: FilmDataset, rows: Sequence[int]) 
     rows = chosen_films(config, rows)
     small = max(1, round(SMALL_SIDE * config.size))
     at_first = round(config.small_share * config.epochs)
+    if config.small_share < 1:  # however short the training, it ends at full size
+        at_first = min(at_first, config.epochs - 1)
     at_last = min(round(config.calm_share * config.epochs), config.epochs - at_first)
     guest_rows = dataset.guest_rows()
     guests = min(round((config.guest_share or 0) * len(rows)), len(guest_rows))

@@ -19,8 +19,9 @@ from db.records import MASK_STRUCTURES, ImageRecord
 from pipeline.measuring import measure_views
 from pipeline.predictor import Predictor
 from pipeline.probabilities import film_probabilities
-from pipeline.scoring import score_film, with_lungs
+from pipeline.scoring import score_film
 from report.film_result import FilmResult
+from unet.structures import with_lungs
 
 READERS = 2  # threads that decode films while the network works on another; each holds two films at most
 

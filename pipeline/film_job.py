@@ -18,7 +18,7 @@ from pipeline.film_spacing import SpacingSource
 from pipeline.film_view import view_film
 from pipeline.formats import WRITTEN_AS
 from pipeline.predictor import Predictor
-from pipeline.scoring import with_lungs
+from unet.structures import with_lungs
 
 SEEN = "the network has learnt from this film or was chosen by it: expect worse masks on new films"
 

@@ -23,6 +23,7 @@ from unet.metrics import count, dice
 from unet.model import with_union
 from unet.postprocess import binarise, clean
 from unet.quality import fit_quality
+from unet.structures import with_lungs
 from unet.thresholds import choose_threshold, dice_by_threshold
 from unet.traits import film_signs, film_traits
 from unet.typical import fit_typical
@@ -60,8 +61,8 @@ def fit_on_validation(
         raw = binarise(planes, checkpoint.thresholds())
         tidy = clean(raw)
         traits.append(film_traits(planes, raw, tidy))
-        tidy["lungs"] = tidy["right_lung"] | tidy["left_lung"]
-        truths.append({structure: dice(count(tidy[structure], mask)) for structure, mask in known.items()})
+        found = with_lungs(tidy)
+        truths.append({structure: dice(count(found[structure], mask)) for structure, mask in known.items()})
     patients = [dataset.records[row].patient_id for row in (*rows, *(spoilt * len(SPOILING)))]
     checkpoint.quality = fit_quality(traits, truths, patients, plain=len(rows))
     checkpoint.validation = {"films": len(rows), "operating_point": points}

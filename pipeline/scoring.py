@@ -5,15 +5,9 @@ import numpy as np
 from db.records import MASK_STRUCTURES, ImageRecord
 from unet import metrics, surface
 from unet.postprocess import component_count
+from unet.structures import with_lungs
 
 TOLERANCES = {"mm": (1, 2, 4), "px": (2, 4, 8)}
-
-
-def with_lungs(masks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the masks with `lungs`, the union of the two lungs, where both are there."""
-    if "right_lung" in masks and "left_lung" in masks:
-        return {**masks, "lungs": masks["right_lung"] | masks["left_lung"]}
-    return masks
 
 
 def score_film(record: ImageRecord, masks_pred: dict[str, np.ndarray], masks_true: dict[str, np.ndarray]) -> list[dict]:

@@ -15,7 +15,7 @@ ALLOWED = {
     "cli": {"cli"},
     "db": {"db"},
     "unet": {"unet"},
-    "data": {"data", "db.records", "unet.known", "unet.pieces"},
+    "data": {"data", "db.records", "unet.structures", "unet.pieces"},
     "report": {"report", "data", "db.records", "unet.quality", "unet.summary", "unet.agreement", "unet.association"},
     "pipeline": {"pipeline", "cli", "data", "db", "report", "unet"},
     "proposal": {"proposal", "cli", "data.phantom"},

@@ -4,10 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from unet.known import WITH_HEART
+from unet.structures import HEART, LEFT_LUNG, RIGHT_LUNG, WITH_HEART
 
 EPSILON = 1.0  # pixels; keeps the Dice of two empty masks at 1 and its gradient finite
-LEFT_LUNG, HEART = 1, 2
 CERTAIN = 12.0  # logit of a pixel that the loss ignores, with target 1: next to no loss, and no gradient
 
 
@@ -32,7 +31,7 @@ def bce_loss(logits: Tensor, target: Tensor) -> Tensor:
 def dice_bce_loss(logits: Tensor, target: Tensor, known: Tensor, dice_weight: float = 1.0) -> Tensor:
     """Return the mean loss of a batch over the structures that are known.
 
-    logits, target: (B, C, H, W). known: (B, C), as in `unet.known`; a structure that is not drawn on a film gives neither loss
+    logits, target: (B, C, H, W). known: (B, C), as in `unet.structures`; one that is not drawn on a film gives neither loss
     nor gradient there; for WITH_HEART see `asked_of`. Every film weighs the same, however many structures it has; one
     without any has no weight, and a batch of only such films gives 0.
     """
@@ -60,7 +59,7 @@ def asked_of(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     plane what the loss ignores, which is also set in both lungs unless it is a medial part of one.
     """
     asked, answer = logits.clone(), target.clone()
-    lungs = slice(0, LEFT_LUNG + 1)
+    lungs = slice(RIGHT_LUNG, LEFT_LUNG + 1)
     inside = target[:, lungs] >= 0.5
     medial = inside & (target[:, HEART : HEART + 1] >= 0.5)
     either = logits[:, lungs].clone()

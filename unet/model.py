@@ -7,13 +7,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unet.blocks import DoubleConv, Down, Up
+from unet.structures import LEFT_LUNG, RIGHT_LUNG, STRUCTURES
 
 
 @dataclass(frozen=True)
 class UNetConfig:
     """The numbers that define the network."""
 
-    channels_out: int = 3  # right lung, left lung, heart
+    channels_out: int = len(STRUCTURES)
     base: int = 32  # channels of the first level; each level down has twice as many
     widest: int = 256  # most channels of any level
     depth: int = 4  # steps down: at 256 pixels the deepest convolutions then see the whole film
@@ -83,4 +84,4 @@ def with_union(logits: Tensor) -> Tensor:
 
     The sigmoid grows with its argument, so the union's probability is the larger of the two probabilities.
     """
-    return torch.cat([logits, torch.maximum(logits[:, :1], logits[:, 1:2])], dim=1)
+    return torch.cat([logits, torch.maximum(logits[:, RIGHT_LUNG], logits[:, LEFT_LUNG])[:, None]], dim=1)

@@ -15,13 +15,11 @@ from unet.checkpoint import Checkpoint
 from unet.device import autocast, prepare_model
 from unet.distributed import interleave, loss_share, share_norms, sum_gradients, sum_of
 from unet.ema import WeightAverage, between
-from unet.losses import HEART, dice_bce_loss
+from unet.losses import dice_bce_loss
 from unet.model import UNet, UNetConfig, with_union
 from unet.muon import build_optimizers
 from unet.schedule import learning_rate
-
-STRUCTURES = ("right_lung", "left_lung", "heart")
-LUNGS = 3  # plane of `with_union`
+from unet.structures import HEART, LUNGS, STRUCTURES
 
 
 @dataclass(frozen=True)

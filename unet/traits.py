@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from unet.pieces import border, window_of
+from unet.structures import STRUCTURES, with_lungs
 
 TRAITS = ("expected_loss", "blur", "strays", "raggedness", "doubt", "area", "missing")
 """Of each structure, see `structure_traits`."""
@@ -17,8 +18,7 @@ SHAPES = (
     "heart_down", "right_fill", "left_fill", "heart_area", "lungs_share",
 )  # fmt: skip
 """Of the film as a whole, see `film_shape`; all but the last are independent of the chest's size and place."""
-JUDGED = ("right_lung", "left_lung", "heart")
-SIGNS = (*SHAPES, *(f"{name}_expected_loss" for name in JUDGED))
+SIGNS = (*SHAPES, *(f"{name}_expected_loss" for name in STRUCTURES))
 """What tells a chest film from other pictures: its shape, and how sure the network is of each structure."""
 LEAST = 1e-3  # added before a logarithm: a loss of Dice below this is nothing
 
@@ -32,7 +32,7 @@ class FilmTraits(NamedTuple):
     @property
     def signs(self) -> np.ndarray:
         """The film's (SIGNS,), as `film_signs` gives them."""
-        return np.append(self.shape, [self.own[name][TRAITS.index("expected_loss")] for name in JUDGED])
+        return np.append(self.shape, [self.own[name][TRAITS.index("expected_loss")] for name in STRUCTURES])
 
 
 def film_traits(
@@ -43,7 +43,7 @@ def film_traits(
     probabilities: float in [0, 1]. raw, tidy: the bool masks of `unet.postprocess`, before and after tidying.
     """
     planes = {**probabilities, "lungs": np.maximum(probabilities["right_lung"], probabilities["left_lung"])}
-    raw, tidy = ({**masks, "lungs": masks["right_lung"] | masks["left_lung"]} for masks in (raw, tidy))
+    raw, tidy = with_lungs(raw), with_lungs(tidy)
     own = {name: structure_traits(planes[name], raw[name], tidy[name]) for name in planes}
     return FilmTraits(own, film_shape(tidy))
 
@@ -85,8 +85,8 @@ def expected_loss(probability: np.ndarray, mask: np.ndarray) -> float:
 
 
 def film_signs(probabilities: Mapping[str, np.ndarray], tidy: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return (SIGNS,) of a film from probabilities and tidy masks of the three JUDGED structures; NaN where its shape is NaN."""
-    return np.append(film_shape(tidy), [expected_loss(probabilities[name], tidy[name]) for name in JUDGED])
+    """Return (SIGNS,) of a film from probabilities and tidy masks of the STRUCTURES; NaN where its shape is NaN."""
+    return np.append(film_shape(tidy), [expected_loss(probabilities[name], tidy[name]) for name in STRUCTURES])
 
 
 def mirrored_signs(signs: np.ndarray) -> np.ndarray:

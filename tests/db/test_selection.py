@@ -1,8 +1,10 @@
 import pytest
 
 from db.ingest_rows import Refusal, write_source
+from db.records import MASK_STRUCTURES
 from db.selection import Selection, query_text, run_query, select_images
 from db.splits import draw_split
+from unet.structures import HEART, LUNGS, STRUCTURES
 
 DEFAULT = {"convention": "clear_field", "provenance": "manual,landmark,phantom", "source": "all"}
 
@@ -205,3 +207,9 @@ def test_more_films_than_a_list_should_hold_can_only_be_walked(fresh_db, make_fi
     assert [film.file for film in Selection(fresh_db, sql, {})] == ["a.png", "b.png"]
     with pytest.raises(ValueError, match="2 films, more than the 1 that are held at once"):
         select_images(fresh_db, sql, {})
+
+
+def test_the_database_and_the_network_name_the_same_structures_in_the_same_order():
+    assert (
+        (*STRUCTURES, "lungs") == MASK_STRUCTURES and STRUCTURES[HEART] == "heart" and MASK_STRUCTURES[LUNGS] == "lungs"
+    )

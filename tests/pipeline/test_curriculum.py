@@ -131,3 +131,10 @@ def test_few_films_are_the_same_ones_for_a_seed_and_seen_more_often(phantoms):
     assert rows(0) == rows(0) and len(rows(0)) == 8 and len(set(rows(0))) == 2
     assert any(set(rows(seed)) != set(rows(0)) for seed in range(1, 6))
     assert list(rows(0, count=0)) == list(rows(0, count=9)) == list(range(9))
+
+
+@pytest.mark.parametrize(("epochs", "small"), [(1, 0), (2, 1), (10, 6)])
+def test_however_short_a_training_ends_at_full_size(phantoms, epochs, small):
+    config = replace(CONFIG, epochs=epochs, phantom_epochs=0, calm_share=0.0)
+    stages = plan_stages(config, phantoms, range(7))
+    assert sum(stage.epochs for stage in stages if stage.size < config.size) == small and stages[-1].size == config.size

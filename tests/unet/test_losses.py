@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unet.known import DRAWN, WITH_HEART
 from unet.losses import asked_of, bce_loss, dice_bce_loss, soft_dice_loss
+from unet.structures import DRAWN, WITH_HEART
 
 BIG = 100.0  # a logit whose sigmoid is 1 in float32
 
