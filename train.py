@@ -107,7 +107,7 @@ def train_one_epoch(session: Session, progress: Progress) -> None:
     started, losses, films = time.monotonic(), 0.0, 0
     generator = torch.Generator().manual_seed(session.config.seed * 1_000_003 + trainer.epoch)
     augment = AugmentConfig().scaled(stage.strength) if session.config.augment else None
-    rows = stage.draw(generator)
+    rows = stage.sample(generator)
     batches = stage.dataset.augmented_batches(rows, batch_size, generator, augment, shard(), stage.size)
     for count, loss in trainer.train_epoch(batches):
         losses, films = losses + loss * count, films + count

@@ -22,7 +22,7 @@ from statistics import mean, stdev
 from cli.command import DONE, run
 from cli.settings import parse_settings, setting
 from db.connection import connect_existing
-from db.splits import draw
+from db.splits import ensure_split
 from pipeline.train_settings import TrainConfig
 from pipeline.training_films import select_films
 from unet.distributions import t_quantile
@@ -123,7 +123,7 @@ def without_too_many(flags: Sequence[str], selection: Sequence[str]) -> tuple[st
     place = flags.index("--train-films")
     config = parse_settings(TrainConfig, list(selection), "")
     with closing(connect_existing(config.db)) as connection:
-        split_set = draw(connection, config.seed, config.fold, config.folds, config.leave_out)
+        split_set = ensure_split(connection, config.seed, config.fold, config.folds, config.leave_out)
         counts = select_films(connection, config, split_set)[1]
     return tuple(flags) if int(flags[place + 1]) <= counts["train"] else (*flags[:place], *flags[place + 2 :])
 

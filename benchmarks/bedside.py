@@ -89,7 +89,7 @@ def main(checkpoint: Path, database: Path, folder: Path | None) -> None:
     print_shares("share missed of the lateral halves drawn by hand", [row.missed for row in seen])
     if folder:
         judged = [row for row in seen if row.predicted_dice is not None]
-        draw(sorted(judged, key=lambda row: row.predicted_dice)[:WORST], folder)
+        draw_overlays(sorted(judged, key=lambda row: row.predicted_dice)[:WORST], folder)
 
 
 def print_shares(label: str, values: Sequence[float | None]) -> None:
@@ -156,7 +156,7 @@ def share_missed(masks: Mapping[str, np.ndarray], drawn: Mapping[str, np.ndarray
     return float(sum(np.count_nonzero(half & ~found[side]) for side, half in halves.items()) / whole) if whole else None
 
 
-def draw(rows: list[Seen], folder: Path) -> None:
+def draw_overlays(rows: list[Seen], folder: Path) -> None:
     """Write the overlays of some films, and print their names."""
     folder.mkdir(parents=True, exist_ok=True)
     for rank, row in enumerate(rows, start=1):

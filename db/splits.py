@@ -11,10 +11,10 @@ VAL_SHARE = 0.10
 TEST_SHARE = 0.20
 
 
-def draw(
+def ensure_split(
     connection: sqlite3.Connection, seed: int, fold: int = 0, folds: int = 0, leave_out: Iterable[str] = ()
 ) -> str:
-    """Draw the split a training asks for, or read it where it was drawn before; return the split set's name.
+    """Draw the split a training asks for, where it was not drawn before; return the split set's name.
 
     leave_out: sources to test on; else fold (1-based) of folds; else one split.
     """

@@ -64,7 +64,7 @@ class Analysis:
         own = {score["image_id"]: score["split"] for score in self.rows_of("scores_by_film", run_id=evaluation)}
         return [{**row, "split": own.get(row["image_id"])} for row in rows]
 
-    def draw(self, name: str, chart: Chart | None, caption: str, source: str) -> None:
+    def add_figure(self, name: str, chart: Chart | None, caption: str, source: str) -> None:
         """Add a figure with its numbers, unless there is nothing to draw."""
         if chart is not None:
             data = figure_bytes(chart.figure)
@@ -73,17 +73,19 @@ class Analysis:
     def add_cohort(self, rows: list[dict]) -> None:
         """Describe who is in the data, how the films were taken, what is missing, and which values are impossible."""
         self._add_flow(rows)
-        add, draw = self.page.add, self.draw
+        add, add_figure = self.page.add, self.add_figure
         add(Heading("Patients and films"), table_one(rows, self.by))
-        draw("ages", age_figure(rows), "Age and sex, every patient once.", COHORT)
+        add_figure("ages", age_figure(rows), "Age and sex, every patient once.", COHORT)
         studies, days = visits(rows)
         add(Heading("Visits", 3), visit_table(studies, days))
-        draw("visits", visit_figure(studies, days), "Studies of a patient, and days from one to the next.", COHORT)
+        add_figure(
+            "visits", visit_figure(studies, days), "Studies of a patient, and days from one to the next.", COHORT
+        )
         add(Heading("How the films were taken"), acquisition_table(rows), view_table(rows))
-        draw("views", view_figure(rows), "Modality and view position (DICOM codes).", COHORT)
+        add_figure("views", view_figure(rows), "Modality and view position (DICOM codes).", COHORT)
         self._add_findings(rows)
         add(Heading("What is missing"), missing_table(rows))
-        draw("missing", missing_figure(rows), "Facts that are not stated, by source.", COHORT)
+        add_figure("missing", missing_figure(rows), "Facts that are not stated, by source.", COHORT)
         dependence = dependence_table(rows)
         if dependence is not None:
             add(Heading("Is what is missing missing by chance?", 3), dependence)
@@ -95,7 +97,7 @@ class Analysis:
             Heading("Findings"), finding_table(rows) if stated else Text("No finding is stated of any image.")
         )
         caption = "Findings as the sources state them, and which are stated together."
-        self.draw("findings", finding_figure(rows), caption, COHORT)
+        self.add_figure("findings", finding_figure(rows), caption, COHORT)
 
     def _add_flow(self, rows: list[dict]) -> None:
         flow, refusals = self.rows_of("cohort_flow"), self.rows_of("refusals")
@@ -108,7 +110,7 @@ class Analysis:
             Text(cohort_sentence(rows)),
             Heading("From all rows to the films used"),
         )
-        self.draw("flow", flow_figure(flow), "Each condition and what it removes.", "db/queries/cohort_flow.sql")
+        self.add_figure("flow", flow_figure(flow), "Each condition and what it removes.", "db/queries/cohort_flow.sql")
         lines = [(row["label"], row["removed"], row["remaining"]) for row in flow]
         self.page.add(Table(("condition", "removed", "remaining"), lines, source="db/queries/cohort_flow.sql"))
         if refusals:
@@ -153,7 +155,7 @@ class Analysis:
         chosen = [(row, self._possible_values(row)) for row in names]
         chosen = [(row, values) for row, values in chosen if values]
         self.page.add(Heading("Clinical measurements"), measurement_table(chosen))
-        self.draw(
+        self.add_figure(
             "measurements",
             measurement_figure(chosen),
             "Ratio and widths, and the most frequent other measurements.",
@@ -173,7 +175,7 @@ class Analysis:
                     f"Cardiothoracic ratio by group, taken by {taken_by}, one value per patient: median, quartiles, 1.5 quartile "
                     "distances, and the patients beyond."
                 )
-                self.draw(
+                self.add_figure(
                     "ratio", ratio_by_group_figure(values, name, unit), caption, "db/queries/measurement_values.sql"
                 )
                 model = model_table(values, taken_by)
@@ -210,7 +212,7 @@ class Analysis:
             ]
             self.page.add(*(Text(sentence) for sentence in sentences if sentence), table)
             caption = "Difference against mean of both; red: bias, grey: limits of agreement, bands: 95 % intervals."
-            self.draw(
+            self.add_figure(
                 f"agreement-{against}", agreement_figure(pairs, against), caption, "db/queries/measurement_pairs.sql"
             )
         self.page.add(Heading("Who is in the data"))

@@ -50,7 +50,7 @@ class Stage:
         """Return the optimiser steps of one epoch."""
         return math.ceil(self.count / batch_size)
 
-    def draw(self, generator: torch.Generator) -> Sequence[int]:
+    def sample(self, generator: torch.Generator) -> Sequence[int]:
         """Return the rows of one epoch, in no order that matters."""
         if not self.guests:
             return self.rows

@@ -13,7 +13,7 @@ from data.dataset import FilmDataset, Preprocessing, cache_folder
 from data.writing import atomic_file
 from db.connection import connect_existing
 from db.runs import find_run, finish_run, log_epoch, resume_run, start_run
-from db.splits import draw
+from db.splits import ensure_split
 from pipeline.curriculum import Stage, chosen_films, plan_stages
 from pipeline.train_settings import TrainConfig
 from pipeline.training_checks import already_known, check_unchanged, contents_hash, warn
@@ -49,7 +49,7 @@ def open_session(config: TrainConfig) -> Session:
     """Select the films, prepare them, build or reload the network, and write the settings before the first step."""
     started = time.monotonic()
     connection = connect_existing(config.db)
-    split_set = from_first(lambda: draw(connection, config.seed, config.fold, config.folds, config.leave_out))
+    split_set = from_first(lambda: ensure_split(connection, config.seed, config.fold, config.folds, config.leave_out))
     records, counts = select_films(connection, config, split_set)
     train_rows = [row for row, record in enumerate(records) if record.split == "train"]
     if config.train_films:

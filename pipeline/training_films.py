@@ -10,7 +10,7 @@ from db.asked import check_asked
 from db.connection import connect_existing
 from db.records import ImageRecord
 from db.selection import query_text, select_images
-from db.splits import draw
+from db.splits import ensure_split
 from pipeline.curriculum import Stage
 from pipeline.train_settings import TrainConfig, asked_for, query_parameters
 from pipeline.training_checks import check_counts
@@ -21,7 +21,7 @@ def check_folds(config: TrainConfig) -> None:
     """Refuse, before the first step, a cross-validation with a fold that cannot be trained."""
     with closing(connect_existing(config.db)) as connection:
         for fold in range(1, config.folds + 1):
-            split_set = draw(connection, config.seed, fold, config.folds)
+            split_set = ensure_split(connection, config.seed, fold, config.folds)
             select_films(connection, replace(config, fold=fold), split_set)
 
 

@@ -115,11 +115,11 @@ def test_films_drawn_with_the_heart_join_an_epoch_in_their_share_and_others_the_
     phantom, *selected = plan_stages(replace(CONFIG, guest_share=0.4), real, range(5))
     assert [stage.count for stage in (phantom, *selected)] == [drawn(real), 7, 7, 7] and selected[0].steps(4) == 2
     generator = torch.Generator().manual_seed(0)
-    epochs = [selected[0].draw(generator) for _ in range(20)]
+    epochs = [selected[0].sample(generator) for _ in range(20)]
     assert all(sorted(rows)[:5] == [0, 1, 2, 3, 4] and len(set(rows)) == 7 for rows in epochs)
     assert {row for rows in epochs for row in rows} == set(range(9))
     assert [stage.count for stage in plan_stages(replace(CONFIG, guest_share=9.0), real, range(5))][1] == 9
-    assert phantom.draw(generator) == phantom.rows
+    assert phantom.sample(generator) == phantom.rows
 
 
 def test_few_films_are_the_same_ones_for_a_seed_and_seen_more_often(phantoms):
