@@ -17,6 +17,8 @@ from unet.model import UNet, UNetConfig
 FORMAT = "lung-segmentation checkpoint 1"
 DEFAULT_THRESHOLD = 0.5  # of a structure that is drawn on no validation film
 MOST_IN_CONFIG = 4096  # no number of a network's config is larger
+DEEPEST = 16  # steps down: films of 2^16 pixels
+HOTTEST = 1e6  # temperature
 
 
 @dataclass
@@ -79,7 +81,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         checkpoint = Checkpoint(**{**content, "model": UNetConfig(**content["model"])})
         _check_parts(checkpoint)
         checkpoint.build()
-    except (TypeError, KeyError, RuntimeError, AttributeError, OverflowError) as error:
+    except (TypeError, KeyError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"checkpoint {path}: its parts do not fit together ({reason}); train it anew") from error
     _check_finite(path, checkpoint.weights)
@@ -104,6 +106,8 @@ def _check_parts(checkpoint: Checkpoint) -> None:
     large = [name for name, value in asdict(checkpoint.model).items() if not 0 <= value <= MOST_IN_CONFIG]
     if large:
         raise TypeError(f"{large[0]} of the network is not within 0 and {MOST_IN_CONFIG}")
+    if checkpoint.model.depth > DEEPEST:
+        raise TypeError(f"the network goes down {checkpoint.model.depth} steps, wanted {DEEPEST} at most")
     with torch.device("meta"):  # shapes without memory
         wanted = {name: tensor.shape for name, tensor in UNet(checkpoint.model).state_dict().items()}
     got = {name: tensor.shape for name, tensor in checkpoint.weights.items()}
@@ -118,7 +122,7 @@ def _check_parts(checkpoint: Checkpoint) -> None:
         raise TypeError("learnt_from does not name films")
     if len(checkpoint.structures) != checkpoint.model.channels_out:
         raise TypeError(f"{len(checkpoint.structures)} structures, {checkpoint.model.channels_out} channels")
-    for kind, most in (("temperature", float("inf")), ("threshold", 1.0)):
+    for kind, most in (("temperature", HOTTEST), ("threshold", 1.0)):
         odd = [name for name, value in getattr(checkpoint, kind).items() if not 0 < value < most]
         if odd:
             raise TypeError(f"{kind} of {odd[0]} is {getattr(checkpoint, kind)[odd[0]]!r}")
