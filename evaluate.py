@@ -68,7 +68,11 @@ def main(argv: list[str]) -> int:
     keep_freed_memory()
     paths = find_checkpoints(config.checkpoint, RUNS)
     views = config.test_time_views or config.uncertainty_maps
-    predictors = [Predictor(path, config.device, config.precision, views) for path in paths]
+    first = Predictor(paths[0], config.device, config.precision, views)
+    others = [
+        Predictor(path, config.device, first.precision, views) for path in paths[1:]
+    ]  # all folds in one number format
+    predictors = [first, *others]
     above = paths[0].parent.parent  # of folds: the folder that was named, or is the newest in runs/
     named = above == config.checkpoint != paths[0].parent  # "." is its own parent
     pooled = named or config.checkpoint is None and above != RUNS
@@ -91,7 +95,7 @@ def main(argv: list[str]) -> int:
     run_id = start_run(connection, "evaluate", out, settings_as_dict(config), parent and parent["run_id"])
     wanted = Wanted(out / "masks", mask_names(films) if config.save_masks else {}, config.uncertainty_maps)
     db = str(config.db or predictors[0].checkpoint.training["db"])
-    facts = {"db": db, "settings": settings_as_dict(config), "trained_on": trained_on}
+    facts = {"db": db, "settings": settings_as_dict(config), "precision": first.reason, "trained_on": trained_on}
     with closing_run(connection, run_id):
         write_settings(out, "evaluate", settings_as_dict(config))
         results, failures = score_all(members, wanted)

@@ -214,6 +214,7 @@ def test_folds_are_pooled(phantom_db, small_training, tmp_path, copy_of):
     out = tmp_path / "cross"
     train.main(["--db", str(phantom_db), "--out", str(out), *small_training, "--epochs", "1", "--folds", "2"])
     assert evaluate.main(["--checkpoint", str(out), "--precision", "float32"]) == 0
+    assert json.loads((out / "evaluate-test/summary.json").read_text())["precision"] == "float32 as asked"
     rows = [row for row in scores(out / "evaluate-test") if row["structure"] == "lungs"]
     assert len(rows) == len({row["image_id"] for row in rows}) >= 30
     with pytest.raises(ValueError, match="folds are scored on their own test films"):

@@ -69,7 +69,10 @@ def test_groups_are_those_of_sql_and_carry_their_gaps(evaluated, phantom_db):
         assert (
             stated[0]["gap"] == pytest.approx(-stated[1]["gap"]) == pytest.approx(stated[0]["mean"] - stated[1]["mean"])
         )
-        assert stated[0]["gap_low"] <= stated[0]["gap"] <= stated[0]["gap_high"]
+        known = min(part["patients"] for part in stated) >= 10
+        assert (
+            stated[0]["gap_low"] <= stated[0]["gap"] <= stated[0]["gap_high"] if known else stated[0]["gap_low"] is None
+        )
     assert "dices" not in groups[0] and {row["grouping"] for row in groups} >= {"sex", "age", "view", "source"}
 
 
