@@ -178,4 +178,6 @@ def look(predictor: Predictor, record: ImageRecord, spoiling: Spoiling) -> Seen:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -161,4 +161,6 @@ def photographs() -> Iterator[np.ndarray]:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -147,9 +147,7 @@ def spread_sentence(pairs: Sequence[dict]) -> str | None:
     error = np.abs([row["predicted"] - row["reference"] for row in own])
     within = float(np.mean(error <= 2 * spread))
     return (
-        f"Over repeated predictions of one film the cardiothoracic ratio spreads by {np.median(spread):.4f} "
-        f"(median standard deviation, "
-        f"{len(own)} films); the actual error is within two of them on {100 * within:.0f} % of the films. Where "
-        f"that is far below 95 %, "
-        "the spread is no measure of the error."
+        f"Over repeated predictions of one film the cardiothoracic ratio spreads by {np.median(spread):.4f} (median standard "
+        f"deviation, {len(own)} films); the actual error is within two of them on {100 * within:.0f} % of the films. Where that "
+        "is far below 95 %, the spread is no measure of the error."
     )

@@ -1,6 +1,7 @@
 """How far the recommended training's predictions were off on held-out films, for reports on films without a reference.
 
-From docs/results.md, "Real films, every one scored by a network that never saw its patient": 124 films with a heart drawn.
+The five folds' 124 films with a heart, docs/results.md, "Real films, every one scored by a network that never saw its patient".
+Of the two trainings of all folds that it names, the larger errors: 0.031 and 0.051 in the other.
 """
 
 RATIO_95 = 0.039  # cardiothoracic ratio: 95th percentile of the absolute error

@@ -1,4 +1,4 @@
-"""The plain files of a training's folder: settings, split, numbers per epoch, curves."""
+"""The plain files of a run's folder: settings and facts, split, numbers per epoch, tables."""
 
 import csv
 import io
