@@ -129,10 +129,11 @@ def agreement_figure(pairs: Rows, against: str) -> Chart | None:
 
 
 def interval(value: Interval) -> str:
-    """Write a value with its interval: three decimals below 10, one above; a dash for what is not known."""
+    """Write a value with its interval, decimals by the largest: three up to 1, two below 10, one below 1,000; a dash for NaN."""
     if value.value != value.value:
         return "–"
-    digits = 3 if max(abs(part) for part in value if part == part) < 10 else 1
+    largest = max(abs(part) for part in value if part == part)
+    digits = 3 if largest <= 1 else 2 if largest < 10 else 1 if largest < 1000 else 0
     if value.low != value.low:
         return f"{value.value:.{digits}f}"
     return f"{value.value:.{digits}f} [{value.low:.{digits}f}, {value.high:.{digits}f}]"

@@ -64,7 +64,7 @@ def relation_table(measurements: Sequence[tuple[str, str, Rows]], taken_by: str)
     """
     tests = []
     compared = [one for one in measurements if one[1] not in PIXEL_UNITS]
-    few = [one for one in compared if one[0].startswith(COMPARED)]
+    few = [one for one in compared if one[0] in COMPARED or one[0].removesuffix(f"_{one[1]}") in COMPARED]
     for name, unit, rows in few or compared:
         patients, values = patient_numbers(rows), np.array([row["value"] for row in rows])
         for contrast in contrasts(rows):

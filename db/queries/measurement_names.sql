@@ -2,10 +2,9 @@
 SELECT measurement.name,
        measurement.unit,
        measurement.run_id,
-       CASE run.command WHEN 'measure' THEN 'reference masks, run ' || run.run_id
-                        WHEN 'evaluate' THEN 'network, run ' || run.run_id
-                        WHEN 'predict' THEN 'network, run ' || run.run_id
-                        ELSE coalesce(run.command || ' run ' || run.run_id, 'source') END AS measured_by,
+       CASE WHEN run.run_id IS NULL THEN 'source'
+            WHEN run.command IN ('measure', 'analyze') THEN 'reference masks, run ' || run.run_id
+            ELSE 'network, run ' || run.run_id END AS measured_by,
        count(*) AS films
 FROM measurement
 JOIN image USING (image_id)
