@@ -14,7 +14,8 @@ MASK_STRUCTURES = (*STRUCTURES, "lungs")
 """What a mask may show; `lungs` is the union that some sources draw instead of two lungs."""
 
 CONVENTIONS = ("clear_field", "includes_heart", "projection")
-PROVENANCES = ("manual", "landmark", "model", "phantom")
+PROVENANCES = ("manual", "landmark", "phantom", "model")
+"""By trust: where a structure is drawn twice on a film, the mask of the first of these is used."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +23,8 @@ class SourceMask:
     """One drawn structure of one film, in a file of the source or as run-length code; exactly one of the two is given.
 
     file: path relative to the source's root, '/'-separated. rle: '1-based start, length' pairs over the row-major image.
-    lung_value: the only grey value that means "inside" where the source uses several (V7: 255 lung, 127 ignore), else None.
+    lung_value: the only value that means "inside" where the source uses several (V7: 255 lung, 127 ignore), else None; see
+    `data.reading.read_labels`.
     scaled: the source publishes the mask at another size than the film; it is scaled to the film's. rle_size: (height, width)
     of the image that the source says the run-length code refers to, or None; ingest checks it against the film.
     """

@@ -7,12 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from db.records import ImageRecord, MaskRecord
+from db.records import PROVENANCES, ImageRecord, MaskRecord
 
 QUERIES = Path(__file__).parent / "queries"
 NEEDED_COLUMNS = ("image_id", "mask_id")
-TRUST = ("manual", "landmark", "phantom", "model")
-"""Where a structure is drawn twice on a film, the mask of the first of these provenances is used."""
 MOST_ROWS = 5_000_000  # in one list; more is an unintended join, and would fill the memory
 _CHUNK = 500  # films read at a time, and ids in one IN (...) list, below SQLite's limit of variables
 
@@ -203,7 +201,7 @@ def _look_up(
 def _trusted_masks(rows: Sequence[sqlite3.Row]) -> tuple[MaskRecord, ...]:
     """Return one mask for each structure of a film: that of the most trusted provenance."""
     chosen: dict[str, MaskRecord] = {}
-    for row in sorted(rows, key=lambda row: TRUST.index(row["provenance"])):
+    for row in sorted(rows, key=lambda row: PROVENANCES.index(row["provenance"])):
         chosen.setdefault(row["structure"], _mask_record(row))
     return tuple(chosen.values())
 

@@ -1,7 +1,7 @@
 -- The films that training and evaluation use: frontal chest radiographs with a mask of one convention.
 -- One row per film and mask; a query of your own (--query FILE.sql) needs the same two columns and no film that is listed again.
 -- Parameters: :convention one of clear_field, includes_heart, projection
---             :provenance comma-separated, of manual, landmark, model, phantom
+--             :provenance comma-separated, of manual, landmark, phantom, model
 --             :source     comma-separated names of sources, or 'all'
 SELECT image.image_id, mask.mask_id
 FROM image

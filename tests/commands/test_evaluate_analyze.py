@@ -483,7 +483,7 @@ def test_no_identifier_of_a_patient_is_in_the_cohort_report_unless_asked_for(pha
         (("--source", "phantom,betta"), "--source betta: no such source; the database has phantom"),
         (
             ("--provenance", "manul"),
-            "--provenance manul: no such provenance; wanted some of manual, landmark, model, phantom",
+            "--provenance manul: no such provenance; wanted some of manual, landmark, phantom, model",
         ),
         (("--by", "split", "--split-set", "seed77"), "--split-set seed77: no such draw; the database has .*seed9"),
         (("--by", "split"), "--split-set seed0: no such draw; the database has .*seed9"),
