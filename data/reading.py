@@ -16,20 +16,8 @@ Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF")
 # what folders hold too and nothing here reads: told as such, not passed over
 UNREAD_ENDINGS = (
-    ".webp",
-    ".jp2",
-    ".j2k",
-    ".heic",
-    ".heif",
-    ".avif",
-    ".pgm",
-    ".ppm",
-    ".tga",
-    ".pdf",
-    ".nii",
-    ".mha",
-    ".nrrd",
-)
+    ".webp", ".jp2", ".j2k", ".heic", ".heif", ".avif", ".pgm", ".ppm", ".tga", ".nii", ".mha", ".nrrd",
+)  # fmt: skip
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp", ".gif", ".img")
 
 TURNS = {
@@ -158,15 +146,12 @@ def _check_kind(image: Image.Image) -> None:
         raise UnreadByPillow(
             "an uncompressed TIFF that is to be turned by its orientation tag; save it upright or compressed"
         )
-    first, alike = image.size, 0
-    for page in range(1, getattr(image, "n_frames", 1)):  # smaller ones are previews of the first
+    first = image.size
+    for page in range(1, getattr(image, "n_frames", 1)):
         image.seek(page)
-        alike += image.size == first
+        if image.size == first:  # a smaller one is a preview
+            raise UnreadByPillow("several pages, of which only the first could be read; save each as a file of its own")
     image.seek(0)
-    if alike:
-        raise UnreadByPillow(
-            f"{1 + alike} pages, of which only the first could be read; save each as a file of its own"
-        )
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -163,7 +163,7 @@ def test_a_file_of_several_films_is_refused_and_one_with_a_preview_is_read(tmp_p
     pages = [Image.fromarray(np.full((20, 16), level, np.uint8)) for level in (9, 90, 200)]
     pages[0].save(tmp_path / f"films.{ending}", save_all=True, append_images=pages[1:])
     with pytest.raises(
-        ValueError, match="3 pages, of which only the first could be read; save each as a file of its own"
+        ValueError, match="several pages, of which only the first could be read; save each as a file of its own"
     ):
         read_image(tmp_path / f"films.{ending}")
     pages[0].save(tmp_path / "preview.tif", save_all=True, append_images=[pages[1].resize((5, 4))])
