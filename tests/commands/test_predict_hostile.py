@@ -105,7 +105,7 @@ def test_whatever_is_wrong_with_one_film_the_others_are_done(network, films, tmp
 
 def test_unusual_films_get_masks_of_their_own_size(network, films, tmp_path):
     Image.fromarray(np.stack([GREY] * 4, axis=2), "CMYK").save(films / "cmyk.jpg")
-    Image.fromarray(GREY).save(films / "moving.tif", save_all=True, append_images=[Image.fromarray(GREY)] * 2)
+    Image.fromarray(GREY).save(films / "preview.tif", save_all=True, append_images=[Image.fromarray(GREY[::4, ::4])])
     rotated = Image.Exif()
     rotated[0x0112] = 6
     Image.fromarray(GREY).save(films / "turned.jpg", exif=rotated)
@@ -113,10 +113,20 @@ def test_unusual_films_get_masks_of_their_own_size(network, films, tmp_path):
     Image.fromarray(GREY.astype(np.uint16) * 257).save(films / "deep.png")
     assert call(network, tmp_path / "out", films) == 0
     sizes = {row["name"]: (int(row["height"]), int(row["width"])) for row in rows(tmp_path / "out")}
-    assert sizes == {"good": (40, 30), "cmyk": (40, 30), "moving": (40, 30), "turned": (30, 40), "wide": (40, 30_000),
+    assert sizes == {"good": (40, 30), "cmyk": (40, 30), "preview": (40, 30), "turned": (30, 40), "wide": (40, 30_000),
                      "deep": (40, 30)}  # fmt: skip
     for name, (height, width) in sizes.items():
         assert Image.open(tmp_path / f"out/masks/heart/{name}.png").size == (width, height)
+
+
+@pytest.mark.parametrize("ending", ["gif", "tif"])
+def test_a_file_of_several_films_is_listed_as_failed(network, films, tmp_path, ending):
+    Image.fromarray(GREY).save(
+        films / f"moving.{ending}", save_all=True, append_images=[Image.fromarray(255 - GREY)] * 2
+    )
+    assert call(network, tmp_path / "out", films) == 1
+    assert [row["name"] for row in rows(tmp_path / "out")] == ["good"]
+    assert "several pages, of which only the first could be read" in (tmp_path / "out/failures.csv").read_text()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names that only POSIX file systems allow")

@@ -197,7 +197,7 @@ def test_masks_without_a_pixel_are_warned_of(phantom_db, tmp_path, capsys, monke
         (["--query", "every_image"], "none of the .* films that every_image selects has a mask to learn from"),
         (
             ["--provenance", "manul,phantom"],
-            "--provenance manul: no such provenance; wanted some of manual, landmark, model",
+            "--provenance manul: no such provenance; wanted some of manual, landmark, phantom, model",
         ),
         (["--train-films", "900"], r"--train-films 900: there are \d\d films to train on; ask for fewer"),
         (["--init", "none.pt", "--phantom-epochs", "6"], "--phantom-epochs 6 changes nothing with --init"),
