@@ -31,7 +31,7 @@ from data.sources import READERS
 from db.connection import connect
 from db.ingest_rows import CheckedFilm, Refusal, write_source
 from db.records import SourceFilm
-from db.stored_films import as_stored, has_films
+from db.stored_films import as_stored, check_not_moved, has_films
 
 PHANTOM = "phantom"
 # the number changes whenever the films or their masks are drawn differently
@@ -122,6 +122,7 @@ def ingest_films(db: Path, reader: str, root: Path, name: str, films: Sequence[S
     with closing(connect(db)) as connection:
         check_name(connection, name, root)
         checked, refusals, kept = keep_unread(connection, name, films, check_films(films, root))
+        check_not_moved(connection, name, root, checked)
         before = count_masks(connection, name)
         write_source(connection, name, str(root), reader, checked, refusals, rows_read=len(films))
         print_counts(connection, name, len(films), checked, refusals, db)

@@ -53,19 +53,19 @@ def print_counts(
     if large:
         print(
             f"  note: {len(large)} masks cover more than {LARGEST_SHARE:.0%} of their film: are inside and outside exchanged? "
-            f"The first: {large[0]}"
+            f"The first: {one_line(large[0])}"
         )
     in_one = [film.film.file for film in checked for mask in film.masks if mask.in_one]
     if in_one:
         print(
             f"  note: {len(in_one)} masks of both lungs are not two clean pieces side by side (grown together? turned?) and "
-            f"teach only where lung is, not whose; the first: {in_one[0]}"
+            f"teach only where lung is, not whose; the first: {one_line(in_one[0])}"
         )
     unused, first = masks_not_used(connection, name)
     if unused:
         print(
             f"  note: {unused} masks of films listed again are not used: the film has another of that structure, convention "
-            f"and provenance; the first: {first}"
+            f"and provenance; the first: {one_line(first)}"
         )
     reasons: dict[tuple[str, str], list[Refusal]] = {}
     for refusal in refusals:

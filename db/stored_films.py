@@ -1,7 +1,10 @@
 """Films as an earlier ingest read them: what is kept of films that cannot be read today."""
 
+import json
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from db.ingest_rows import CheckedFilm, CheckedMask
 from db.records import SourceFilm
@@ -55,3 +58,20 @@ def as_stored(connection: sqlite3.Connection, name: str, film: SourceFilm) -> Ch
         content_sha256=image["content_sha256"],
         masks=tuple(masks),
     )
+
+
+def check_not_moved(connection: sqlite3.Connection, name: str, root: Path, checked: Sequence[CheckedFilm]) -> None:
+    """Refuse a new name for films that all are those of one source whose folder has gone: they would be there twice."""
+    if not checked or connection.execute("SELECT 1 FROM source WHERE name = ?", (name,)).fetchone():
+        return
+    contents = json.dumps([film.content_sha256 for film in checked])
+    for row in connection.execute(
+        "SELECT name, root FROM source JOIN image USING (source_id) WHERE content_sha256 IN (SELECT value FROM json_each(?)) "
+        "GROUP BY source_id HAVING count(DISTINCT content_sha256) = (SELECT count(DISTINCT value) FROM json_each(?))",
+        (contents, contents),
+    ):
+        if not Path(row["root"]).is_dir():
+            raise ValueError(
+                f"{root}: all films are those of the source {row['name']}, whose folder {row['root']} has gone; if it was moved "
+                f"or renamed, read it as what it is: --name {row['name']}"
+            )

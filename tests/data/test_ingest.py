@@ -1,5 +1,6 @@
 import csv
 import os
+import shutil
 import time
 
 import numpy as np
@@ -638,3 +639,18 @@ def test_masks_of_both_lungs_in_one_piece_are_counted(two_films, tmp_path, capsy
     call("manifest", two_films, "--db", tmp_path / "db")
     said = capsys.readouterr().out
     assert "note: 1 masks of both lungs are not two clean pieces side by side" in said and "the first: b.png" in said
+
+
+def test_a_folder_that_was_renamed_is_read_as_the_source_that_it_is(two_films, tmp_path):
+    assert call("manifest", two_films, "--db", tmp_path / "db") == DONE
+    name = two_films.name
+    moved = two_films.rename(tmp_path / "renamed")
+    with pytest.raises(
+        ValueError, match=f"all films are those of the source {name}, whose folder .* has gone.*--name {name}"
+    ):
+        call("manifest", moved, "--db", tmp_path / "db")
+    assert call("manifest", moved, "--db", tmp_path / "db", "--name", name) == DONE
+    sources = connect(tmp_path / "db").execute("SELECT name, root FROM source").fetchall()
+    assert [tuple(row) for row in sources] == [(name, str(moved))]
+    copy = shutil.copytree(moved, tmp_path / "copy")  # the first folder is still there: two sources
+    assert call("manifest", copy, "--db", tmp_path / "db") == DONE
