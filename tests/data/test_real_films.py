@@ -6,7 +6,7 @@ import pytest
 
 from data import ingest
 from db.connection import connect
-from db.selection import query_text, run_query, select_images
+from db.selection import query_text, run_query
 from db.splits import draw_split
 
 REAL = Path(__file__).parent.parent.parent.parent / "shared" / "cxr"
@@ -55,8 +55,11 @@ def test_montgomery_patients_under_several_ids_are_merged(database):
 def test_no_patient_is_in_two_splits(database):
     connection = connect(database)
     split_set = draw_split(connection, 0)
-    records = select_images(connection, "SELECT image_id, NULL AS mask_id FROM image", {}, split_set)
+    rows = connection.execute(
+        "SELECT patient_id, split FROM image JOIN study USING (study_id) JOIN split USING (patient_id) WHERE split_set = ?",
+        (split_set,),
+    ).fetchall()
     splits = {}
-    for record in records:
-        splits.setdefault(record.patient_id, set()).add(record.split)
-    assert len(records) == 553 + 138 and all(len(names) == 1 for names in splits.values())
+    for patient, name in rows:
+        splits.setdefault(patient, set()).add(name)
+    assert len(rows) == 553 + 138 and all(len(names) == 1 for names in splits.values())
