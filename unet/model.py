@@ -84,4 +84,5 @@ def with_union(logits: Tensor) -> Tensor:
 
     The sigmoid grows with its argument, so the union's probability is the larger of the two probabilities.
     """
-    return torch.cat([logits, torch.maximum(logits[:, RIGHT_LUNG], logits[:, LEFT_LUNG])[:, None]], dim=1)
+    right, left = logits[:, RIGHT_LUNG : RIGHT_LUNG + 1], logits[:, LEFT_LUNG : LEFT_LUNG + 1]
+    return torch.cat([logits, torch.maximum(right, left)], dim=1)
