@@ -1,10 +1,11 @@
 """Predicted measurements against those of the reference masks and against the source's own values."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from report.cohort import Rows, count_patients
+from report.cohort import SMALLEST_GROUP, Rows, count_patients
 from report.counts import counted
 from report.figures import BLUE, GREY, RED, Chart, new_figure
 from report.page import Table
@@ -40,11 +41,13 @@ def agreement_table(pairs: Rows, against: str, words: str) -> Table | None:
             continue
         a, b = [row["predicted"] for row in own], [row[against] for row in own]
         result = bland_altman(a, b, [row["patient_id"] for row in own])
-        lines.append((
-            name, unit, result.n, count_patients(own), interval(result.bias), interval(result.lower), interval(result.upper),
-            result.mae, result.cv if unit in SCALED and min(b) > 0 and not name.startswith(SIGNED) else None,
-            interval(icc_2_1(a, b)),
-        ))  # fmt: skip
+        patients = count_patients(own)
+        parts = [result.bias, result.lower, result.upper, icc_2_1(a, b)]
+        if patients < SMALLEST_GROUP:
+            parts = [Interval(part.value, math.nan, math.nan) for part in parts]
+        bias, lower, upper, icc = map(interval, parts)
+        cv = result.cv if unit in SCALED and min(b) > 0 and not name.startswith(SIGNED) else None
+        lines.append((name, unit, result.n, patients, bias, lower, upper, result.mae, cv, icc))
     if not lines:
         return None
     columns = (
@@ -52,8 +55,9 @@ def agreement_table(pairs: Rows, against: str, words: str) -> Table | None:
         "ICC(2,1) [95 %]",
     )  # fmt: skip
     caption = (
-        f"Predicted minus {words}. Normally distributed differences would lie 95 times in 100 between the limits. Intervals "
-        "resample patients, but that of the ICC takes films as independent. CV only for lengths, areas and ratios."
+        f"Predicted minus {words}. Normally distributed differences would lie 95 times in 100 between the limits. Intervals, "
+        f"for {SMALLEST_GROUP} patients or more, resample patients; that of the ICC takes films as independent. CV only for "
+        "lengths, areas and ratios."
     )
     return Table(columns, lines, caption, source=QUERY)
 

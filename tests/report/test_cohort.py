@@ -273,6 +273,17 @@ def pair(i, predicted, reference, name="cardiothoracic_ratio", unit="ratio", spr
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("patients", "known"), [(9, False), (10, True)])
+def test_agreement_of_few_patients_has_no_interval_and_a_signed_measurement_no_cv(patients, known):
+    errors = RNG.normal(0, 0.02, 20)
+    pairs = [{**pair(i, 0.5 + e, 0.5 + 0.01 * i, name="heart_width_mm", unit="mm"), "patient_id": i % patients}
+             for i, e in enumerate(errors)]  # fmt: skip
+    (line,) = agreement_table(pairs, "reference", "them").rows
+    assert [("[" in line[place]) for place in (4, 5, 6, 9)] == [known] * 4 and line[8] > 0
+    signed = [{**row, "name": "dome_level_difference_mm"} for row in pairs]
+    assert agreement_table(signed, "reference", "them").rows[0][8] is None
+
+
 def test_agreement_is_over_the_films_that_have_both():
     pairs = [pair(i, 0.435 + 0.02 * i, 0.46 + 0.02 * i) for i in range(6)] + [pair(9, 0.5, None)]
     line = agreement_table(pairs, "reference", "them").rows[0]
