@@ -45,7 +45,7 @@ def run(main: Callable[[list[str]], int]) -> None:
     except (ValueError, OSError, sqlite3.Error, ModuleNotFoundError) as error:
         if "--debug" in argv:
             raise
-        print(f"error: {one_line(str(error))}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         status = WRONG_CALL
     except (MemoryError, RuntimeError) as error:
         why = _lack_of_memory(error)

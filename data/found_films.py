@@ -27,10 +27,10 @@ def find_films(places: Sequence[Path], but: Collection[Path] = ()) -> list[Path]
     predict.py are skipped wherever they are.
     A file that is named directly is taken whatever its ending; in a folder, files with no ending, a number as ending or one of
     PERHAPS_DICOM are taken only if they contain DICOM, and what macOS leaves beside files is skipped. Pictures of formats that
-    are not read (UNREAD_ENDINGS) count as films, which cannot be read. Links that lead out of a
-    searched folder are not followed; one that leads nowhere inside it counts as a film, which cannot be read. Raises
-    FileNotFoundError for a place that does not exist, ValueError for one that is neither file nor folder, or where there is no
-    film at all. Paths are absolute, so that a film has one name however the call spells it.
+    are not read (UNREAD_ENDINGS) count as films, which cannot be read, unless the same name is there in a format
+    that is. Links that lead out of a searched folder are not followed; one that leads nowhere inside it counts as a film, which
+    cannot be read. Raises FileNotFoundError for a place that does not exist, ValueError for one that is neither file nor folder,
+    or where there is no film at all. Paths are absolute, so that a film has one name however the call spells it.
     """
     found: dict[Path, None] = {}
     for place in map(Path, map(os.path.abspath, places)):
@@ -81,12 +81,15 @@ def _films_below(folder: Path, but: Collection[Path]) -> Iterator[Path]:
     written = {own / name for own in with_results for name in (*RESULT_FOLDERS, *RESULT_PICTURES)}
     # only those below the folder: one that is searched itself is wanted
     no_films = {other for other in but if folder in other.parents} | written
+    # a film that is there in a format that is read needs no other
+    read = {path.with_suffix("") for path in paths if path.suffix.lower() in ENDINGS}
+    no_films |= {path for path in paths if path.suffix.lower() in UNREAD_ENDINGS and path.with_suffix("") in read}
     for path in paths:
         try:
             if path in no_films or not no_films.isdisjoint(path.parents):
                 continue
             # reading what leads nowhere will fail, so that it is listed and not lost
-            leads_nowhere = path.suffix.lower() in ENDINGS and _leads_nowhere(path)
+            leads_nowhere = path.suffix.lower() in (*ENDINGS, *UNREAD_ENDINGS) and _leads_nowhere(path)
             is_film = leads_nowhere or path.is_file() and _looks_like_film(path)
             if is_film and path.resolve().is_relative_to(root):
                 yield path

@@ -16,7 +16,7 @@ Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF")
 # what folders hold too and nothing here reads: told as such, not passed over
 UNREAD_ENDINGS = (
-    ".webp", ".jp2", ".j2k", ".heic", ".heif", ".avif", ".pgm", ".ppm", ".tga", ".nii", ".mha", ".nrrd",
+    ".webp", ".jp2", ".j2k", ".heic", ".heif", ".avif", ".pgm", ".ppm", ".tga",
 )  # fmt: skip
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp", ".gif", ".img")
 
@@ -64,11 +64,7 @@ def read_pixels(path: Path, tell_colours: bool = False) -> Pixels:
     The rotation is part of the picture as every viewer shows it, so a mask drawn in one fits.
     tell_colours: where the luminance would merge some of a few colours, they are numbered, black as 0.
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file; correct its path or ingest the source again")
-    if not path.is_file():  # opening a pipe would wait for ever
-        raise ValueError(f"{path}: a folder, a pipe or a device; wanted the file of a picture")
+    path = _a_file(path)
     if path.suffix.lower() == ".img":
         return _read_jsrt(path)
     return _grey(_decode(path), path, tell_colours)
@@ -80,16 +76,19 @@ def read_mask_pixels(path: Path) -> np.ndarray:
 
 
 def read_labels(path: Path) -> np.ndarray:
-    """Read a picture of numbered labels (H, W): its grey levels, or where a palette shows them in colours, their numbers in it.
+    """Read a picture of numbered labels (H, W): its grey levels, or where it has a palette with colours, the numbers in that.
 
-    Raises ValueError for colours without a palette, which have no numbers, and as `read_pixels` does.
+    A palette of greys only is what programs that make files smaller leave. Raises ValueError for colours without a palette, which
+    have no numbers, and as `read_pixels` does.
     """
-    image = _decode(path, with_palette=True)
-    if image.mode in _EIGHT_BIT_MODES | _PALETTE_MODES and image.mode not in ("L", "LA"):
+    image = _decode(_a_file(path), with_palette=True)
+    if image.mode in _PALETTE_MODES:
+        red, green, blue = np.reshape(image.getpalette("RGB"), (-1, 3)).T
+        if (red != green).any() or (green != blue).any():  # of the palette, so that films without one label read alike
+            return np.asarray(image.getchannel(0))
+    elif image.mode in _EIGHT_BIT_MODES - {"L", "LA"}:
         red, green, blue = np.moveaxis(np.asarray(image.convert("RGB")), 2, 0)
         if (red != green).any() or (green != blue).any():
-            if image.mode in _PALETTE_MODES:
-                return np.asarray(image.getchannel(0))
             raise ValueError(f"{path}: labels in colours, which have no numbers; wanted a grey picture of them")
     return _grey(_without_palette(image), path, tell_colours=False).values
 
@@ -98,6 +97,15 @@ def require_picture(values: np.ndarray, path: Path) -> None:
     """Raise ValueError where every pixel has the same value, as after a failed export: the same film for every patient."""
     if values.min() == values.max():
         raise ValueError(f"{path}: every pixel has the same value; there is no picture in it")
+
+
+def _a_file(path: Path) -> Path:
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file; correct its path or ingest the source again")
+    if not path.is_file():  # opening a pipe would wait for ever
+        raise ValueError(f"{path}: a folder, a pipe or a device; wanted the file of a picture")
+    return path
 
 
 def _decode(path: Path, with_palette: bool = False) -> Image.Image:
@@ -146,12 +154,25 @@ def _check_kind(image: Image.Image) -> None:
         raise UnreadByPillow(
             "an uncompressed TIFF that is to be turned by its orientation tag; save it upright or compressed"
         )
-    first = image.size
-    for page in range(1, getattr(image, "n_frames", 1)):
-        image.seek(page)
-        if image.size == first:  # a smaller one is a preview
-            raise UnreadByPillow("several pages, of which only the first could be read; save each as a file of its own")
-    image.seek(0)
+    if image.format in ("TIFF", "GIF") and _further_page(image):
+        raise UnreadByPillow("several pages, of which only the first could be read; save each as a file of its own")
+
+
+def _further_page(image: Image.Image) -> bool:
+    """Tell whether a page follows that is no preview of the first, half as large at most; a damaged one is none."""
+    first, page = image.size, 1
+    try:
+        while True:
+            image.seek(page)
+            if 2 * image.width > first[0] or 2 * image.height > first[1]:
+                return True
+            page += 1
+    except EOFError:
+        return False
+    except Exception:  # Pillow raises anything; the first page may be whole all the same
+        return False
+    finally:
+        image.seek(0)
 
 
 def _upright(image: Image.Image) -> Image.Image:

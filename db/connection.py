@@ -32,7 +32,8 @@ def connect(path: str | Path, may_be_empty: bool = True) -> sqlite3.Connection:
         return _prepare(connection, may_be_empty)
     except sqlite3.DatabaseError as error:
         connection.close()
-        raise ValueError(f"--db {path}: {error}; {what_to_do(error)}") from error
+        said = "" if what_to_do(error) in str(error) else f"; {what_to_do(error)}"
+        raise ValueError(f"--db {path}: {error}{said}") from error
     except ValueError as error:
         connection.close()
         raise ValueError(f"--db {path}: {error}") from error

@@ -99,8 +99,8 @@ class Selection:
             listed_again += sum(row["duplicate_of"] is not None for row in images.values())
         if listed_again:
             raise ValueError(
-                f"the query selects films that are listed again ({listed_again}), which would count twice; what such a row says "
-                "is known of the first one too: add the condition image.duplicate_of IS NULL"
+                f"the query selects films that are listed again ({listed_again}); the film that each repeats holds what it says: "
+                "add the condition image.duplicate_of IS NULL"
             )
         if len(conventions) > 1:
             raise ValueError(

@@ -61,14 +61,15 @@ def as_stored(connection: sqlite3.Connection, name: str, film: SourceFilm) -> Ch
 
 
 def check_not_moved(connection: sqlite3.Connection, name: str, root: Path, checked: Sequence[CheckedFilm]) -> None:
-    """Refuse a new name for films that all are those of one source whose folder has gone: they would be there twice."""
+    """Refuse a new name for exactly the films of a source whose folder has gone: they would be there twice."""
     if not checked or connection.execute("SELECT 1 FROM source WHERE name = ?", (name,)).fetchone():
         return
     contents = json.dumps([film.content_sha256 for film in checked])
     for row in connection.execute(
-        "SELECT name, root FROM source JOIN image USING (source_id) WHERE content_sha256 IN (SELECT value FROM json_each(?)) "
-        "GROUP BY source_id HAVING count(DISTINCT content_sha256) = (SELECT count(DISTINCT value) FROM json_each(?))",
-        (contents, contents),
+        "SELECT name, root FROM source JOIN image USING (source_id) GROUP BY source_id "
+        "HAVING min(content_sha256 IN (SELECT value FROM json_each(?1))) "
+        "AND count(DISTINCT content_sha256) = (SELECT count(DISTINCT value) FROM json_each(?1))",
+        (contents,),
     ):
         if not Path(row["root"]).is_dir():
             raise ValueError(

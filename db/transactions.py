@@ -31,6 +31,8 @@ def what_to_do(error: sqlite3.Error) -> str:
         return "another program is writing to it; try again when that has ended"
     if "readonly" in str(error):
         return "it may only be read; allow writing to it and to its folder, or copy it to where you may write"
-    if "disk" in str(error):
+    if "is full" in str(error) or "disk I/O" in str(error):
         return "make room on the disk, or name a file on another one"
+    if "malformed" in str(error):
+        return "the file is damaged; take a copy of it, or ingest the sources into a new one"
     return "name a SQLite file written by this toolkit, or a new one"

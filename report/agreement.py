@@ -42,10 +42,10 @@ def agreement_table(pairs: Rows, against: str, words: str) -> Table | None:
         a, b = [row["predicted"] for row in own], [row[against] for row in own]
         result = bland_altman(a, b, [row["patient_id"] for row in own])
         patients = count_patients(own)
-        parts = [result.bias, result.lower, result.upper, icc_2_1(a, b)]
+        icc = icc_2_1(a, b)
         if patients < SMALLEST_GROUP:
-            parts = [Interval(part.value, math.nan, math.nan) for part in parts]
-        bias, lower, upper, icc = map(interval, parts)
+            icc = Interval(icc.value, math.nan, math.nan)
+        bias, lower, upper, icc = map(interval, (result.bias, result.lower, result.upper, icc))
         cv = result.cv if unit in SCALED and min(b) > 0 and not name.startswith(SIGNED) else None
         lines.append((name, unit, result.n, patients, bias, lower, upper, result.mae, cv, icc))
     if not lines:

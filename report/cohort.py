@@ -9,10 +9,11 @@ import numpy as np
 from report.counts import counted
 from report.page import Table
 from unet.association import smd, smd_shares
+from unet.summary import FEWEST_PATIENTS
 
 MOST_FINDINGS = 25
 FEWEST_PATIENTS = 3
-SMALLEST_GROUP = 10  # patients; for fewer no share is shown, as it would say more about persons than about groups
+SMALLEST_GROUP = FEWEST_PATIENTS  # for fewer no share is shown, as it would say more about persons than about groups
 NOT_STATED = "not stated"
 FEW = "few patients: do not compare"  # what is said of a group with fewer than SMALLEST_GROUP
 FACTS = (
@@ -53,7 +54,7 @@ def table_one(rows: Rows, by: str) -> Table:
     lines.append(["patients", *sizes, None])
     compared = [group for name, group in people.items() if name != NOT_STATED]
     ages = [[row["age_years"] for row in group if row["age_years"] is not None] for group in compared]
-    persons = [first_films(group) for group in columns.values()]
+    persons = [first_films(rows), *people.values()]
     lines.append(["patients' age, years: median (quartiles)", *map(_age, persons), _largest(smd, ages)])
     unknown = (sum(row["age_years"] is None for row in group) for group in persons)
     lines.append([f"patients' age: {NOT_STATED}", *unknown, None])

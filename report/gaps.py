@@ -55,7 +55,7 @@ def dependence_table(rows: Rows) -> Table | None:
         for known, words in KNOWN:
             found = None if known == column else _test(people, gone, known)
             if found is not None:
-                tests.append((title, words, int(gone.sum()), *found))
+                tests.append((title, words, *found))
     if not tests:
         return None
     corrected = benjamini_hochberg([test[-1] for test in tests])
@@ -69,16 +69,16 @@ def dependence_table(rows: Rows) -> Table | None:
     return Table(columns, lines, caption, source="db/queries/cohort_images.sql")
 
 
-def _test(people: Rows, gone: np.ndarray, known: str) -> tuple[str, float, float] | None:
+def _test(people: Rows, gone: np.ndarray, known: str) -> tuple[int, str, float, float] | None:
     stated = np.array([row[known] is not None for row in people])
     gone, values = gone[stated], np.array([row[known] for row in people if row[known] is not None])
     if min(gone.sum(), (~gone).sum()) < SMALLEST_GROUP:
         return None
     if known == "age_years":
         result = compare_groups(values[gone], values[~gone])
-        return "Hedges' g", result.effect.value, result.p
+        return int(gone.sum()), "Hedges' g", result.effect.value, result.p
     names, index = np.unique(values, return_inverse=True)
     if len(names) < 2:
         return None
     table = np.stack([np.bincount(index[gone], minlength=len(names)), np.bincount(index[~gone], minlength=len(names))])
-    return ("Cramer's V", *independence_p(table))
+    return (int(gone.sum()), "Cramer's V", *independence_p(table))

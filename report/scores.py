@@ -5,7 +5,7 @@ from report.page import Table
 from unet.quality import GOOD_DICE
 from unet.summary import summarise
 
-FEWEST_FOR_5 = 20  # films; of fewer, less than one lies below the 5th percentile
+FEWEST_FOR_5 = 20  # films; of fewer, the 5th percentile is little else than the worst
 
 
 def score_table(scores: Rows, by: str) -> Table:

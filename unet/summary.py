@@ -9,6 +9,7 @@ import numpy as np
 DRAWS = 2000
 LEVEL = 0.95
 ROUNDING = 1e-12  # relative: a spread below it is 0
+FEWEST_PATIENTS = 10  # of a group, and for limits of agreement: of fewer, draws say too little
 BLOCK = 2**18  # random numbers held at a time, so that ten thousand patients need no more memory than ten
 
 
@@ -141,11 +142,11 @@ def bootstrap_means(values: np.ndarray, patients: Sequence[str], seed: int) -> n
 def bootstrap_spread(values: np.ndarray, patients: Sequence[str], reach: float, seed: int = 0) -> tuple[Interval, ...]:
     """Return the mean over films, mean - reach sd and mean + reach sd, each with its interval from draws of patients.
 
-    sd: with n - 1. The bounds are NaN for one patient, and where all values are equal, which says nothing of other films.
+    sd: with n - 1. The bounds are NaN for fewer than 10 patients, of whom draws say too little, and where all values are equal.
     """
     mean, sd = float(values.mean()), float(values.std(ddof=1))
     points = (mean, mean - reach * sd, mean + reach * sd)
-    if len(set(patients)) < 2 or sd <= ROUNDING * float(np.abs(values).max()):
+    if len(set(patients)) < FEWEST_PATIENTS or sd <= ROUNDING * float(np.abs(values).max()):
         return tuple(Interval(point, math.nan, math.nan) for point in points)
     centred = values - mean  # squares of small numbers, so that nothing cancels
     sums, films = _per_patient(centred, patients)

@@ -63,12 +63,18 @@ def test_ctrl_c_ends_with_130_and_a_second_one_ends_the_process(monkeypatch):
         signal.signal(signal.SIGINT, before)
 
 
+def fails_without_a_word(_argv):
+    raise OSError
+
+
 def test_a_name_that_would_colour_the_terminal_or_that_it_lacks_is_written_out(monkeypatch, capsys):
     def fails(_argv):
         raise ValueError("\x1b[31mfilm.png: wanted 8 bits")
 
     assert call(monkeypatch, fails) == 2
     assert capsys.readouterr().err == "error: \\x1b[31mfilm.png: wanted 8 bits\n"
+    assert call(monkeypatch, fails_without_a_word) == 2
+    assert capsys.readouterr().err == "error: OSError\n"
     code = "from cli.command import run; run(lambda _: print('f\\u00fcr \\udcff') or 0)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=Path(__file__).parent.parent.parent, capture_output=True, check=False,

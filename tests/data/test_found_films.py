@@ -22,10 +22,10 @@ def test_folders_are_searched_to_the_bottom_and_links_out_of_them_are_not_follow
 
 
 def test_pictures_of_formats_that_are_not_read_are_told_and_not_passed_over(folder):
-    for name in ("a.webp", "sub/b.JP2", "sub/notes.csv"):
+    for name in ("a.webp", "sub/b.JP2", "sub/deep/c.jp2", "sub/notes.csv"):
         (folder / name).write_bytes(b"")
     found = [path.relative_to(folder).as_posix() for path in find_films([folder])]
-    assert found == ["a.png", "a.webp", "sub/b.JP2", "sub/b.JPG", "sub/deep/a.png", "x.png/inside.png"]
+    assert found == ["a.png", "sub/b.JPG", "sub/deep/a.png", "sub/deep/c.jp2", "x.png/inside.png"]
 
 
 def test_a_link_that_leads_nowhere_is_listed_and_not_lost(folder, tmp_path):

@@ -652,5 +652,12 @@ def test_a_folder_that_was_renamed_is_read_as_the_source_that_it_is(two_films, t
     assert call("manifest", moved, "--db", tmp_path / "db", "--name", name) == DONE
     sources = connect(tmp_path / "db").execute("SELECT name, root FROM source").fetchall()
     assert [tuple(row) for row in sources] == [(name, str(moved))]
+    shutil.move(
+        moved, tmp_path / "away"
+    )  # a disc that is not mounted: one of its films elsewhere is a source of its own
+    one = manifest(tmp_path / "one", [{"file": "a.png", "patient_id": "a"}])
+    shutil.copy(tmp_path / "away/a.png", one)
+    assert call("manifest", one, "--db", tmp_path / "db") == DONE
+    shutil.move(tmp_path / "away", moved)
     copy = shutil.copytree(moved, tmp_path / "copy")  # the first folder is still there: two sources
     assert call("manifest", copy, "--db", tmp_path / "db") == DONE

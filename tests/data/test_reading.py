@@ -158,6 +158,35 @@ def test_labels_are_the_numbers_of_a_coloured_palette_and_the_levels_of_a_grey_o
     assert (read_labels(tmp_path / f"labels.{ending}") == numbers).all()
 
 
+def test_labels_do_not_depend_on_which_of_a_palette_a_film_uses(tmp_path):
+    numbers = np.zeros((17, 13), np.uint8)
+    numbers[2:9, 3:6] = 1
+    picture = Image.fromarray(numbers, "P")
+    picture.putpalette((0, 0, 0, 255, 255, 255, 255, 0, 0))  # white is 1, red, which this film has not, is 2
+    picture.save(tmp_path / "labels.png")
+    assert (read_labels(tmp_path / "labels.png") == numbers).all()
+
+
+def test_labels_that_are_no_file_are_refused_as_films_are(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(ValueError, match="a folder, a pipe or a device"):
+        read_labels(tmp_path / "pipe.png")
+    with pytest.raises(FileNotFoundError, match="gone.png: no such file"):
+        read_labels(tmp_path / "gone.png")
+
+
+def test_a_damaged_end_behind_a_whole_film_costs_nothing(tmp_path):
+    Image.fromarray(np.full((20, 16), 9, np.uint8)).save(tmp_path / "film.tif")
+    content = bytearray((tmp_path / "film.tif").read_bytes())
+    (start,) = struct.unpack("<I", content[4:8])
+    (entries,) = struct.unpack("<H", content[start : start + 2])
+    content[start + 2 + 12 * entries : start + 6 + 12 * entries] = struct.pack(
+        "<I", 8
+    )  # a next page in the middle of nowhere
+    (tmp_path / "film.tif").write_bytes(content)
+    assert (read_pixels(tmp_path / "film.tif").values == 9).all()
+
+
 @pytest.mark.parametrize("ending", ["gif", "tif"])
 def test_a_file_of_several_films_is_refused_and_one_with_a_preview_is_read(tmp_path, ending):
     pages = [Image.fromarray(np.full((20, 16), level, np.uint8)) for level in (9, 90, 200)]
@@ -166,6 +195,10 @@ def test_a_file_of_several_films_is_refused_and_one_with_a_preview_is_read(tmp_p
         ValueError, match="several pages, of which only the first could be read; save each as a file of its own"
     ):
         read_image(tmp_path / f"films.{ending}")
+    for other in ((30, 22), (16, 20), (15, 19)):  # larger, turned, somewhat smaller
+        pages[0].save(tmp_path / "others.tif", save_all=True, append_images=[pages[1].resize(other)])
+        with pytest.raises(ValueError, match="several pages"):
+            read_image(tmp_path / "others.tif")
     pages[0].save(tmp_path / "preview.tif", save_all=True, append_images=[pages[1].resize((5, 4))])
     assert (read_pixels(tmp_path / "preview.tif").values == 9).all()
 

@@ -107,6 +107,8 @@ def test_a_database_that_another_program_writes_to_is_named(tmp_path, monkeypatc
 def test_what_helps_is_said_by_what_is_wrong():
     assert "allow writing" in what_to_do(sqlite3.OperationalError("attempt to write a readonly database"))
     assert "make room" in what_to_do(sqlite3.OperationalError("disk I/O error"))
+    assert "make room" in what_to_do(sqlite3.OperationalError("database or disk is full"))
+    assert "damaged" in what_to_do(sqlite3.DatabaseError("database disk image is malformed"))
     assert "try again" in what_to_do(sqlite3.OperationalError("database is locked"))
     assert "name a SQLite file" in what_to_do(sqlite3.DatabaseError("file is not a database"))
 

@@ -170,6 +170,10 @@ def test_gaps_are_counted_and_those_that_depend_on_sex_are_found():
     assert cells(missing_table(rows), "photometric interpretation") == ("photometric interpretation", 40, 50.0)
     first = dependence_table(rows).rows[0]
     assert first[:2] == ("photometric interpretation", "sex") and first[4] == pytest.approx(1) and first[-1] < 1e-6
+    assert first[2] == 40
+    of_unknown_sex = [film(f"u{i}", sex=None, age_years=50, photometric=None) for i in range(15)]
+    lines = {line[:2]: line for line in dependence_table([*rows, *of_unknown_sex]).rows}
+    assert lines["photometric interpretation", "sex"][2] == 40 and lines["photometric interpretation", "age"][2] == 55
     assert dependence_table(people(40, "F", 30)) is None
     assert ("photometric interpretation", "a (80)", 0.5) in missing_figure(rows).rows
 

@@ -19,7 +19,6 @@ def test_bland_altman_by_hand():
     assert result.bias.value == 1 and result.sd == 1 and result.mae == 1 and result.n == 3
     assert result.upper.value == pytest.approx(1 + 1.959964) and result.lower.value == pytest.approx(1 - 1.959964)
     assert result.cv == pytest.approx(math.sqrt((1 + 0 + 4) / 3 / 2) / (11 / 6))
-    assert (result.bias.low, result.bias.high) == (0, 2)  # three times the same film: 1 draw in 27 each
     for one in (agreement.bland_altman([1.0, 2.0, 4.0], [0.0, 2.0, 2.0], [*"aaa"]),
                 agreement.bland_altman([1.0, 2.0], [0.7, 1.7], ["a", "b"])):  # fmt: skip
         assert all(math.isnan(bound) for part in (one.bias, one.lower, one.upper) for bound in part[1:])
