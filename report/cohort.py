@@ -9,11 +9,10 @@ import numpy as np
 from report.counts import counted
 from report.page import Table
 from unet.association import smd, smd_shares
-from unet.summary import FEWEST_PATIENTS
+from unet.summary import SMALLEST_GROUP
 
 MOST_FINDINGS = 25
 FEWEST_PATIENTS = 3
-SMALLEST_GROUP = FEWEST_PATIENTS  # for fewer no share is shown, as it would say more about persons than about groups
 NOT_STATED = "not stated"
 FEW = "few patients: do not compare"  # what is said of a group with fewer than SMALLEST_GROUP
 FACTS = (

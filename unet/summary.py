@@ -9,7 +9,9 @@ import numpy as np
 DRAWS = 2000
 LEVEL = 0.95
 ROUNDING = 1e-12  # relative: a spread below it is 0
-FEWEST_PATIENTS = 10  # of a group, and for limits of agreement: of fewer, draws say too little
+SMALLEST_GROUP = (
+    10  # patients; draws of fewer say too little, and shares of fewer say more about persons than about groups
+)
 BLOCK = 2**18  # random numbers held at a time, so that ten thousand patients need no more memory than ten
 
 
@@ -146,7 +148,7 @@ def bootstrap_spread(values: np.ndarray, patients: Sequence[str], reach: float, 
     """
     mean, sd = float(values.mean()), float(values.std(ddof=1))
     points = (mean, mean - reach * sd, mean + reach * sd)
-    if len(set(patients)) < FEWEST_PATIENTS or sd <= ROUNDING * float(np.abs(values).max()):
+    if len(set(patients)) < SMALLEST_GROUP or sd <= ROUNDING * float(np.abs(values).max()):
         return tuple(Interval(point, math.nan, math.nan) for point in points)
     centred = values - mean  # squares of small numbers, so that nothing cancels
     sums, films = _per_patient(centred, patients)
