@@ -1,6 +1,7 @@
 """Runs and their epochs: every call of a command is a row, so each number of a report can be traced to its settings."""
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ def start_run(
     """Write a run with status 'running' and return its run_id. config: JSON-ready effective settings."""
     cursor = connection.execute(
         "INSERT INTO run (command, folder, parent_id, config, status, started_at) VALUES (?, ?, ?, ?, 'running', ?)",
-        (command, str(Path(folder).absolute()), parent_id, json.dumps(config, sort_keys=True), utc_now()),
+        (command, os.path.abspath(folder), parent_id, json.dumps(config, sort_keys=True), utc_now()),
     )
     return cursor.lastrowid
 
@@ -64,7 +65,7 @@ def find_run(
     """Return the newest run of a command whose results lie in a folder, of one status if that is given, or None."""
     return connection.execute(
         "SELECT * FROM run WHERE command = ? AND folder = ? AND status = coalesce(?, status) ORDER BY run_id DESC LIMIT 1",
-        (command, str(Path(folder).absolute()), status),
+        (command, os.path.abspath(folder), status),
     ).fetchone()
 
 

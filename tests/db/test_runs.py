@@ -11,6 +11,7 @@ def test_a_run_is_found_by_its_folder_and_its_status(fresh_db, tmp_path):
     finish_run(fresh_db, run_id)
     assert find_run(fresh_db, "train", tmp_path)["status"] == "finished"
     assert find_run(fresh_db, "train", tmp_path)["config"] == '{"seed": 3}'
+    assert find_run(fresh_db, "train", tmp_path / "sub" / "..")["run_id"] == run_id  # however the folder is spelt
     assert find_run(fresh_db, "evaluate", tmp_path) is None
     resume_run(fresh_db, run_id)
     assert find_run(fresh_db, "train", tmp_path)["status"] == "running"
