@@ -1,15 +1,10 @@
 """Opening the database: for writing (created and migrated when needed) or for reading only."""
 
 import sqlite3
-import time
 from pathlib import Path
 
 from db.migrations import migrate, refuse_foreign, schema_version
-from db.transactions import what_to_do
-
-BUSY_TIMEOUT_SECONDS = 30.0
-"""How long a writer waits for another process's transaction before it gives up."""
-RETRY_SECONDS = 0.02
+from db.patient_connection import BUSY_TIMEOUT_SECONDS, PatientConnection
 
 
 def connect(path: str | Path, may_be_empty: bool = True) -> sqlite3.Connection:
@@ -25,15 +20,17 @@ def connect(path: str | Path, may_be_empty: bool = True) -> sqlite3.Connection:
             f"--db {path}: the folder {Path(path).absolute().parent} does not exist; create it first"
         )
     try:
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(
+            path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, factory=PatientConnection
+        )
     except sqlite3.OperationalError as error:
         raise ValueError(f"--db {path}: {error}; is it a folder, or may nothing be written there?") from error
     try:
         return _prepare(connection, may_be_empty)
     except sqlite3.DatabaseError as error:
         connection.close()
-        said = "" if what_to_do(error) in str(error) else f"; {what_to_do(error)}"
-        raise ValueError(f"--db {path}: {error}{said}") from error
+        said = str(error).removeprefix(f"{path}: ")
+        raise ValueError(f"--db {path}: {said}") from error
     except ValueError as error:
         connection.close()
         raise ValueError(f"--db {path}: {error}") from error
@@ -58,20 +55,7 @@ def _prepare(connection: sqlite3.Connection, may_be_empty: bool) -> sqlite3.Conn
     if not may_be_empty and schema_version(connection) == 0:
         raise ValueError("an empty database; fill it with `python -m data.ingest SOURCE FOLDER`, or name another")
     connection.execute("PRAGMA foreign_keys = ON")
-    _write_ahead(connection)
+    connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     migrate(connection)
     return connection
-
-
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Switch to write-ahead logging, waiting for other processes: SQLite answers this one statement 'locked' at once."""
-    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(RETRY_SECONDS)

@@ -1,13 +1,14 @@
 """Predictions as rows: which network did what to which film, so that a call goes on where an earlier one stopped."""
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from db.connection import BUSY_TIMEOUT_SECONDS
+from db.patient_connection import BUSY_TIMEOUT_SECONDS
 from db.runs import find_run, resume_run, start_run, utc_now
 from db.transactions import transaction
 
@@ -48,7 +49,7 @@ def names_given(connection: sqlite3.Connection, folder: Path) -> dict[str, str]:
     """Return by file the name of its results in a folder, by whatever network: their pictures lie side by side there."""
     rows = connection.execute(
         "SELECT file, name FROM prediction JOIN run USING (run_id) WHERE folder = ? ORDER BY prediction_id",
-        (str(Path(folder).absolute()),),
+        (os.path.abspath(folder),),
     )
     return {row["file"]: row["name"] for row in rows}
 

@@ -1,12 +1,13 @@
 import sqlite3
+import threading
 from contextlib import closing
 
 import pytest
 
-from db import connection, migrations
+from db import connection, migrations, patient_connection
 from db.connection import connect, connect_existing
 from db.migrations import MIGRATIONS, migrate, schema_version
-from db.transactions import transaction, what_to_do
+from db.transactions import transaction
 
 TABLES = {
     "prediction",
@@ -93,29 +94,65 @@ def test_a_transaction_is_all_or_nothing(fresh_db):
     assert fresh_db.execute("SELECT count(*) FROM source").fetchone()[0] == 0
 
 
-def test_a_database_that_another_program_writes_to_is_named(tmp_path, monkeypatch):
-    path = tmp_path / "films.sqlite"
+def plain(path):
+    """A plain connection that any thread may use."""
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+
+
+@pytest.fixture
+def held(tmp_path, monkeypatch):
+    """A connection to films.sqlite that gives up after a moment, and another program's, which is writing."""
     monkeypatch.setattr(connection, "BUSY_TIMEOUT_SECONDS", 0.01)
-    with closing(connect(path)) as one, closing(connect(path)) as other, transaction(one):
-        with pytest.raises(
-            sqlite3.OperationalError, match="films.sqlite: database is locked; another program is writing to it"
-        ):
-            with transaction(other):
-                pass
+    monkeypatch.setattr(patient_connection, "BUSY_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(patient_connection, "PATIENCE_SECONDS", 0.3)
+    path = tmp_path / "films.sqlite"
+    with closing(connect(path)) as ours, closing(plain(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield ours, other
 
 
-def test_what_helps_is_said_by_what_is_wrong():
-    assert "allow writing" in what_to_do(sqlite3.OperationalError("attempt to write a readonly database"))
-    assert "make room" in what_to_do(sqlite3.OperationalError("disk I/O error"))
-    assert "make room" in what_to_do(sqlite3.OperationalError("database or disk is full"))
-    assert "damaged" in what_to_do(sqlite3.DatabaseError("database disk image is malformed"))
-    assert "try again" in what_to_do(sqlite3.OperationalError("database is locked"))
-    assert "name a SQLite file" in what_to_do(sqlite3.DatabaseError("file is not a database"))
+ADD_SOURCE = "INSERT INTO source (name, root, reader, ingested_at) VALUES (?, '/', 'manifest', 't')"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda ours: ours.execute(ADD_SOURCE, ("a",)),
+        lambda ours: ours.executemany(ADD_SOURCE, [("a",), ("b",)]),
+        lambda ours: transaction(ours).__enter__(),
+    ],
+)
+def test_a_database_that_another_program_keeps_is_named_whatever_is_written(held, write, capsys):
+    with pytest.raises(
+        sqlite3.OperationalError, match="films.sqlite: database is locked; another program is writing to it"
+    ):
+        write(held[0])
+    assert "films.sqlite: waiting for another program that writes to it" in capsys.readouterr().err
+
+
+def test_what_was_worked_out_is_written_when_the_other_program_has_ended(held):
+    ours, other = held
+    ending = threading.Timer(0.15, other.execute, ("COMMIT",))
+    ending.start()
+    ours.execute(ADD_SOURCE, ("a",))
+    ending.join()
+    assert ours.execute("SELECT count(*) FROM source").fetchone()[0] == 1
+
+
+def test_a_mistake_in_a_query_is_not_waited_for_whatever_its_words(fresh_db):
+    with pytest.raises(sqlite3.OperationalError, match="^no such column: locked$"):
+        fresh_db.execute("SELECT locked FROM source")
+
+
+def test_a_database_that_may_only_be_read_is_named_with_what_helps(fresh_db):
+    fresh_db.execute("PRAGMA query_only = ON")
+    with pytest.raises(sqlite3.OperationalError, match="readonly database; allow writing to it and to its folder"):
+        fresh_db.execute(ADD_SOURCE, ("a",))
 
 
 def test_a_full_disk_is_named_though_sqlite_has_ended_the_transaction_already(fresh_db):
     fresh_db.execute(f"PRAGMA max_page_count = {fresh_db.execute('PRAGMA page_count').fetchone()[0]}")
-    with pytest.raises(sqlite3.OperationalError, match="database or disk is full"), transaction(fresh_db):
+    with pytest.raises(sqlite3.OperationalError, match="database or disk is full; make room"), transaction(fresh_db):
         for number in range(10000):
             row = (f"{number:06d}" * 50,)
             fresh_db.execute(
