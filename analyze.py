@@ -84,9 +84,9 @@ def main(argv: list[str]) -> int:
         raise ValueError(
             f"no image of source {', '.join(config.source)} in the database; see `python -m data.ingest --help`"
         )
-    out.mkdir(parents=True, exist_ok=True)
     run_id = start_run(connection, "analyze", out, settings_as_dict(config))
     with closing_run(connection, run_id):
+        out.mkdir(parents=True, exist_ok=True)
         write_settings(out, "analyze", settings_as_dict(config))
         if config.measure:
             films = selected(connection, analysis.parameters)
@@ -171,8 +171,10 @@ def evaluation_of(connection: sqlite3.Connection, folder: Path) -> int:
     """Return the run_id of the evaluation whose results are in a folder."""
     evaluation = find_run(connection, "evaluate", folder, "finished")
     if evaluation is None:
+        latest = find_run(connection, "evaluate", folder)
+        known = f", the latest is {latest['status']}" if latest else ""
         raise ValueError(
-            f"--run {folder}: the database has no finished evaluation with this folder; run evaluate.py with this --db"
+            f"--run {folder}: the database has no finished evaluation with this folder{known}; run evaluate.py with this --db"
         )
     return evaluation["run_id"]
 

@@ -90,20 +90,21 @@ def main(argv: list[str]) -> int:
     trained_on = count_trained_on(members, config)
     films = [record for _, records in members for record in records]
     other = None if config.against is None else read_other(config.against, out, films)
-    out.mkdir(parents=True, exist_ok=True)
     parent = find_run(connection, "train", paths[0].parent)
     run_id = start_run(connection, "evaluate", out, settings_as_dict(config), parent and parent["run_id"])
     wanted = Wanted(out / "masks", mask_names(films) if config.save_masks else {}, config.uncertainty_maps)
     db = str(config.db or predictors[0].checkpoint.training["db"])
     facts = {"db": db, "settings": settings_as_dict(config), "precision": first.reason, "trained_on": trained_on}
     with closing_run(connection, run_id):
+        out.mkdir(parents=True, exist_ok=True)
         write_settings(out, "evaluate", settings_as_dict(config))
         results, failures = score_all(members, wanted)
         if not results:
             record, why = failures[0]
             raise ValueError(f"none of the {len(failures)} films could be read; the first: {record.path}: {why}")
         store_results(connection, run_id, out, results)
-        write_results(out, connection, run_id, facts, predictors, results, failures, other)
+        lines = write_results(out, connection, run_id, facts, predictors, results, failures, other)
+    print("\n".join(lines))  # after the run's end: nobody may be reading it any more
     return SOME_FAILED if failures else DONE
 
 

@@ -29,23 +29,16 @@ def run(main: Callable[[list[str]], int]) -> None:
         sys.stdout.flush()
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second one ends the process at once and without a traceback
+        print("\nInterrupted", file=sys.stderr)
         status = INTERRUPTED
     except BrokenPipeError:
         # the reader of the output has closed it, as `| head` does; Python would write what is left once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = BROKEN_PIPE
-    except FileExistsError as error:
-        if "--debug" in argv:
-            raise
-        print(
-            f"error: {one_line(error.filename)} is there and is no folder; name another one for the results",
-            file=sys.stderr,
-        )
-        status = WRONG_CALL
     except (ValueError, OSError, sqlite3.Error, ModuleNotFoundError) as error:
         if "--debug" in argv:
             raise
-        print(f"error: {one_line(error)}", file=sys.stderr)
+        print(f"error: {one_line(_in_words(error))}", file=sys.stderr)
         status = WRONG_CALL
     except (MemoryError, RuntimeError) as error:
         why = _lack_of_memory(error)
@@ -54,6 +47,15 @@ def run(main: Callable[[list[str]], int]) -> None:
         print(f"error: {why}", file=sys.stderr)
         status = WRONG_CALL
     sys.exit(status)
+
+
+def _in_words(error: Exception) -> object:
+    """Return what to say of an error: of a file that the system refuses, in words and with what helps."""
+    if isinstance(error, FileExistsError):
+        return f"{error.filename} is there and is no folder; name another one for the results"
+    if isinstance(error, PermissionError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}; allow it, or name another place"
+    return error
 
 
 def _lack_of_memory(error: Exception) -> str | None:

@@ -76,7 +76,7 @@ def _read_scores(folder: Path) -> dict[tuple[str, str, str], float]:
 
 
 def _bounds(comparison: PairedComparison) -> str | None:
-    """Return the interval in words, None where there is none: of one patient."""
+    """Return the interval in words, None where there is none: of few patients."""
     low, high = comparison.difference.low, comparison.difference.high
     return f"{low:+.4f} to {high:+.4f}" if low == low else None
 

@@ -1,7 +1,6 @@
 """Scores by group: counted and averaged by SQL over the stored scores, with intervals and gaps that resample patients."""
 
 import json
-import math
 import sqlite3
 
 import numpy as np
@@ -18,22 +17,20 @@ def score_groups(connection: sqlite3.Connection, run_id: int) -> list[dict]:
 
     gap: mean of the group minus mean of the films of the same grouping that are not in it and whose level is stated; of a
     finding, only of the sources that ever state it, since films of another hospital would differ by much more. It is NaN for
-    'not stated' and where there is no other film. low, high, gap_low, gap_high: NaN where a side has fewer than 10 patients, for
-    which the resampling says too little; few: that this is so. dices: the values, for a figure.
+    'not stated' and where there is no other film. low, high, gap_low, gap_high: NaN where a side has fewer than 10 patients; few:
+    that this is so. dices: the values, for a figure.
     """
     rows = [dict(row) for row in run_query(connection, query_text(QUERY), {"run_id": run_id})]
     for row in rows:
         for name in ("dices", "patients_of", "images"):
             row[name] = json.loads(row[name])
-        row["low"], row["high"] = math.nan, math.nan
-        if row["patients"] >= SMALLEST_GROUP:
-            row["low"], row["high"] = bootstrap_mean(np.array(row["dices"]), row["patients_of"])[1:]
+        row["low"], row["high"] = bootstrap_mean(np.array(row["dices"]), row["patients_of"])[1:]
     sources = {image: row["level"] for row in rows if row["grouping"] == "source" for image in row["images"]}
     for row in rows:
         others = _others(row, rows, sources)
         patients = len({patient for _, patient in others.values()})
         row["few"] = row["patients"] < SMALLEST_GROUP or (bool(others) and patients < SMALLEST_GROUP)
-        row["gap"], row["gap_low"], row["gap_high"] = _gap(row, others, row["few"])
+        row["gap"], row["gap_low"], row["gap_high"] = _gap(row, others)
     return rows
 
 
@@ -51,9 +48,8 @@ def _others(row: dict, rows: list[dict], sources: dict[int, str]) -> dict[int, t
     }
 
 
-def _gap(row: dict, others: dict[int, tuple[float, str]], few: bool) -> Interval:
+def _gap(row: dict, others: dict[int, tuple[float, str]]) -> Interval:
     if row["level"] == NOT_STATED or not others:
         return UNDEFINED
     dices, patients = zip(*others.values(), strict=True)
-    found = gap(row["dices"], row["patients_of"], dices, patients)
-    return Interval(found.value, math.nan, math.nan) if few else found
+    return gap(row["dices"], row["patients_of"], dices, patients)

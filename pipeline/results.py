@@ -4,7 +4,7 @@ import csv
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from data.reasons import one_line
@@ -22,6 +22,7 @@ from report.evaluation import evaluation_page
 from report.film_result import FilmResult
 from report.page import Heading, write_page
 from report.plain import plain
+from report.reading_help import few_patients
 from report.run_folder import write_csv
 from unet.summary import PairedComparison
 
@@ -51,8 +52,8 @@ def write_results(
     results: Sequence[FilmResult],
     failures: Failures,
     against: Other | None,
-) -> None:
-    """Write scores.csv, films.csv, summary.json and the report, and print the table.
+) -> list[str]:
+    """Write scores.csv, films.csv, summary.json and the report, and return the lines to print.
 
     facts: the first entries of summary.json: database, settings, number of films trained on. against: another evaluation
     to compare with, or None.
@@ -78,8 +79,7 @@ def write_results(
     if comparisons:
         page.add(Heading("Against another evaluation"), comparison_table(comparisons, against.folder))
     path = write_page(page, out)
-    print_results(summary, failures, comparisons, against and against.folder)
-    print(f"Report: {path}")
+    return [*result_lines(summary, failures, comparisons, against and against.folder), f"Report: {path}"]
 
 
 def remove_earlier_masks(out: Path, results: Sequence[FilmResult]) -> None:
@@ -117,34 +117,42 @@ def film_row(result: FilmResult) -> dict:
     }
 
 
-def print_results(
+def result_lines(
     summary: dict, failures: Failures, comparisons: Mapping[str, PairedComparison], against: Path | None
-) -> None:
-    """Print the means, the films that failed, and the comparison."""
+) -> Iterator[str]:
+    """Yield what the terminal shows: the means, the films that failed, and the comparison."""
     for structure, part in summary["structures"].items():
-        dice = part["dice"]
-        empty = f"  empty masks: {dice['empty']}" if dice["empty"] else ""
-        print(f"{structure:10s}  {dice['films']:4d} films  Dice {dice['mean']:.4f} [{dice['low']:.4f}, {dice['high']:.4f}]  "
-              f"5th percentile {dice['p5']:.4f}  below 0.9: {100 * dice['below']:.1f} %{empty}")  # fmt: skip
+        yield _dice_line(structure, part["dice"])
+    if few := few_patients(summary):
+        yield few
     if not summary["structures"]:
-        print("No film of this selection has a reference mask: there are predictions and their predicted quality only.")
+        yield "No film of this selection has a reference mask: there are predictions and their predicted quality only."
         for structure, part in summary["predicted_quality"].items():
-            print(f"{structure:10s}  {part['films']:4d} films  doubtful: {part['doubtful']}")
+            yield f"{structure:10s}  {part['films']:4d} films  doubtful: {part['doubtful']}"
     elif summary["without_truth"]:
-        print(
-            f"{counted(summary['without_truth'], 'film has', 'films have')} no reference mask and no part in any mean."
-        )
+        yield f"{counted(summary['without_truth'], 'film has', 'films have')} no reference mask and no part in any mean."
     for structure, part in summary["predicted_quality"].items():
         if part.get("below"):
             caught = round(part["caught"] * part["below"])
-            print(f"{structure:10s}  {counted(part['below'], 'film', 'films')} below 0.9, {caught} called doubtful")
+            yield f"{structure:10s}  {counted(part['below'], 'film', 'films')} below 0.9, {caught} called doubtful"
     if summary["trained_on"]:
-        print(learnt_in_words(summary["trained_on"]))
+        yield learnt_in_words(summary["trained_on"])
     for record, reason in failures:
-        print(f"failed: {one_line(record.file)}: {reason}")
+        yield f"failed: {one_line(record.file)}: {reason}"
     for structure, c in comparisons.items():
-        bounds = f"[{c.difference.low:+.4f}, {c.difference.high:+.4f}]"
-        print(f"{structure:10s}  {c.difference.value:+.4f} {bounds} against {against}, p = {c.p:.4f}, {c.films} films")
+        value, low, high = c.difference
+        bounds = f" [{low:+.4f}, {high:+.4f}]" if low == low else ""
+        yield f"{structure:10s}  {value:+.4f}{bounds} against {against}, p = {c.p:.4f}, {counted(c.films, 'film', 'films')}"
+
+
+def _dice_line(structure: str, dice: Mapping) -> str:
+    bounds = f" [{dice['low']:.4f}, {dice['high']:.4f}]" if dice["low"] == dice["low"] else ""
+    worst = f"5th percentile {dice['p5']:.4f}" if dice["p5"] == dice["p5"] else f"worst {dice['least']:.4f}"
+    empty = f"  empty masks: {dice['empty']}" if dice["empty"] else ""
+    return (
+        f"{structure:10s}  {dice['films']:4d} films  Dice {dice['mean']:.4f}{bounds}  {worst}  "
+        f"below 0.9: {100 * dice['below']:.1f} %{empty}"
+    )
 
 
 def learnt_in_words(known: int) -> str:

@@ -184,15 +184,17 @@ def _ratio(summary: dict, results: Sequence[FilmResult]) -> Iterator[Block]:
         yield Text(f"{known} both ratios, too few for limits{lost}.")
         return
     bias, lower, upper = (interval(Interval(**agreement[name])) for name in ("bias", "lower", "upper"))
+    has_bounds = agreement["bias"]["low"] == agreement["bias"]["low"]
     missed = f" On {agreement['not_predicted']} more the masks give none." if agreement["not_predicted"] else ""
     yield Text(
         f"Heart's width over the lungs' common width, on {agreement['films']} films with both drawn: the mean absolute error is "
         f"{agreement['mean_absolute_error']:.3f}, the bias (predicted minus reference) {bias}. Normally "
         f"distributed errors would lie 95 times in 100 between the limits of agreement, {lower} and "
-        f"{upper}; brackets: 95 % intervals.{missed}"
+        f"{upper}{'; brackets: 95 % intervals' if has_bounds else ''}.{missed}"
     )
     figure = ratio_figure(results, agreement)
-    yield _figure("ratio", figure, "Bland-Altman: bias and limits of agreement, with their 95 % intervals.")
+    bands = ", with their 95 % intervals" if has_bounds else ""
+    yield _figure("ratio", figure, f"Bland-Altman: bias and limits of agreement{bands}.")
     yield ratio_table(worst_ratios(results)[:SHOWN])
 
 

@@ -1,19 +1,16 @@
 """What the first table of an evaluation says, in words."""
 
-from report.cohort import SMALLEST_GROUP
 from report.counts import counted, films_of_patients
 from report.evaluation_tables import ORDER, TITLES
-from report.scores import FEWEST_FOR_5
 from unet.quality import GOOD_DICE
+from unet.summary import FEWEST_FOR_5, SMALLEST_GROUP
 
 
 def reading_help(summary: dict) -> str:
     """A sentence a reader of the table needs."""
     lungs = summary["structures"].get("lungs")
-    fewest = min((part["dice"]["patients"] for part in summary["structures"].values()), default=SMALLEST_GROUP)
-    few = "" if fewest >= SMALLEST_GROUP else " So few patients say little of others: such intervals are too narrow."
     if lungs is None:
-        return f"No film of this selection has both lungs drawn.{few}"
+        return f"No film of this selection has both lungs drawn. {few_patients(summary)}".rstrip()
     dice = lungs["dice"]
     worst = f"the worst has {dice['least']:.3f}"
     if dice["films"] >= FEWEST_FOR_5:
@@ -21,8 +18,24 @@ def reading_help(summary: dict) -> str:
     return (
         f"On {films_of_patients(dice['films'], dice['patients'])} the lungs' masks overlap the reference with a mean Dice of "
         f"{dice['mean']:.3f} (1 is perfect); {worst}, and {100 * dice['below']:.1f} % of the films are below {GOOD_DICE}. "
-        f"{_empty_masks(summary)}{few}"
+        f"{_empty_masks(summary)} {few_patients(summary)}".rstrip()
     )
+
+
+def few_patients(summary: dict) -> str:
+    """Say where there are too few patients for an interval; nothing where there are enough."""
+    few = [
+        TITLES[name]
+        for name in ORDER
+        if any(part["patients"] < SMALLEST_GROUP for part in _metrics(summary["structures"].get(name, {})))
+    ]
+    if not few:
+        return ""
+    return f"Values of fewer than {SMALLEST_GROUP} patients ({', '.join(few)}) have no interval: so few say little of others."
+
+
+def _metrics(structure: dict) -> list[dict]:
+    return [part for part in structure.values() if "mean" in part]
 
 
 def _empty_masks(summary: dict) -> str:

@@ -3,9 +3,7 @@
 from report.cohort import FEW, SMALLEST_GROUP, Rows, count_patients, group_rows
 from report.page import Table
 from unet.quality import GOOD_DICE
-from unet.summary import summarise
-
-FEWEST_FOR_5 = 20  # films; of fewer, the 5th percentile is little else than the worst
+from unet.summary import FEWEST_FOR_5, summarise
 
 
 def score_table(scores: Rows, by: str) -> Table:
@@ -21,7 +19,6 @@ def score_table(scores: Rows, by: str) -> Table:
             patients = count_patients(group)
             small = patients < SMALLEST_GROUP
             interval = None if small else f"{summary.mean.low:.4f} to {summary.mean.high:.4f}"
-            p5 = summary.p5 if summary.films >= FEWEST_FOR_5 else None
             empty = sum(row["empty"] != "none" for row in group)
             lines.append(
                 (
@@ -31,7 +28,7 @@ def score_table(scores: Rows, by: str) -> Table:
                     patients,
                     summary.mean.value,
                     interval,
-                    p5,
+                    summary.p5,
                     empty,
                     FEW if small else "",
                 )

@@ -9,9 +9,10 @@ import numpy as np
 DRAWS = 2000
 LEVEL = 0.95
 ROUNDING = 1e-12  # relative: a spread below it is 0
-SMALLEST_GROUP = (
-    10  # patients; draws of fewer say too little, and shares of fewer say more about persons than about groups
-)
+SMALLEST_GROUP = 10
+"""Patients of whom an interval is given; draws of fewer say too little: of five normal values they hold the mean in 85 %."""
+FEWEST_FOR_5 = 20
+"""Films of which the worst twentieth is told; of fewer it is little else than the worst."""
 BLOCK = 2**18  # random numbers held at a time, so that ten thousand patients need no more memory than ten
 
 
@@ -29,6 +30,7 @@ UNDEFINED = Interval(math.nan, math.nan, math.nan)
 class Summary(NamedTuple):
     """films: values, infinite ones too; undefined: NaN or None, counted here only. below: share of films under a limit.
 
+    p5 and p95, the 5th and 95th percentile, are NaN for fewer than 20 films, the mean's bounds for fewer than 10 patients.
     Whether the small or the large end is the bad one depends on the metric: both are here.
     """
 
@@ -56,14 +58,15 @@ def summarise(values: Sequence[float | None], patients: Sequence[str], limit: fl
     if not defined.any():
         return None
     kept = column[defined]
+    p5, p95 = np.percentile(kept, [5, 95]) if len(kept) >= FEWEST_FOR_5 else (math.nan, math.nan)
     mean = bootstrap_mean(kept, np.asarray(patients)[defined], seed)
     return Summary(
         films=len(kept),
         undefined=int(len(column) - len(kept)),
         mean=mean,
         median=float(np.median(kept)),
-        p5=float(np.percentile(kept, 5)),
-        p95=float(np.percentile(kept, 95)),
+        p5=float(p5),
+        p95=float(p95),
         least=float(kept.min()),
         most=float(kept.max()),
         below=float(np.mean(kept < limit)),
@@ -71,8 +74,8 @@ def summarise(values: Sequence[float | None], patients: Sequence[str], limit: fl
 
 
 def bootstrap_mean(values: np.ndarray, patients: Sequence[str], seed: int = 0) -> Interval:
-    """Return the mean over films with its interval; with one patient the interval is not known (NaN)."""
-    if len(set(patients)) < 2:
+    """Return the mean over films with its interval, which is NaN for fewer than 10 patients."""
+    if len(set(patients)) < SMALLEST_GROUP:
         return Interval(float(values.mean()), math.nan, math.nan)
     return Interval(float(values.mean()), *_bounds(bootstrap_means(values, patients, seed)))
 
@@ -87,12 +90,12 @@ def gap(
     """Return the difference of two groups' means over films, a - b, with its interval.
 
     All patients are resampled together, so one with films in both groups (a PA and an AP film, say) is drawn for both at once;
-    a draw that leaves a group empty does not count. With fewer than two patients in a group the interval is NaN.
+    a draw that leaves a group empty does not count. With fewer than 10 patients in a group the interval is NaN.
     Raises ValueError for an empty group or a NaN value.
     """
     column_a, column_b = _defined(values_a, patients_a, "group a"), _defined(values_b, patients_b, "group b")
     value = float(column_a.mean() - column_b.mean())
-    if min(len(set(patients_a)), len(set(patients_b))) < 2:
+    if min(len(set(patients_a)), len(set(patients_b))) < SMALLEST_GROUP:
         return Interval(value, math.nan, math.nan)
     patients, index = np.unique([*map(str, patients_a), *map(str, patients_b)], return_inverse=True)
     index_a, index_b = index[: len(column_a)], index[len(column_a) :]
@@ -144,7 +147,7 @@ def bootstrap_means(values: np.ndarray, patients: Sequence[str], seed: int) -> n
 def bootstrap_spread(values: np.ndarray, patients: Sequence[str], reach: float, seed: int = 0) -> tuple[Interval, ...]:
     """Return the mean over films, mean - reach sd and mean + reach sd, each with its interval from draws of patients.
 
-    sd: with n - 1. The bounds are NaN for fewer than 10 patients, of whom draws say too little, and where all values are equal.
+    sd: with n - 1. The bounds are NaN for fewer than 10 patients and where all values are equal.
     """
     mean, sd = float(values.mean()), float(values.std(ddof=1))
     points = (mean, mean - reach * sd, mean + reach * sd)

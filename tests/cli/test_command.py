@@ -37,6 +37,14 @@ def test_a_file_in_place_of_the_folder_for_results_is_named(monkeypatch, capsys,
     )
 
 
+def test_what_the_system_does_not_permit_is_told_in_words(monkeypatch, capsys):
+    def write(_argv):
+        raise PermissionError(13, "Permission denied", "/archive/out")
+
+    assert call(monkeypatch, write) == 2
+    assert capsys.readouterr().err == "error: /archive/out: Permission denied; allow it, or name another place\n"
+
+
 def test_debug_keeps_the_traceback(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["prog", "--debug"])
     with pytest.raises(ValueError, match="wanted 8 bits"):
@@ -52,13 +60,14 @@ def test_the_status_of_main_is_the_status_of_the_process(monkeypatch):
     assert call(monkeypatch, lambda argv: 1) == 1
 
 
-def test_ctrl_c_ends_with_130_and_a_second_one_ends_the_process(monkeypatch):
+def test_ctrl_c_ends_with_130_and_a_second_one_ends_the_process(monkeypatch, capsys):
     def stop(_argv):
         raise KeyboardInterrupt
 
     before = signal.getsignal(signal.SIGINT)
     try:
         assert call(monkeypatch, stop) == 130 and signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+        assert capsys.readouterr().err == "\nInterrupted\n"
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -18,7 +18,7 @@ import evaluate
 import train
 from data import ingest
 from db.connection import connect
-from db.runs import find_run
+from db.runs import find_run, finish_run, start_run
 from db.selection import query_text, select_images
 from db.splits import draw_split
 from pipeline.analysis import Analysis
@@ -265,6 +265,18 @@ def test_an_evaluation_that_is_stopped_leaves_the_one_before_to_be_analysed(
         newest = find_run(connection, "evaluate", evaluated)
         assert newest["status"] == "interrupted"
         assert analyze.evaluation_of(connection, evaluated) < newest["run_id"]
+
+
+def test_an_evaluation_is_finished_though_nobody_reads_its_lines(trained, phantom_db, tmp_path, monkeypatch):
+    def gone(*_lines):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("builtins.print", gone)
+    argv = ["--checkpoint", str(trained), "--out", str(tmp_path / "scores"), "--precision", "float32"]
+    with pytest.raises(BrokenPipeError):
+        evaluate.main(argv)
+    with closing(connect(phantom_db)) as connection:
+        assert find_run(connection, "evaluate", tmp_path / "scores")["status"] == "finished"
 
 
 @pytest.mark.parametrize(
@@ -713,3 +725,11 @@ def test_films_can_be_chosen_by_age_and_ratio(phantom_db):
         "AND view_position IN ('PA', 'AP') AND modality IN ('CR', 'DX')"
     )
     assert chosen == {row[0] for row in connection.execute(facts)} and 0 < len(chosen) < 40
+
+
+def test_a_folder_without_a_finished_evaluation_says_how_the_latest_ended(fresh_db, tmp_path):
+    with pytest.raises(ValueError, match="no finished evaluation with this folder; run evaluate.py"):
+        analyze.evaluation_of(fresh_db, tmp_path)
+    finish_run(fresh_db, start_run(fresh_db, "evaluate", tmp_path, {}), "interrupted")
+    with pytest.raises(ValueError, match="with this folder, the latest is interrupted; run evaluate.py"):
+        analyze.evaluation_of(fresh_db, tmp_path)

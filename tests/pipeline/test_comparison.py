@@ -6,8 +6,9 @@ from pipeline.comparison import comparison_table
 from unet.summary import compare_paired
 
 
-def test_an_interval_of_one_patient_is_no_interval():
-    table = comparison_table({"lungs": compare_paired([0.9, 0.8], [0.8, 0.8], ["a", "a"])}, Path("other"))
-    assert table.rows[0][3] is None
-    table = comparison_table({"lungs": compare_paired([0.9, 0.8], [0.8, 0.7], ["a", "b"])}, Path("other"))
-    assert table.rows[0][3] == "+0.1000 to +0.1000"
+def test_an_interval_of_few_patients_is_no_interval():
+    bounds = {}
+    for patients in (9, 10):
+        comparison = compare_paired([0.9] * patients, [0.8] * patients, [str(number) for number in range(patients)])
+        bounds[patients] = comparison_table({"lungs": comparison}, Path("other")).rows[0][3]
+    assert bounds == {9: None, 10: "+0.1000 to +0.1000"}

@@ -2,16 +2,19 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from data.measurements import Measurement
 from db.records import ImageRecord
 from pipeline.evaluation_summary import summarise_quality, summarise_ratio, summarise_results
+from pipeline.results import result_lines
 from report.evaluation_tables import TITLES, confident_table, quality_table, ratio_table
 from report.film_result import FilmResult, confident_failures, failures_to_show, unjudged_failures, worst_ratios
 from report.plain import plain
 from unet.quality import Quality
+from unet.summary import compare_paired
 
 
 def film(number, dice, predicted, doubtful=False, ratios=()):
@@ -136,7 +139,7 @@ def test_the_summary_of_a_structure_by_hand():
     dice = heart["dice"]
     assert (dice["least"], dice["median"], dice["most"]) == (0.0, 0.8, 0.95) and dice["mean"] == pytest.approx(0.67)
     assert dice["below"] == pytest.approx(3 / 5) and dice["empty"] == 1 and heart["empty"] == {"none": 4, "pred": 1}
-    assert dice["p5"] < dice["low"] < dice["mean"] < dice["high"] < dice["p95"]
+    assert all(math.isnan(dice[name]) for name in ("low", "high", "p5", "p95"))  # of five films of five patients
     assert (heart["hd_mm"]["least"], heart["hd_mm"]["most"]) == pytest.approx((8.05, 9.0)) and "below" not in heart[
         "hd_mm"
     ]
@@ -145,8 +148,19 @@ def test_the_summary_of_a_structure_by_hand():
 
 
 def test_intervals_of_a_summary_resample_patients_not_films():
-    results = [scored(n, f"p{n % 2}", "a", (0.9, 0.7)[n % 2]) for n in range(20)]
-    dice = summarise_results(results, [], [])["structures"]["heart"]["dice"]
-    assert (dice["low"], dice["high"]) == pytest.approx((0.7, 0.9)) and dice[
-        "patients"
-    ] == 2  # a quarter of draws at each end
+    def width(patients):
+        results = [scored(n, f"p{n % patients}", "a", (0.9, 0.7)[n % 2]) for n in range(40)]
+        dice = summarise_results(results, [], [])["structures"]["heart"]["dice"]
+        assert dice["patients"] == patients
+        return dice["high"] - dice["low"]
+
+    assert width(10) == pytest.approx(2 * width(40), rel=0.2)  # the error of a mean of ten is twice that of forty
+
+
+def test_the_terminal_gives_no_interval_of_few_patients_and_says_so():
+    results = [scored(n, f"p{n}", "a", 0.9 + 0.01 * n) for n in range(5)]
+    summary = {**summarise_results(results, [], []), "trained_on": 0}
+    first, second, last = result_lines(summary, [], {"heart": compare_paired([0.9], [0.8], ["a"])}, Path("other"))
+    assert first == "heart          5 films  Dice 0.9200  worst 0.9000  below 0.9: 0.0 %"
+    assert second == "Values of fewer than 10 patients (heart) have no interval: so few say little of others."
+    assert last == "heart       +0.1000 against other, p = 1.0000, 1 film"

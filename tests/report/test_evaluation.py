@@ -28,12 +28,13 @@ def test_empty_masks_of_every_structure_are_told(empty, words):
     )
 
 
-def test_few_films_have_no_worst_twentieth_and_few_patients_no_sure_interval():
+def test_few_films_have_no_worst_twentieth_and_few_patients_no_interval():
     few = {"dice": {**part(0, films=9)["dice"], "patients": 9, "least": 0.91}}
     for others in ({"lungs": part(0), "heart": few}, {"heart": few}):
-        assert reading_help({"structures": others}).endswith("such intervals are too narrow.")
+        told = reading_help({"structures": others})
+        assert told.endswith("Values of fewer than 10 patients (heart) have no interval: so few say little of others.")
     text = reading_help({"structures": {"lungs": few}})
-    assert "the worst has 0.910" in text and "twentieth" not in text and text.endswith("such intervals are too narrow.")
+    assert "the worst has 0.910" in text and "twentieth" not in text and "(both lungs) have no interval" in text
 
 
 def test_the_figure_of_groups_shows_one_structure_and_says_which():

@@ -11,9 +11,17 @@ def test_a_column_by_hand():
     assert (summary.films, summary.undefined) == (3, 2)
     assert summary.mean.value == 0.75 and summary.median == 0.75
     assert summary.below == pytest.approx(2 / 3)
-    assert (summary.p5, summary.p95) == pytest.approx(tuple(np.percentile([0.5, 0.75, 1.0], [5, 95])))
     assert (summary.least, summary.most) == (0.5, 1.0)
+    assert math.isnan(summary.p5) and math.isnan(summary.p95) and math.isnan(summary.mean.low)
     assert summarise([None, float("nan")], ["a", "b"], limit=0.9) is None
+
+
+def test_the_worst_twentieth_is_told_of_20_films():
+    films = list(np.linspace(0.5, 0.97, 20))
+    summary = summarise(films, [f"p{number % 10}" for number in range(20)], limit=0.9)
+    assert (summary.p5, summary.p95) == pytest.approx(tuple(np.percentile(films, [5, 95])))
+    assert summary.mean.low < summary.mean.value < summary.mean.high
+    assert math.isnan(summarise(films[1:], [str(number) for number in range(19)], limit=0.9).p5)
 
 
 def test_the_interval_is_that_of_a_plain_bootstrap_when_every_patient_has_one_film():
@@ -39,12 +47,12 @@ def test_draws_are_means_of_resampled_patients():
     assert {round(mean, 9) for mean in means} == {round(value, 9) for value in possible}
 
 
-def test_one_patient_has_no_interval():
-    interval = bootstrap_mean(np.array([0.5, 0.7]), ["a", "a"])
-    assert interval.value == pytest.approx(0.6) and math.isnan(interval.low) and math.isnan(interval.high)
-    assert bootstrap_mean(np.array([0.5, 0.7]), ["a", "b"]) == pytest.approx(
-        (0.6, 0.5, 0.7)
-    )  # a quarter of draws at each end
+def test_fewer_than_ten_patients_have_no_interval():
+    values = np.linspace(0.5, 0.9, 20)
+    nine = bootstrap_mean(values, [str(number % 9) for number in range(20)])
+    assert nine.value == pytest.approx(0.7) and math.isnan(nine.low) and math.isnan(nine.high)
+    ten = bootstrap_mean(values, [str(number % 10) for number in range(20)])
+    assert 0.5 < ten.low < ten.value < ten.high < 0.9
 
 
 def test_a_gap_between_groups_and_its_sign():
@@ -127,8 +135,9 @@ def test_the_gap_of_a_mixed_pair_of_groups_covers_what_theory_says():
     assert interval.high - interval.low == pytest.approx(2 * 1.96 * error, rel=0.25)
 
 
-def test_a_group_of_one_patient_has_a_gap_but_no_interval():
-    interval = gap([0.9, 0.8], ["a", "a"], [0.5, 0.7], ["b", "c"])
+def test_a_group_of_nine_patients_has_a_gap_but_no_interval():
+    nine, many = [str(number) for number in range(9)], [str(number) for number in range(30)]
+    interval = gap(np.linspace(0.8, 0.9, 9), nine, np.linspace(0.5, 0.7, 30), many)
     assert interval.value == pytest.approx(0.25) and math.isnan(interval.low) and math.isnan(interval.high)
 
 
@@ -153,13 +162,15 @@ def test_columns_that_do_not_fit_are_refused(call, message):
         call()
 
 
-def test_no_draw_leaves_a_small_group_empty():
+def test_no_draw_leaves_a_small_group_empty(monkeypatch):
+    monkeypatch.setattr("unet.summary.SMALLEST_GROUP", 2)
     # group a: 0.9 or 0.7 or their mean; group b: 0.5 or 0.1 or theirs; so the gap is between 0.2 and 0.8, and never NaN
     interval = gap([0.9, 0.7], ["a", "b"], [0.5, 0.1], ["c", "d"])
     assert interval == pytest.approx((0.5, 0.2, 0.8))
 
 
-def test_a_patient_who_is_the_only_one_in_a_group_alone_is_resampled_too():
+def test_a_patient_who_is_the_only_one_in_a_group_alone_is_resampled_too(monkeypatch):
+    monkeypatch.setattr("unet.summary.SMALLEST_GROUP", 2)
     interval = gap([0.9, 0.8], ["1", "2"], [0.7, 0.6], ["2", "3"])
     # draws by hand: p1 and p2 give 0.15 or 0.2, p2 alone 0.1, p1 and p3 0.3; the value itself is 0.2
     assert interval == pytest.approx((0.2, 0.1, 0.3))
