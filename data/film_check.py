@@ -222,7 +222,7 @@ def _reason(text: str) -> str:
         ("unreadable or truncated", "unreadable or truncated"),
         ("[Errno ", "cannot be read"),
         ("there is no picture in it", "no picture"),
-        ("several pages", "several films in one file"),
+        ("several pages", "several pages in one file"),
         ("wanted one grey picture", "not one grey picture"),
         ("on a film of", "mask of another size"),
         ("run-length code", "run-length code does not fit"),

@@ -1,7 +1,7 @@
 """What an ingest says at its end: what was read, written and refused, and what a reader should look at."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from data.reasons import one_line
@@ -41,34 +41,49 @@ def print_counts(
     print(
         f"{name}: {rows} rows read, {len(checked)} written{listed}, {masks} masks, {persons} patients{merged} -> {db}"
     )
-    with_mask = sum(bool(film.masks) for film in checked)
-    if 0 < with_mask < len(checked):
-        print(f"  {with_mask} of the {len(checked)} films have a mask")
-    empty = [film.film.file for film in checked for mask in film.masks if mask.area_share == 0]
-    if empty:
-        print(
-            f"  note: {len(empty)} masks are empty, i.e. say that the structure is not there; the first: {one_line(empty[0])}"
-        )
-    large = [film.film.file for film in checked for mask in film.masks if mask.area_share > LARGEST_SHARE]
-    if large:
-        print(
-            f"  note: {len(large)} masks cover more than {LARGEST_SHARE:.0%} of their film: are inside and outside exchanged? "
-            f"The first: {one_line(large[0])}"
-        )
-    in_one = [film.film.file for film in checked for mask in film.masks if mask.in_one]
-    if in_one:
-        print(
-            f"  note: {len(in_one)} masks of both lungs are not two clean pieces side by side (grown together? turned?) and "
-            f"teach only where lung is, not whose; the first: {one_line(in_one[0])}"
-        )
-    unused, first = masks_not_used(connection, name)
-    if unused:
-        print(
-            f"  note: {unused} masks of films listed again are not used: the film has another of that structure, convention "
-            f"and provenance; the first: {one_line(first)}"
-        )
+    for note in _notes(connection, name, checked):
+        print(f"  {note}")
     reasons: dict[tuple[str, str], list[Refusal]] = {}
     for refusal in refusals:
         reasons.setdefault((refusal.what, refusal.reason), []).append(refusal)
     for (what, reason), group in sorted(reasons.items(), key=lambda item: -len(item[1])):
         print(f"  refused {what}: {len(group)} x {reason}; the first: {group[0].detail}")
+
+
+def _notes(connection: sqlite3.Connection, name: str, checked: Sequence[CheckedFilm]) -> Iterator[str]:
+    """Yield what a reader should look at."""
+    with_mask = sum(bool(film.masks) for film in checked)
+    if 0 < with_mask < len(checked):
+        yield f"{with_mask} of the {len(checked)} films have a mask"
+    empty = [film.film.file for film in checked for mask in film.masks if mask.area_share == 0]
+    if empty:
+        yield f"note: {len(empty)} masks are empty, i.e. say that the structure is not there; the first: {one_line(empty[0])}"
+    large = [film.film.file for film in checked for mask in film.masks if mask.area_share > LARGEST_SHARE]
+    if large:
+        yield (
+            f"note: {len(large)} masks cover more than {LARGEST_SHARE:.0%} of their film: are inside and outside exchanged? "
+            f"The first: {one_line(large[0])}"
+        )
+    in_one = [film.film.file for film in checked for mask in film.masks if mask.in_one]
+    if in_one:
+        yield (
+            f"note: {len(in_one)} masks of both lungs are not two clean pieces side by side (grown together? turned?) and "
+            f"teach only where lung is, not whose; the first: {one_line(in_one[0])}"
+        )
+    aliases = connection.execute(
+        "SELECT patient_id, merged_into FROM patient JOIN source USING (source_id) "
+        "WHERE source.name = ? AND merged_into IS NOT NULL ORDER BY patient_id",
+        (name,),
+    ).fetchall()
+    if aliases:
+        one, other = map(one_line, aliases[0])
+        yield (
+            f"note: {len(aliases)} patient ids mean a person known under another id, since both have the same film or a source "
+            f"says so; the first: {one} is {other}"
+        )
+    unused, first = masks_not_used(connection, name)
+    if unused:
+        yield (
+            f"note: {unused} masks of films listed again are not used: the film has another of that structure, convention and "
+            f"provenance; the first: {one_line(first)}"
+        )

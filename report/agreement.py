@@ -42,9 +42,7 @@ def agreement_table(pairs: Rows, against: str, words: str) -> Table | None:
         a, b = [row["predicted"] for row in own], [row[against] for row in own]
         result = bland_altman(a, b, [row["patient_id"] for row in own])
         patients = count_patients(own)
-        icc = icc_2_1(a, b)
-        if patients < SMALLEST_GROUP:
-            icc = Interval(icc.value, math.nan, math.nan)
+        icc = _of_many(icc_2_1(a, b), patients)
         bias, lower, upper, icc = map(interval, (result.bias, result.lower, result.upper, icc))
         cv = result.cv if unit in SCALED and min(b) > 0 and not name.startswith(SIGNED) else None
         lines.append((name, unit, result.n, patients, bias, lower, upper, result.mae, cv, icc))
@@ -68,10 +66,13 @@ def enlarged_sentence(pairs: Rows, against: str, words: str) -> str | None:
     if len(own) < FEWEST:
         return None
     found = agree_above([row["predicted"] for row in own], [row[against] for row in own], ENLARGED)
+    kappa, sensitivity, specificity = (
+        interval(_of_many(value, count_patients(own))) for value in (found.kappa, found.sensitivity, found.specificity)
+    )
     text = (
         f"A cardiothoracic ratio above {ENLARGED} by {words} on {found.both + found.only_b} of {len(own)} films: "
         f"{found.both} of them found, {counted(found.only_a, 'other', 'others')} called so. Cohen's kappa "
-        f"{interval(found.kappa)}, sensitivity {interval(found.sensitivity)}, specificity {interval(found.specificity)}."
+        f"{kappa}, sensitivity {sensitivity}, specificity {specificity}."
     )
     share = heart_share(pairs, against)
     if share is None:
@@ -81,6 +82,11 @@ def enlarged_sentence(pairs: Rows, against: str, words: str) -> str | None:
         f" The heart's width is off by {100 * heart:.1f} % on average, the thorax's by {100 * thorax:.1f} %; the heart makes up "
         f"{100 * part:.0f} % of the variance of the ratio's relative error."
     )
+
+
+def _of_many(value: Interval, patients: int) -> Interval:
+    """Return a value without its bounds where it comes from fewer than 10 patients, as bootstrap intervals have none there."""
+    return value if patients >= SMALLEST_GROUP else Interval(value.value, math.nan, math.nan)
 
 
 def heart_share(pairs: Rows, against: str) -> tuple[float, float, float] | None:

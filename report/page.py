@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data.writing import atomic_file
-from report.plain import plain
+from report.plain import plain, visible
 
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
@@ -96,7 +96,7 @@ def write_page(page: Page, folder: Path, formats: Sequence[str] = ("html", "md")
     texts = {"html": render_html, "md": lambda page: render_markdown(page, PICTURES), "json": render_json}
     for format in formats:
         with atomic_file(folder / f"report.{format}") as file:
-            file.write(texts[format](page).encode("utf-8"))
+            file.write(visible(texts[format](page)).encode("utf-8"))
     pictures = (
         {f"{picture.name}.{picture.format}": picture.data for picture in _pictures(page)} if "md" in formats else {}
     )

@@ -1,7 +1,15 @@
 """Values as JSON knows them."""
 
 import math
+import re
 from collections.abc import Mapping
+
+UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # a file's name may hold any of them
+
+
+def visible(text: str) -> str:
+    """Write out control characters, which would steer a terminal, and bytes of names that are no UTF-8."""
+    return UNSEEN.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", text)
 
 
 def plain(value):

@@ -3,7 +3,7 @@ SELECT measurement.name,
        measurement.unit,
        measurement.run_id,
        CASE WHEN run.run_id IS NULL THEN 'source'
-            WHEN run.command IN ('measure', 'analyze') THEN 'reference masks, run ' || run.run_id
+            WHEN run.command IN ('measure', 'analyze') THEN 'stored masks, run ' || run.run_id
             ELSE 'network, run ' || run.run_id END AS measured_by,
        count(*) AS films
 FROM measurement

@@ -427,7 +427,7 @@ def test_stored_masks_are_measured_where_asked(phantom_db, tmp_path):
     assert len(rows) > 25 and np.median([abs(a - b) for a, b in rows]) < 0.02
     assert len(list((tmp_path / "a/measured").glob("*.png"))) == 6
     text = (tmp_path / "a/report.md").read_text()
-    assert f"reference masks, run {run}" in text and "films compared" in text
+    assert f"stored masks, run {run}" in text and "films compared" in text
 
 
 def test_every_table_and_figure_has_its_numbers_and_its_query_beside_it(phantom_db, tmp_path):

@@ -65,6 +65,16 @@ def test_a_manifest_becomes_selectable_films(two_films, tmp_path, capsys):
     assert len(select_images(connect(db), query_text("segmentation_images"), DEFAULT)) == 2
 
 
+def test_persons_joined_by_one_film_under_two_ids_are_named(tmp_path, capsys):
+    film(tmp_path / "f/one.png")
+    shutil.copy(tmp_path / "f/one.png", tmp_path / "f/two.png")
+    rows = [{"file": "one.png", "patient_id": "A17"}, {"file": "two.png", "patient_id": "B02"}]
+    assert call("manifest", manifest(tmp_path / "f", rows), "--db", tmp_path / "db") == DONE
+    out = capsys.readouterr().out
+    assert "1 of them the same film listed again" in out and "1 patients (2 ids, 1 merged)" in out
+    assert "note: 1 patient ids mean a person known under another id" in out and "first: f:B02 is f:A17\n" in out
+
+
 def test_only_the_file_is_required(tmp_path):
     film(tmp_path / "f/one.png")
     assert call("manifest", manifest(tmp_path / "f", [{"file": "one.png"}]), "--db", tmp_path / "db") == DONE

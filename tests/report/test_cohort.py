@@ -229,7 +229,7 @@ def test_a_finding_is_compared_with_films_of_the_sources_that_state_it():
 def test_who_measured_is_said():
     values = [*RNG.normal(0.55, 0.03, 20), *RNG.normal(0.45, 0.03, 20)]
     own = measured("cardiothoracic_ratio", values, sex=["M"] * 20 + ["F"] * 20, age_years=[*range(30, 70)])
-    assert "taken by reference masks, run 4" in relation_table([own], "reference masks, run 4").caption
+    assert "taken by stored masks, run 4" in relation_table([own], "stored masks, run 4").caption
     assert "taken by network, run 3" in model_table(own[2], "network, run 3").caption
 
 
@@ -293,7 +293,10 @@ def test_agreement_is_over_the_films_that_have_both():
     line = agreement_table(pairs, "reference", "them").rows[0]
     assert line[2] == 6 and line[4].startswith("-0.025") and line[7] == pytest.approx(0.025)
     assert agreement_table(pairs, "stated", "them") is None and agreement_figure(pairs, "stated") is None
-    assert "on 3 of 6 films: 2 of them found, 0 others" in enlarged_sentence(pairs, "reference", "them")
+    few = enlarged_sentence(pairs, "reference", "them")
+    assert "on 3 of 6 films: 2 of them found, 0 others" in few and "specificity 1.000." in few and "[" not in few
+    more = [{**row, "image_id": n} | {"patient_id": f"{n}"} for n, row in enumerate([*pairs, *pairs])]
+    assert "specificity 1.000 [" in enlarged_sentence(more, "reference", "them")
     assert len(agreement_figure(pairs, "reference").rows) == 6
 
 

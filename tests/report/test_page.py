@@ -44,6 +44,16 @@ def test_nothing_that_stands_in_the_data_becomes_markup(page):
     assert "<b>" not in body and '<a href="#film-1">' in body and 'id="film-1"' in body
 
 
+def test_what_would_steer_a_terminal_is_written_out_in_every_format(tmp_path):
+    page = Page("Films")
+    page.add(Table(("film",), [("\x1b[31mred\x9b.png",), ("\udcff.png",)]))
+    write_page(page, tmp_path, ("html", "md", "json"))
+    for name in ("report.html", "report.md", "report.json"):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert not re.search(r"[\x1b\x9b]", text) and "[31mred" in text
+    assert "\\x1b[31mred\\x9b.png" in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
 def test_numbers_carry_their_value_for_sorting(page):
     text = render_html(page)
     assert 'data-value="0.9">0.9000</td>' in text and "<td>–</td>" in text
