@@ -105,7 +105,7 @@ def train_one_epoch(session: Session, progress: Progress) -> None:
     stage = stage_at(session.stages, trainer.epoch)
     batch_size, steps, before = session.config.batch_size, stage.steps(session.config.batch_size), trainer.step
     started, losses, films = time.monotonic(), 0.0, 0
-    generator = torch.Generator().manual_seed(session.config.seed * 1_000_003 + trainer.epoch)
+    generator = torch.Generator().manual_seed(trainer.epoch_seed)
     augment = AugmentConfig().scaled(stage.strength) if session.config.augment else None
     rows = stage.sample(generator)
     batches = stage.dataset.augmented_batches(rows, batch_size, generator, augment, shard(), stage.size)

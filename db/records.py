@@ -85,7 +85,6 @@ class SourceFilm:
 class MaskRecord:
     """One mask of a selected film: its rows in the database with the path made absolute."""
 
-    mask_id: int
     structure: str
     convention: str
     provenance: str
@@ -108,7 +107,6 @@ class ImageRecord:
     file: str
     path: Path
     patient_id: str
-    study_id: str
     split: str | None
     height: int
     width: int

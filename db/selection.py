@@ -225,7 +225,6 @@ def _image_record(row: sqlite3.Row, masks: tuple[MaskRecord, ...]) -> ImageRecor
         file=row["file"],
         path=_inside(row),
         patient_id=row["patient_id"],
-        study_id=row["study_id"],
         split=row["split"],
         height=row["rows"],
         width=row["columns"],
@@ -238,7 +237,6 @@ def _image_record(row: sqlite3.Row, masks: tuple[MaskRecord, ...]) -> ImageRecor
 
 def _mask_record(row: sqlite3.Row) -> MaskRecord:
     return MaskRecord(
-        mask_id=row["mask_id"],
         structure=row["structure"],
         convention=row["convention"],
         provenance=row["provenance"],

@@ -4,7 +4,7 @@ A model is asked by comparison: of two sentences that differ in one concept, whi
 them is the answer; sentences take everything else from the film's truth.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +17,6 @@ from proposal.tiny_vlm import TinyVLM
 from proposal.wording import LEFT, NONE, RIGHT, STYLES, alternatives, ctr_words, encode, with_ctr, word_f1
 
 CONCEPTS = ("heart", "effusion", "side", "opacity")
-Ask = Callable[[Sequence[Film]], np.ndarray]  # films -> (n, number of sentences) closeness, -1..1
 
 
 @torch.no_grad()

@@ -24,7 +24,8 @@ from proposal.reader_study import (
     reader_variance_factor,
 )
 from proposal.shapes import ARCHITECTURES
-from proposal.splits import effective_sample_size, half_width, wilson_interval
+from proposal.splits import effective_sample_size, half_width
+from unet.agreement import wilson
 
 TEXT = Path(__file__).resolve().parent.parent / "proposal.md"
 MARK = re.compile(r"(?P<value>[^\s|(\[*±]+?)<!-- (?P<name>(?!table |end)[^>]+?) -->")
@@ -112,7 +113,7 @@ def study_numbers() -> dict[str, str]:
         "five at 80": f"{0.8**5:.0%}",
         "power each": f"{0.8 ** (1 / 5):.1%}",
         "pairs jointly": str(paired_score_cases(0.30, power=0.8 ** (1 / 5), alpha=0.01)),
-        "audit upper": f"{wilson_interval(4, 200)[1]:.1%}",
+        "audit upper": f"{wilson(4, 200).high:.1%}",
         "detectable 60": f"{detectable_effect(60, alpha=0.01):.2f}",
         "detectable 293": f"{detectable_effect(293, alpha=0.01):.2f}",
         "kappa 60": f"{kappa_half_width(0.8, 0.5, 60):.2f}",

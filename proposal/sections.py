@@ -39,10 +39,9 @@ RULE = re.compile(r"^\s*_{10,}\s*$")
 
 @dataclass(frozen=True)
 class Section:
-    """One block of a report. name: canonical; header: as written; text: whitespace collapsed, "" when empty; line: from 1."""
+    """One block of a report. name: canonical; text: whitespace collapsed, "" when empty; line: from 1."""
 
     name: str
-    header: str
     text: str
     line: int
 
@@ -63,33 +62,33 @@ def parse_report(report: str) -> list[Section]:
     An exam title is findings only where no FINDINGS header exists; inside findings or an impression it is a subheading, and
     stays there.
     """
-    blocks: list[tuple[str, str, int, list[str]]] = [("preamble", "", 1, [])]
+    blocks: list[tuple[str, int, list[str]]] = [("preamble", 1, [])]
     set_apart = False
     lines = report.splitlines()
     for number, line in enumerate(lines):
         if FINAL_REPORT.match(line):
-            blocks.append(("preamble", "", number + 1, []))
+            blocks.append(("preamble", number + 1, []))
             set_apart = False
             continue
         if set_apart and blocks[-1][0] == "addendum" and RULE.match(line):
-            blocks.append(("preamble", "", number + 1, []))
+            blocks.append(("preamble", number + 1, []))
             set_apart = False
             continue
         found = None if set_apart else _header(line, lines[number - 1] if number else "")
         if found is None or (found[0] == "title" and blocks[-1][0] in HOLD_TITLES):
-            blocks[-1][3].append("" if RULE.match(line) else line)
+            blocks[-1][2].append("" if RULE.match(line) else line)
             continue
-        name, written, rest = found
+        name, rest = found
         set_apart = name in ("wet_read", "addendum")
-        blocks.append((name, written, number + 1, [rest]))
+        blocks.append((name, number + 1, [rest]))
     has_findings = any(name.startswith("findings") for name, *_ in blocks)
     sections = []
-    for name, written, number, body in blocks:
+    for name, number, body in blocks:
         text = " ".join(" ".join(body).split())
         if name == "title":
             name = "findings" if text and not has_findings else "examination"
         if name != "preamble" or text:
-            sections.append(Section(name, written, text, number))
+            sections.append(Section(name, text, number))
     return sections
 
 
@@ -123,8 +122,8 @@ def count_exclusions(reports: Iterable[str]) -> dict[str, int]:
     return counts
 
 
-def _header(line: str, line_before: str) -> tuple[str, str, str] | None:
-    """Return (canonical name, header as written, text behind it), or None where the line is no known header."""
+def _header(line: str, line_before: str) -> tuple[str, str] | None:
+    """Return (canonical name, text behind it), or None where the line is no known header."""
     for pattern in (BEFORE_COLON, ALONE, CAPITALS_THEN_TEXT):
         match = pattern.match(line)
         if match is None:
@@ -135,7 +134,7 @@ def _header(line: str, line_before: str) -> tuple[str, str, str] | None:
         # A word alone on its line can also be a sentence's end, wrapped: there the line before stops in mid-sentence.
         if pattern is ALONE and line_before.strip() and line_before.strip()[-1] not in ".:_":
             continue
-        return name, match["name"], match.groupdict().get("rest") or ""
+        return name, match.groupdict().get("rest") or ""
     return None
 
 

@@ -20,7 +20,6 @@ class Architecture:
     vision_layers: int
     vision_feed_forward: int  # two matrices
     patches: int  # that the encoder sees of one image
-    image_tokens: int  # that the decoder sees of one image
     projector: int
 
     def matrices(self, targets: Iterable[str]) -> list[tuple[int, int]]:
@@ -79,7 +78,7 @@ class Architecture:
 ARCHITECTURES = {
     # Gemma 3 4B and MedGemma 4B: 896 x 896 pixels in patches of 14, pooled to 256 tokens; the projector is one matrix.
     "gemma3-4b": Architecture(
-        "gemma3-4b", 2560, 34, 2048, 1024, 10240, 262_208, True, 1152, 27, 4304, 64 * 64, 256, 1152 * 2560
+        "gemma3-4b", 2560, 34, 2048, 1024, 10240, 262_208, True, 1152, 27, 4304, 64 * 64, 1152 * 2560
     ),
     # LLaVA-Rad: Vicuna 7B v1.5, a ViT-B/14 at 518 pixels, all 37 x 37 + 0 patches as tokens, a two-layer projector.
     "vicuna-7b": Architecture(
@@ -94,7 +93,6 @@ ARCHITECTURES = {
         768,
         12,
         3072,
-        37 * 37,
         37 * 37,
         768 * 4096 + 4096 * 4096,
     ),

@@ -1,25 +1,10 @@
-"""Patients, not films: the split by patient, what clustered films are worth, and intervals that resample patients."""
+"""Patients, not films: who crosses a split, what clustered films are worth, and intervals that resample patients."""
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
 
 import numpy as np
-
-SPLITS = ("train", "val", "test")
-
-
-def split_of_patient(patient_id: str, seed: int, shares: Sequence[float] = (0.8, 0.1, 0.1)) -> str:
-    """Return train, val or test from a hash of (seed, patient), so that patients added later never move the others.
-
-    shares: of train, val, test; ValueError unless they are three, none negative, and add up to 1.
-    """
-    if len(shares) != 3 or min(shares) < 0 or not math.isclose(sum(shares), 1.0):
-        raise ValueError(f"split_of_patient: shares {tuple(shares)}, wanted three shares >= 0 that add up to 1")
-    digest = hashlib.sha256(f"{seed}:{patient_id}".encode()).digest()
-    place = int.from_bytes(digest[:8], "big") / 2**64
-    return SPLITS[int(np.searchsorted(np.cumsum(shares)[:2], place, side="right"))]
 
 
 def crossing_patients(split_of_row: Sequence[str], patient_of_row: Sequence[str]) -> set[str]:
@@ -57,16 +42,6 @@ def half_width(proportion: float, sample_size: float, confidence: float = 0.95) 
         raise ValueError(f"half_width: p = {proportion}, n = {sample_size}; wanted 0 <= p <= 1 and n > 0")
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     return z * math.sqrt(proportion * (1 - proportion) / sample_size)
-
-
-def wilson_interval(hits: int, cases: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the interval of a share from few hits among independent cases (Wilson 1927), 0..1."""
-    if cases < 1 or not 0 <= hits <= cases:
-        raise ValueError(f"wilson_interval: {hits} of {cases}; wanted 0 <= hits <= cases and cases >= 1")
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    middle = (hits + z**2 / 2) / (cases + z**2)
-    reach = z / (cases + z**2) * math.sqrt(hits * (cases - hits) / cases + z**2 / 4)
-    return middle - reach, middle + reach
 
 
 def intraclass_correlation(values: Sequence[float], patients: Sequence[str]) -> float:

@@ -78,9 +78,14 @@ class Trainer:
         self.start: dict[str, Tensor] = {}  # trained weights that the result is drawn back to
         self.share = 1.0  # how far from them it goes
 
+    @property
+    def epoch_seed(self) -> int:
+        """Seed of all that is drawn in the coming epoch, so that a training that goes on draws what it would have drawn."""
+        return self.settings.seed * 1_000_003 + self.epoch
+
     def train_epoch(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Iterator[tuple[int, float]]:
         """Go once through batches of (images, masks, known); after each step yield (films, loss)."""
-        torch.manual_seed(self.settings.seed * 1_000_003 + self.epoch)  # for dropout
+        torch.manual_seed(self.epoch_seed)  # for dropout
         self.model.train()
         for images, masks, known in batches:
             yield int(sum_of(len(images))), self.train_step(images, masks, known)

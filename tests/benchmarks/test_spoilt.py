@@ -17,13 +17,13 @@ def film(tmp_path):
     """A drawn film of 160 x 160 pixels with masks of both lungs and the heart."""
     phantom = draw_phantom(0, 1, 160)
     masks = []
-    for number, (structure, mask) in enumerate(phantom.masks.items()):
+    for structure, mask in phantom.masks.items():
         Image.fromarray(np.uint8(mask) * 255).save(tmp_path / f"{structure}.png")
         facts = {"structure": structure, "convention": "clear_field", "provenance": "phantom"}
-        masks.append(MaskRecord(mask_id=number, path=tmp_path / f"{structure}.png", **facts))
+        masks.append(MaskRecord(path=tmp_path / f"{structure}.png", **facts))
     Image.fromarray(np.uint8(phantom.image)).save(tmp_path / "film.png")
     return ImageRecord(
-        image_id=1, source="s", file="film.png", path=tmp_path / "film.png", patient_id="p", study_id="", split="test",
+        image_id=1, source="s", file="film.png", path=tmp_path / "film.png", patient_id="p", split="test",
         height=160, width=160, photometric_interpretation=None, spacing_mm=None, content_sha256="", masks=tuple(masks),
     )  # fmt: skip
 

@@ -29,9 +29,9 @@ def write_record(folder, number, structures=("lungs",), height=40, width=30):
         file = folder / f"{structure}{number}.png"
         Image.fromarray(lung_mask(height, width)).save(file)
         facts = {"structure": structure, "convention": "clear_field", "provenance": "manual"}
-        masks.append(MaskRecord(mask_id=number, path=file, **facts))
+        masks.append(MaskRecord(path=file, **facts))
     return ImageRecord(
-        image_id=number, source="s", file=path.name, path=path, patient_id=f"p{number}", study_id="s", split="train",
+        image_id=number, source="s", file=path.name, path=path, patient_id=f"p{number}", split="train",
         height=height, width=width, photometric_interpretation=None, spacing_mm=None,
         content_sha256=f"hash {number}", masks=tuple(masks),
     )  # fmt: skip

@@ -116,9 +116,9 @@ def test_a_mask_of_another_size_is_refused_unless_its_source_publishes_it_so(tmp
 def test_a_films_masks_come_by_structure_and_a_union_as_two_lungs_where_it_can(tmp_path):
     def record(*masks):
         marks = {"convention": "clear_field", "provenance": "manual"}
-        records = [MaskRecord(mask_id=n, structure=s, **marks, **where) for n, (s, where) in enumerate(masks)]
+        records = [MaskRecord(structure=s, **marks, **where) for n, (s, where) in enumerate(masks)]
         return ImageRecord(
-            image_id=1, source="s", file="a.png", path=tmp_path / "a.png", patient_id="p", study_id="v", split=None, height=20,
+            image_id=1, source="s", file="a.png", path=tmp_path / "a.png", patient_id="p", split=None, height=20,
             width=30, photometric_interpretation=None, spacing_mm=None, content_sha256="h", masks=tuple(records),
         )  # fmt: skip
 

@@ -19,7 +19,7 @@ from unet.summary import compare_paired
 
 def film(number, dice, predicted, doubtful=False, ratios=()):
     record = ImageRecord(
-        image_id=number, source="s", file=f"{number}.png", path=None, patient_id=f"p{number}", study_id="", split="test",
+        image_id=number, source="s", file=f"{number}.png", path=None, patient_id=f"p{number}", split="test",
         height=9,
         width=9, photometric_interpretation=None, spacing_mm=None, content_sha256="",
     )  # fmt: skip

@@ -176,7 +176,7 @@ def test_the_reference_is_scored_as_it_was_drawn(film, tmp_path):
     truth["right_lung"][40, 15] = False  # a hole, and below a stray pixel: tidying would remove both
     truth["left_lung"][2, 50] = True
     record = ImageRecord(
-        image_id=1, source="s", file="a.png", path=None, patient_id="p", study_id="", split="test",
+        image_id=1, source="s", file="a.png", path=None, patient_id="p", split="test",
         height=film.shape[0], width=film.shape[1], photometric_interpretation=None, spacing_mm=None, content_sha256="",
     )  # fmt: skip
     result = evaluate_film(Reader(), record, film, truth, Wanted(tmp_path))

@@ -13,7 +13,7 @@ def record(folder, number, patient, image, content=None):
     if image is not None:
         Image.fromarray(image).save(path)
     return ImageRecord(
-        image_id=number, source="s", file=path.name, path=path, patient_id=patient, study_id="", split="test", height=160,
+        image_id=number, source="s", file=path.name, path=path, patient_id=patient, split="test", height=160,
         width=160, photometric_interpretation=None, spacing_mm=None, content_sha256=content or str(number),
     )  # fmt: skip
 

@@ -33,7 +33,7 @@ def test_what_is_drawn_and_predicted_is_scored_and_the_union_of_two_lungs_with_i
     right, left = blank.copy(), blank.copy()
     right[2:6, 1:3], left[2:6, 5:8] = True, True
     record = ImageRecord(
-        image_id=7, source="s", file="a.png", path=None, patient_id="p", study_id="", split="val", height=9, width=9,
+        image_id=7, source="s", file="a.png", path=None, patient_id="p", split="val", height=9, width=9,
         photometric_interpretation=None, spacing_mm=None, content_sha256="",
     )  # fmt: skip
     pred = {"right_lung": right, "left_lung": right, "heart": blank}

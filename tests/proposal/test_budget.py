@@ -10,7 +10,7 @@ from proposal.budget import NF4_BYTES, BudgetConfig, estimate, main, memory_part
 from proposal.lora import add_lora, trainable_parameters
 from proposal.shapes import ARCHITECTURES, Architecture, scaled_to
 
-TOY = Architecture("toy", 6, 3, 8, 4, 10, 20, True, 5, 2, 7, 9, 4, 30)
+TOY = Architecture("toy", 6, 3, 8, 4, 10, 20, True, 5, 2, 7, 9, 30)
 GEMMA = ARCHITECTURES["gemma3-4b"]
 
 

@@ -15,22 +15,7 @@ from proposal.splits import (
     half_width,
     intraclass_correlation,
     one_study_per_patient,
-    split_of_patient,
-    wilson_interval,
 )
-
-
-def test_split_shares_and_stability():
-    drawn = [split_of_patient(f"p{i}", seed=3) for i in range(3000)]
-    assert [round(drawn.count(name) / 3000, 1) for name in ("train", "val", "test")] == [0.8, 0.1, 0.1]
-    assert drawn[:50] == [split_of_patient(f"p{i}", seed=3) for i in range(50)]
-    assert drawn[:50] != [split_of_patient(f"p{i}", seed=4) for i in range(50)]
-
-
-@pytest.mark.parametrize("shares", [(0.8, 0.1, 0.2), (1.1, -0.1, 0.0), (0.5, 0.5)])
-def test_wrong_shares(shares):
-    with pytest.raises(ValueError, match="add up to 1"):
-        split_of_patient("p1", 0, shares)
 
 
 def test_crossing_patients_are_named():
@@ -58,15 +43,6 @@ def test_half_width_by_hand():
     assert half_width(0.5, 100) == pytest.approx(1.959964 * 0.05)
     with pytest.raises(ValueError, match="wanted"):
         half_width(1.2, 100)
-
-
-def test_wilson_interval_by_hand():
-    # 0 of n: from 0 to z^2 / (n + z^2)
-    low, high = wilson_interval(0, 10)
-    assert (low, high) == pytest.approx((0.0, 3.841459 / 13.841459), abs=1e-6)
-    assert wilson_interval(5, 10)[0] == pytest.approx(1 - wilson_interval(5, 10)[1])
-    with pytest.raises(ValueError, match="hits"):
-        wilson_interval(3, 2)
 
 
 def clustered(patients, repeats, icc, rng):
