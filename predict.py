@@ -123,15 +123,10 @@ def check_settings(config: PredictConfig) -> None:
     """Refuse settings that are not known or would change nothing."""
     if config.compare and config.explain:
         raise ValueError("--explain changes nothing with --compare; call them one after the other")
-    if config.fix_orientation and (config.compare or config.explain):
-        raise ValueError("--fix-orientation changes nothing with --compare and --explain; turn the films before")
-    for name in ("format", "db"):
+    for name in ("format", "db", "pixel_spacing_mm", "fix_orientation"):
         if getattr(config, name) and (config.compare or config.explain):
-            raise ValueError(
-                f"--{name} changes nothing with --compare and --explain, which write a picture; leave it out"
-            )
-    if config.pixel_spacing_mm and (config.compare or config.explain):
-        raise ValueError("--pixel-spacing-mm changes nothing with --compare and --explain; leave it out")
+            flag = name.replace("_", "-")
+            raise ValueError(f"--{flag} changes nothing with --compare and --explain; leave it out")
     spacing_of_call(config.pixel_spacing_mm)
     if config.region and not config.explain:
         raise ValueError("--region changes nothing without --explain")
@@ -161,7 +156,11 @@ def predict(
         finally:
             if is_first():
                 write_predictions(config.out, connection, run_id)
-        return report(config, connection, run_id, failures) if is_first() else DONE
+        lines = report(config, connection, run_id, failures) if is_first() else []
+    if not is_first():
+        return DONE
+    print("\n".join(lines))  # after the run's end: nobody may be reading it any more
+    return SOME_FAILED if failures else DONE
 
 
 def check_folder(out: Path, database: Path) -> None:
@@ -233,24 +232,22 @@ def write_predictions(out: Path, connection: sqlite3.Connection, run_id: int) ->
 
 def report(
     config: PredictConfig, connection: sqlite3.Connection, run_id: int, failures: Sequence[tuple[str, str]]
-) -> int:
-    """Write what covers all films together, print what was done, and return the exit status."""
+) -> list[str]:
+    """Write what covers all films together, and return the lines that say what was done."""
     write_csv(config.out / "failures.csv", ("file", "why"), failures)
-    for name, written in WRITTEN_AS.items():
-        if name not in config.format and (config.out / written).exists():
-            print(f"{config.out / written} is as it was before this call; --format {name} brings it up to date")
+    lines = [
+        f"{config.out / written} is as it was before this call; --format {name} brings it up to date"
+        for name, written in WRITTEN_AS.items()
+        if name not in config.format and (config.out / written).exists()
+    ]
     for name in config.format:
-        for note in FORMATS[name](config.out, read_predictions(connection, run_id)):
-            print(one_line(note))
+        lines += [one_line(note) for note in FORMATS[name](config.out, read_predictions(connection, run_id))]
     counts = {**count_predictions(connection, run_id), "failed": len(failures)}
     rows = list(read_predictions(connection, run_id, LISTED))
     path = write_page(prediction_page(counts, rows, failures, config.out / "overlays"), config.out)
-    print(
-        f"{counted(counts['films'], 'film', 'films')} done ({counts['review']} to review), {len(failures)} failed. Report: {path}"
-    )
-    for file, why in failures:
-        print(f"failed: {one_line(file)}: {why}")
-    return SOME_FAILED if failures else DONE
+    films = counted(counts["films"], "film", "films")
+    lines.append(f"{films} done ({counts['review']} to review), {len(failures)} failed. Report: {path}")
+    return lines + [f"failed: {one_line(file)}: {why}" for file, why in failures]
 
 
 if __name__ == "__main__":
