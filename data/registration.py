@@ -46,17 +46,17 @@ def register_lungs(source: np.ndarray, target: np.ndarray) -> Similarity:
     source, target: (2, h, w) and (2, H, W) bool, right and left lung. Twelve heights are compared, the lungs moved and compared
     again, because the heights of a turned lung differ a little from the other's. Raises ValueError where a lung is empty.
     """
-    wanted = lung_points(*target)
-    found = fit_similarity(lung_points(*source), wanted)
+    wanted = edge_points(*target)
+    found = fit_similarity(edge_points(*source), wanted)
     for _ in range(REFINEMENTS):
         moved = resample_to(source.astype(np.float32), found, target.shape[1:]) >= 0.5
         if not moved.any(axis=(1, 2)).all():
             break  # moved out of the frame: the first fit is all there is
-        found = found.then(fit_similarity(lung_points(*moved), wanted))
+        found = found.then(fit_similarity(edge_points(*moved), wanted))
     return found
 
 
-def lung_points(right_lung: np.ndarray, left_lung: np.ndarray) -> np.ndarray:
+def edge_points(right_lung: np.ndarray, left_lung: np.ndarray) -> np.ndarray:
     """Return the outer and inner edge of each lung at twelve heights between its top and bottom: (48, 2) of (row, column).
 
     The same places on every film, so that points of two films correspond. Raises ValueError where a lung is empty.

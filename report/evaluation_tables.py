@@ -29,7 +29,7 @@ def summary_tables(summary: dict) -> Iterator[Table]:
     for title, part in parts:
         dice = part["dice"]
         others = [_mean(part.get(name)) for name in ("iou", "precision", "recall", "relative_area_error")]
-        rows.append((title, dice["films"], dice["empty"], dice["mean"], interval(dice), dice["median"], dice["p5"],
+        rows.append((title, dice["films"], dice["empty"], dice["mean"], bounds(dice), dice["median"], dice["p5"],
                      percent(dice["below"]), *others))  # fmt: skip
     yield Table(columns, rows, "Overlap. Means over films; intervals resample patients (2,000 draws).")
     for unit, (words, steps) in UNITS.items():
@@ -52,7 +52,7 @@ def group_tables(groups: Sequence[dict]) -> Iterator[Table]:
     for grouping in GROUPINGS:
         shown = largest_levels(groups, grouping)
         rows = [
-            (_level(row), TITLES[row["structure"]], row["films"], row["patients"], row["mean"], interval(row),
+            (_level(row), TITLES[row["structure"]], row["films"], row["patients"], row["mean"], bounds(row),
              row["worst"], percent(row["below"]), _signed(row["gap"]), _gap_interval(row))
             for row in sorted(groups, key=lambda row: ORDER.index(row["structure"]))
             if row["grouping"] == grouping and row["level"] in shown
@@ -213,7 +213,7 @@ def percent(share: float | None) -> str | None:
     return None if share is None else f"{100 * share:.1f} %"
 
 
-def interval(part: dict, digits: int = 4) -> str | None:
+def bounds(part: dict, digits: int = 4) -> str | None:
     """Write `low` and `high` of a part; None where the interval is not known."""
     low, high = part["low"], part["high"]
     return None if low is None or low != low else f"{low:.{digits}f} to {high:.{digits}f}"
@@ -222,7 +222,7 @@ def interval(part: dict, digits: int = 4) -> str | None:
 def _distances(part: dict, unit: str, steps: Sequence[int]) -> Iterator:
     yield from (part[f"hd_{unit}"]["films"], part[f"hd_{unit}"]["empty"])
     for name in (f"hd95_{unit}", f"assd_{unit}"):
-        yield from (f"{part[name]['mean']:.2f}", interval(part[name], 2), f"{part[name]['median']:.2f}")
+        yield from (f"{part[name]['mean']:.2f}", bounds(part[name], 2), f"{part[name]['median']:.2f}")
     yield f"{part[f'hd_{unit}']['mean']:.2f}"
     yield from (part[f"nsd_{step}{unit}"]["mean"] for step in steps)
 

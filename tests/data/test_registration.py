@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from data.registration import Similarity, fit_similarity, lung_points, register_lungs, resample_to
+from data.registration import Similarity, edge_points, fit_similarity, register_lungs, resample_to
 
 
 def turn(degrees):
@@ -53,6 +53,6 @@ def test_a_whole_shift_moves_pixels_exactly():
 def test_what_cannot_be_laid_over_is_said():
     right, left = lungs()
     with pytest.raises(ValueError, match="no left lung was found"):
-        lung_points(right, left & False)
+        edge_points(right, left & False)
     with pytest.raises(ValueError, match="all points are one"):
         fit_similarity(np.ones((4, 2)), np.random.default_rng(0).random((4, 2)))
