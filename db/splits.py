@@ -40,7 +40,7 @@ def draw_split(connection: sqlite3.Connection, seed: int) -> str:
         position = hash_fraction(f"{seed}:{patient_id}")
         return "test" if position < TEST_SHARE else "val" if position < TEST_SHARE + VAL_SHARE else "train"
 
-    return _store(connection, f"seed{seed}", split_of)
+    return _store(connection, f"seed{seed}", split_of, needed=("test", "val"))
 
 
 def draw_fold(connection: sqlite3.Connection, seed: int, fold: int, folds: int) -> str:
@@ -87,14 +87,20 @@ def hash_fraction(text: str) -> float:
 
 
 def _store(
-    connection: sqlite3.Connection, split_set: str, split_of: Callable[[str, int], str], left_out: Sequence[str] = ()
+    connection: sqlite3.Connection,
+    split_set: str,
+    split_of: Callable[[str, int], str],
+    left_out: Sequence[str] = (),
+    needed: Sequence[str] = ("val",),
 ) -> str:
     """Write what is missing in one statement: SQLite calls `split_of` row by row, so millions of patients need no memory.
 
     split_of: maps the patient_id, and whether any of the person's ids is of a source that is left out (1 or 0), to the split.
+    needed: splits that the first draw may not leave empty, as it may where there are few patients: one of train is moved there.
     """
     connection.create_function("split_of", 2, split_of, deterministic=True)
     with transaction(connection):
+        is_first_draw = not is_drawn(connection, split_set)
         connection.execute(
             "INSERT INTO split (split_set, patient_id, split) "
             "SELECT :split_set, patient_id, split_of(patient_id, patient_id IN (SELECT coalesce(merged_into, patient_id) "
@@ -103,4 +109,20 @@ def _store(
             "(SELECT 1 FROM split AS old WHERE old.split_set = :split_set AND old.patient_id = patient.patient_id)",
             {"split_set": split_set, "left_out": json.dumps(left_out)},
         )
+        for split in needed if is_first_draw else ():
+            _fill(connection, split_set, split)
     return split_set
+
+
+def _fill(connection: sqlite3.Connection, split_set: str, split: str) -> None:
+    """Move a person from train to a split that nobody is in, unless only one is in train."""
+    if connection.execute(
+        "SELECT 1 FROM split WHERE split_set = ? AND split = ? LIMIT 1", (split_set, split)
+    ).fetchone():
+        return
+    rows = connection.execute("SELECT patient_id FROM split WHERE split_set = ? AND split = 'train'", (split_set,))
+    train = sorted((row["patient_id"] for row in rows), key=lambda name: hash_fraction(f"{split_set}:{split}:{name}"))
+    if len(train) > 1:
+        connection.execute(
+            "UPDATE split SET split = ? WHERE split_set = ? AND patient_id = ?", (split, split_set, train[0])
+        )

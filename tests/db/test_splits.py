@@ -25,6 +25,19 @@ def test_shares_are_near_what_was_asked(hospital):
     assert 0.15 < splits.count("test") / 450 < 0.25 and 0.06 < splits.count("val") / 450 < 0.14
 
 
+@pytest.mark.parametrize("patients", [12, 27])
+def test_of_few_patients_every_split_has_some_and_later_ones_do_not_move_them(fresh_db, make_film, patients):
+    write_source(fresh_db, "a", "/", "manifest", [make_film(f"{i}.png", f"p{i}") for i in range(patients)])
+    draws = [draw_split(fresh_db, seed) for seed in range(20)]
+    draws += [draw_fold(fresh_db, seed, fold, 3) for seed in range(20) for fold in (1, 2, 3)]
+    before = {name: stored(fresh_db, name) for name in draws}
+    for name, splits in before.items():
+        assert {"train", "val"} <= {*splits.values()} and ("test" in splits.values() or "fold" in name)
+    write_source(fresh_db, "b", "/", "manifest", [make_film(f"b{i}.png", f"q{i}") for i in range(40)])
+    for seed in range(20):
+        assert before[draw_split(fresh_db, seed)].items() <= stored(fresh_db, f"seed{seed}").items()
+
+
 def test_patients_added_later_do_not_move_the_others(hospital, make_film):
     before = stored(hospital, draw_split(hospital, seed=0))
     write_source(hospital, "c", "/", "manifest", [make_film(f"c{i}.png", f"r{i}") for i in range(50)])
