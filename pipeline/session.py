@@ -80,24 +80,31 @@ def open_session(config: TrainConfig) -> Session:
         learnt_from=hashes_learnt_from(films, start),
     )  # fmt: skip
     facts = {
-        "split_set": split_set,
         "films": {split: counts[split] for split in ("train", "val", "test")},
         "patients": len({record.patient_id for record in records}),
-        "guests": len(dataset.guest_rows()),
         "contents": from_first(lambda: contents_hash(films)),
-        "stages": [{"films": s.films, "count": s.count, "epochs": s.epochs, "size": s.size} for s in stages],
-        "parameters": count_parameters(trainer.model),
-        "device": str(device),
         "precision": reason,
-        "threads": torch.get_num_threads(),
-        "processes": size(),
-        "torch": torch.__version__,
+        **facts_of(session),
     }
     first_then_others(lambda: begin_or_resume(session, facts) if is_first() else follow(session))
     if is_first():
         write_split(config.out, films)
     introduce(facts, stages[-1].guests, time.monotonic() - started)
     return session
+
+
+def facts_of(session: Session) -> dict:
+    """Return what config.json says beside the settings, as far as the session knows it."""
+    return {
+        "split_set": session.split_set,
+        "guests": len(session.dataset.guest_rows()),
+        "stages": [{"films": s.films, "count": s.count, "epochs": s.epochs, "size": s.size} for s in session.stages],
+        "parameters": count_parameters(session.trainer.model),
+        "device": str(session.trainer.device),
+        "threads": torch.get_num_threads(),
+        "processes": size(),
+        "torch": torch.__version__,
+    }
 
 
 def introduce(facts: Mapping, guests: int, seconds: float) -> None:
