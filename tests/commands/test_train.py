@@ -523,7 +523,7 @@ def test_what_a_training_is_known_by_outlives_reading_in_anew(phantom_db, tmp_pa
     films = select_images(connect(phantom_db), query_text("segmentation_images"), parameters)[:4]
     films = [replace(film, split=split) for film, split in zip(films, ("train", "val", "test", "train"), strict=True)]
     moved = shutil.copy(films[0].masks[0].path, tmp_path / "moved.png")
-    first = (replace(films[0].masks[0], mask_id=99, path=Path(moved)), *films[0].masks[1:])
+    first = (replace(films[0].masks[0], path=Path(moved)), *films[0].masks[1:])
     again = [replace(films[0], image_id=77, patient_id="other", masks=first[::-1]), *films[1:]]
     assert contents_hash(films) == contents_hash(again[::-1])
     swapped = [replace(films[0], split="val"), replace(films[1], split="train"), *films[2:]]
