@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 from db.migrations import migrate, refuse_foreign, schema_version
-from db.patient_connection import BUSY_TIMEOUT_SECONDS, PatientConnection
+from db.waiting_connection import WaitingConnection
 
 
 def connect(path: str | Path, may_be_empty: bool = True) -> sqlite3.Connection:
@@ -20,9 +20,7 @@ def connect(path: str | Path, may_be_empty: bool = True) -> sqlite3.Connection:
             f"--db {path}: the folder {Path(path).absolute().parent} does not exist; create it first"
         )
     try:
-        connection = sqlite3.connect(
-            path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, factory=PatientConnection
-        )
+        connection = sqlite3.connect(path, timeout=0, isolation_level=None, factory=WaitingConnection)
     except sqlite3.OperationalError as error:
         raise ValueError(f"--db {path}: {error}; is it a folder, or may nothing be written there?") from error
     try:

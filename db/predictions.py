@@ -8,9 +8,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from db.patient_connection import BUSY_TIMEOUT_SECONDS
 from db.runs import find_run, resume_run, start_run, utc_now
 from db.transactions import transaction
+from db.waiting_connection import WaitingConnection
 
 COLUMNS = ("file", "name", "input_sha256", "network", "height", "width", "row_spacing_mm", "column_spacing_mm", "review",
            "remarks", "predicted_dice", "strangeness")  # fmt: skip
@@ -63,7 +63,7 @@ def stored_spacing(database: Path, content_sha256: str) -> tuple[float, float] |
         "SELECT row_spacing_mm, column_spacing_mm FROM image "
         "WHERE content_sha256 = ? AND duplicate_of IS NULL AND row_spacing_mm > 0 AND column_spacing_mm > 0"
     )
-    with closing(sqlite3.connect(database, timeout=BUSY_TIMEOUT_SECONDS)) as connection:
+    with closing(sqlite3.connect(database, timeout=0, factory=WaitingConnection)) as connection:
         return connection.execute(statement, (content_sha256,)).fetchone()  # of a plain connection: a tuple
 
 

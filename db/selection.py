@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from db.records import PROVENANCES, ImageRecord, MaskRecord
+from db.waiting_connection import in_words
 
 QUERIES = Path(__file__).parent / "queries"
 NEEDED_COLUMNS = ("image_id", "mask_id")
@@ -137,7 +138,7 @@ def _read_rows(
             raise ValueError(f"the query returns more than {most:,} rows; add conditions, or LIMIT")
     except (sqlite3.Error, sqlite3.Warning) as error:
         hint = "; a query must be one SELECT and may only read" if "not authorized" in str(error) else ""
-        raise ValueError(f"the query failed: {error}{hint}") from error
+        raise ValueError(f"the query failed: {in_words(error, connection)}{hint}") from error
 
 
 def _execute_reading_only(connection: sqlite3.Connection, sql: str, parameters: dict[str, object]) -> sqlite3.Cursor:

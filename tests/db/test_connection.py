@@ -4,9 +4,10 @@ from contextlib import closing
 
 import pytest
 
-from db import connection, migrations, patient_connection
+from db import migrations, waiting_connection
 from db.connection import connect, connect_existing
 from db.migrations import MIGRATIONS, migrate, schema_version
+from db.selection import run_query
 from db.transactions import transaction
 
 TABLES = {
@@ -102,9 +103,8 @@ def plain(path):
 @pytest.fixture
 def held(tmp_path, monkeypatch):
     """A connection to films.sqlite that gives up after a moment, and another program's, which is writing."""
-    monkeypatch.setattr(connection, "BUSY_TIMEOUT_SECONDS", 0.01)
-    monkeypatch.setattr(patient_connection, "BUSY_TIMEOUT_SECONDS", 0.05)
-    monkeypatch.setattr(patient_connection, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(waiting_connection, "TELL_SECONDS", 0.05)
+    monkeypatch.setattr(waiting_connection, "PATIENCE_SECONDS", 0.3)
     path = tmp_path / "films.sqlite"
     with closing(connect(path)) as ours, closing(plain(path)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -137,6 +137,21 @@ def test_what_was_worked_out_is_written_when_the_other_program_has_ended(held):
     ours.execute(ADD_SOURCE, ("a",))
     ending.join()
     assert ours.execute("SELECT count(*) FROM source").fetchone()[0] == 1
+
+
+def test_rows_of_a_damaged_file_name_it_too(tmp_path):
+    path = tmp_path / "films.sqlite"
+    with closing(connect(path)) as ours:
+        ours.executemany(ADD_SOURCE, [(f"{number:06d}" * 50,) for number in range(3000)])
+        ours.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    pages = bytearray(path.read_bytes())
+    pages[len(pages) // 2 :] = b"\x7f" * (len(pages) - len(pages) // 2)
+    path.write_bytes(pages)
+    with (
+        closing(connect(path)) as ours,
+        pytest.raises(ValueError, match="films.sqlite: .*malformed; the file is damaged"),
+    ):
+        list(run_query(ours, "SELECT name, root FROM source", {}))
 
 
 def test_a_mistake_in_a_query_is_not_waited_for_whatever_its_words(fresh_db):

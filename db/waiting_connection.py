@@ -8,28 +8,27 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 
-BUSY_TIMEOUT_SECONDS = 30.0
-"""How long a statement waits for another process's transaction before the user is told."""
+TELL_SECONDS = 10.0
+"""How often the user is told that a statement waits for another process's transaction."""
 PATIENCE_SECONDS = 600.0
 """How long it waits in all: what a command has worked out in an hour is worth more than an early answer."""
-PAUSE_SECONDS = 0.02  # some statements are answered 'locked' at once, whatever the timeout
+PAUSE_SECONDS = 0.05  # Ctrl-C is heard between two tries, not while SQLite itself waits
 
 _READ_ONLY = "allow writing to it and to its folder, or copy it to where you may write"
-_NO_ROOM = "make room on the disk, or name a file on another one"
 REMEDIES = {
     sqlite3.SQLITE_BUSY: "another program is writing to it; try again when that has ended",
     sqlite3.SQLITE_READONLY: _READ_ONLY,
     sqlite3.SQLITE_CANTOPEN: _READ_ONLY,
-    sqlite3.SQLITE_FULL: _NO_ROOM,
-    sqlite3.SQLITE_IOERR: _NO_ROOM,
+    sqlite3.SQLITE_FULL: "make room on the disk, or name a file on another one",
+    sqlite3.SQLITE_IOERR: "make room on the disk, look whether it is still there, or name a file on another one",
     sqlite3.SQLITE_CORRUPT: "the file is damaged; take a copy of it, or ingest the sources into a new one",
     sqlite3.SQLITE_NOTADB: "name a SQLite file written by this toolkit, or a new one",
 }
 """What helps where something is wrong with the file, by SQLite's primary result code; a mistake in a query has none."""
 
 
-class PatientConnection(sqlite3.Connection):
-    """A connection for `sqlite3.connect(factory=...)`.
+class WaitingConnection(sqlite3.Connection):
+    """A connection for `sqlite3.connect(factory=..., timeout=0)`.
 
     Where another program holds the database, a statement is tried for PATIENCE_SECONDS, and lines on stderr say so. What is
     wrong with the file raises the same class of error as sqlite3 does, with the file's name and what helps.
@@ -40,12 +39,12 @@ class PatientConnection(sqlite3.Connection):
         super().__init__(database, *args, **kwargs)
 
     def execute(self, sql: str, parameters=(), /) -> sqlite3.Cursor:
-        """Do as sqlite3's own, and as the class says."""
-        return self._tried(lambda: super(PatientConnection, self).execute(sql, parameters))
+        """Do as sqlite3's own, and as the class says; what is wrong when rows are fetched later is put by `in_words`."""
+        return self._tried(lambda: super(WaitingConnection, self).execute(sql, parameters))
 
     def executemany(self, sql: str, parameters: Iterable, /) -> sqlite3.Cursor:
         """Do as sqlite3's own, and as the class says; parameters: a list, since it may be gone through again."""
-        return self._tried(lambda: super(PatientConnection, self).executemany(sql, parameters))
+        return self._tried(lambda: super(WaitingConnection, self).executemany(sql, parameters))
 
     def _tried(self, statement: Callable[[], Result]) -> Result:
         started = told = time.monotonic()
@@ -53,13 +52,22 @@ class PatientConnection(sqlite3.Connection):
             try:
                 return statement()
             except sqlite3.DatabaseError as error:
-                code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # without the reason's details
                 now = time.monotonic()
-                if code not in REMEDIES:
+                if _code(error) not in REMEDIES:
                     raise
-                if code != sqlite3.SQLITE_BUSY or now - started > PATIENCE_SECONDS:
-                    raise type(error)(f"{self.file}: {error}; {REMEDIES[code]}") from error
-            if now - told >= BUSY_TIMEOUT_SECONDS:
+                if _code(error) != sqlite3.SQLITE_BUSY or now - started > PATIENCE_SECONDS:
+                    raise type(error)(in_words(error, self)) from error
+            if now - told >= TELL_SECONDS:
                 told = now
                 print(f"{self.file}: waiting for another program that writes to it", file=sys.stderr)
             time.sleep(PAUSE_SECONDS)
+
+
+def in_words(error: sqlite3.Error | sqlite3.Warning, connection: sqlite3.Connection) -> str:
+    """Return what an error says; where something is wrong with the file, also its name and what helps."""
+    remedy = REMEDIES.get(_code(error))
+    return f"{getattr(connection, 'file', 'the database')}: {error}; {remedy}" if remedy else str(error)
+
+
+def _code(error: BaseException) -> int:
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # without the reason's details
