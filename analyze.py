@@ -10,7 +10,6 @@ and rows_to_look_at.csv.
 Identifiers of patients and names of files stay out unless --show-ids.
 """
 
-import json
 import re
 import sqlite3
 from collections import Counter
@@ -22,6 +21,7 @@ from cli.command import DONE, SOME_FAILED, run
 from cli.progress import track
 from cli.settings import parse_settings, setting, settings_as_dict
 from data.ingest import ensure_phantom
+from data.writing import sole_writer
 from db.asked import check_asked
 from db.connection import connect_existing
 from db.records import CONVENTIONS, ImageRecord
@@ -35,7 +35,7 @@ from pipeline.measuring import measure_references
 from report.cohort import GROUPINGS, check_group
 from report.counts import counted
 from report.page import Block, Heading, Picture, Table, remove_page, write_page
-from report.run_folder import write_csv, write_settings
+from report.run_folder import read_json, write_csv, write_settings
 
 FORMATS = ("html", "md", "json")
 USUAL_SPLIT = "seed0"
@@ -85,8 +85,7 @@ def main(argv: list[str]) -> int:
             f"no image of source {', '.join(config.source)} in the database; see `python -m data.ingest --help`"
         )
     run_id = start_run(connection, "analyze", out, settings_as_dict(config))
-    with closing_run(connection, run_id):
-        out.mkdir(parents=True, exist_ok=True)
+    with closing_run(connection, run_id), sole_writer(out):
         write_settings(out, "analyze", settings_as_dict(config))
         if config.measure:
             films = selected(connection, analysis.parameters)
@@ -161,8 +160,8 @@ def summary_of(run_folder: Path) -> dict:
     path = run_folder / "summary.json"
     if not path.is_file():
         raise FileNotFoundError(f"--run {run_folder}: no summary.json there; name the folder that evaluate.py wrote")
-    summary = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(summary, dict) or "db" not in summary:
+    summary = read_json(path)
+    if "db" not in summary:
         raise ValueError(f"{path}: not written by evaluate.py, it names no database; name the folder of an evaluation")
     return summary
 

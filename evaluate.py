@@ -20,6 +20,7 @@ from pathlib import Path
 from cli.command import DONE, SOME_FAILED, run
 from cli.progress import track
 from cli.settings import parse_settings, setting, settings_as_dict
+from data.writing import sole_writer
 from db.asked import check_asked
 from db.connection import connect_existing
 from db.records import ImageRecord
@@ -95,8 +96,7 @@ def main(argv: list[str]) -> int:
     wanted = Wanted(out / "masks", mask_names(films) if config.save_masks else {}, config.uncertainty_maps)
     db = str(config.db or predictors[0].checkpoint.training["db"])
     facts = {"db": db, "settings": settings_as_dict(config), "precision": first.reason, "trained_on": trained_on}
-    with closing_run(connection, run_id):
-        out.mkdir(parents=True, exist_ok=True)
+    with closing_run(connection, run_id), sole_writer(out):
         write_settings(out, "evaluate", settings_as_dict(config))
         results, failures = score_all(members, wanted)
         if not results:

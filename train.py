@@ -10,6 +10,7 @@ Writes to --out: config.json (before the first step), split.csv, metrics.csv, cu
 
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,8 +66,13 @@ def train(config: TrainConfig, whole: Path | None = None) -> int:
 
     whole: folder of the cross-validation that it is a fold of, which --resume must name after Ctrl-C.
     """
-    session = open_session(config)
-    trainer = session.trainer
+    with ExitStack() as held:
+        return run_session(open_session(config, held), whole)
+
+
+def run_session(session: Session, whole: Path | None) -> int:
+    """Do as `train`, for a training that has been opened."""
+    config, trainer = session.config, session.trainer
     progress = Progress(trainer.settings.total_steps, "step", progress_stream(), done=trainer.step)
     try:
         if config.overfit_batch:

@@ -132,4 +132,6 @@ def peak_mib() -> float:
 
 
 if __name__ == "__main__":
-    main(*(map(Path, sys.argv[1:3]) if len(sys.argv) == 3 else (None, None)))
+    if len(sys.argv) not in (1, 3):
+        sys.exit(__doc__)
+    main(*(map(Path, sys.argv[1:]) if len(sys.argv) == 3 else (None, None)))

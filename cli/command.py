@@ -53,6 +53,8 @@ def _in_words(error: Exception) -> object:
     """Return what to say of an error: of a file that the system refuses, in words and with what helps."""
     if isinstance(error, FileExistsError):
         return f"{error.filename} is there and is no folder; name another one for the results"
+    if isinstance(error, NotADirectoryError):
+        return f"{error.filename}: a part of it is a file, not a folder; name another one"
     if isinstance(error, PermissionError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}; allow it, or name another place"
     return error

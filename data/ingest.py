@@ -143,15 +143,19 @@ def ingest_films(db: Path, reader: str, root: Path, name: str, films: Sequence[S
 def check_name(connection: sqlite3.Connection, name: str, root: Path) -> None:
     """Refuse a name whose films were read from another folder that is still there; a folder that has moved keeps its name.
 
-    Also refuse a new name with a colon, which separates name and id: a with patient b:c and a:b with c would be one person.
+    Also refuse a new name with a colon, which separates name and id (a with patient b:c and a:b with c would be one person),
+    and one that --source could not name.
     """
     if as_utf8(f"{root} {name}") != f"{root} {name}":
         raise ValueError(
             f"{as_utf8(str(root))}, --name {as_utf8(name)}: a name that is not UTF-8; give the folder another"
         )
     row = connection.execute("SELECT root FROM source WHERE name = ?", (name,)).fetchone()
-    if row is None and ":" in name:
-        raise ValueError(f"{root}: a source may not be called {name}, with a colon; give it another --name")
+    if row is None and (":" in name or "," in name or name == "all"):
+        raise ValueError(
+            f"{root}: a source may not be called {name}, as 'all' means every source and colons and commas part names; give it "
+            "another --name"
+        )
     if row is not None and row["root"] != str(root) and Path(row["root"]).is_dir():
         raise ValueError(
             f"{root}: the database has a source {name} already, read from {row['root']}, whose films and scores would go; give "

@@ -41,10 +41,11 @@ def atomic_file(path: str | Path, durable: bool = True) -> Iterator[BinaryIO]:
 
 @contextmanager
 def sole_writer(folder: Path) -> Iterator[None]:
-    """Keep other calls from writing to a folder; ValueError where one is under way or the folder cannot be written to.
+    """Make a folder, and keep other calls from writing to it; ValueError where one is under way or nothing can be written.
 
     The lock is SQLite's on a file `.lock`, which stays empty: it works on every system and ends with the process.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
         try:
             lock = held.enter_context(closing(sqlite3.connect(folder / ".lock", timeout=0, isolation_level=None)))

@@ -72,7 +72,12 @@ def _read_scores(folder: Path) -> dict[tuple[str, str, str], float]:
             raise ValueError(
                 f"{path}: no column {', '.join(lacking)}; name the folder of an evaluation as it was written"
             )
-        return {(row["source"], row["file"], row["structure"]): float(row[COMPARED]) for row in table}
+        try:
+            return {(row["source"], row["file"], row["structure"]): float(row[COMPARED]) for row in table}
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path}: a {COMPARED} that is no number ({error}); name an evaluation as it was written"
+            ) from error
 
 
 def _bounds(comparison: PairedComparison) -> str | None:

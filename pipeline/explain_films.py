@@ -74,7 +74,11 @@ def read_listed(out: Path) -> dict[str, tuple[str, ...]]:
             raise ValueError(
                 f"{path}: not a table of this command's, with columns {','.join(EXPLAINED)}; name another --out"
             )
-        return {row["picture"]: tuple(row[column] for column in EXPLAINED) for row in table}
+        rows = {row["picture"]: tuple(row[column] for column in EXPLAINED) for row in table}
+    outside = [name for _, name, *_ in rows.values() if Path(name).name != name]
+    if outside:
+        raise ValueError(f"{path}: {outside[0]!r} is no name of a picture; name another --out")
+    return rows
 
 
 def explain_file(

@@ -1,13 +1,14 @@
 """Scores by group: counted and averaged by SQL over the stored scores, with intervals and gaps that resample patients."""
 
 import json
+import math
 import sqlite3
 
 import numpy as np
 
 from db.selection import query_text, run_query
-from report.cohort import NOT_STATED, SMALLEST_GROUP
-from unet.summary import UNDEFINED, Interval, bootstrap_mean, gap
+from report.cohort import NOT_STATED
+from unet.summary import SMALLEST_GROUP, UNDEFINED, Interval, bootstrap_mean, gap
 
 QUERY = "scores_by_group"
 
@@ -17,8 +18,8 @@ def score_groups(connection: sqlite3.Connection, run_id: int) -> list[dict]:
 
     gap: mean of the group minus mean of the films of the same grouping that are not in it and whose level is stated; of a
     finding, only of the sources that ever state it, since films of another hospital would differ by much more. It is NaN for
-    'not stated' and where there is no other film. low, high, gap_low, gap_high: NaN where a side has fewer than 10 patients; few:
-    that this is so. dices: the values, for a figure.
+    'not stated' and where there is no other film. low, high: NaN where the group has fewer than 10 patients; gap_low, gap_high:
+    also where the others have; few: that one of these is so. dices: the values, for a figure.
     """
     rows = [dict(row) for row in run_query(connection, query_text(QUERY), {"run_id": run_id})]
     for row in rows:
@@ -28,9 +29,9 @@ def score_groups(connection: sqlite3.Connection, run_id: int) -> list[dict]:
     sources = {image: row["level"] for row in rows if row["grouping"] == "source" for image in row["images"]}
     for row in rows:
         others = _others(row, rows, sources)
-        patients = len({patient for _, patient in others.values()})
-        row["few"] = row["patients"] < SMALLEST_GROUP or (bool(others) and patients < SMALLEST_GROUP)
         row["gap"], row["gap_low"], row["gap_high"] = _gap(row, others)
+        is_unsure = not math.isnan(row["gap"]) and math.isnan(row["gap_low"])
+        row["few"] = row["patients"] < SMALLEST_GROUP or is_unsure
     return rows
 
 

@@ -88,7 +88,8 @@ def remove_earlier_masks(out: Path, results: Sequence[FilmResult]) -> None:
         return
     with open(out / "films.csv", encoding="utf-8", newline="") as file:
         before = {row.get("mask_name") for row in csv.DictReader(file)}
-    remove_masks(out / "masks", before - {result.mask_name for result in results} - {"", None})
+    names = (name for name in before - {result.mask_name for result in results} if name and Path(name).name == name)
+    remove_masks(out / "masks", names)  # names, no paths: whoever wrote that table may not remove files elsewhere
 
 
 def score_rows(results: Sequence[FilmResult]) -> list[dict]:

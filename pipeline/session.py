@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 
 import torch
@@ -10,7 +11,7 @@ import torch
 from cli.progress import format_seconds
 from cli.settings import settings_as_dict
 from data.dataset import FilmDataset, Preprocessing, cache_folder
-from data.writing import atomic_file
+from data.writing import atomic_file, sole_writer
 from db.connection import connect_existing
 from db.runs import find_run, finish_run, log_epoch, resume_run, start_run
 from db.splits import ensure_split
@@ -45,8 +46,11 @@ class Session:
     history: list[dict] = field(default_factory=list)
 
 
-def open_session(config: TrainConfig) -> Session:
-    """Select the films, prepare them, build or reload the network, and write the settings before the first step."""
+def open_session(config: TrainConfig, held: ExitStack) -> Session:
+    """Select the films, prepare them, build or reload the network, and write the settings before the first step.
+
+    held: keeps other calls from the folder until it is closed. Raises ValueError where one is writing there already.
+    """
     started = time.monotonic()
     connection = connect_existing(config.db)
     split_set = from_first(lambda: ensure_split(connection, config.seed, config.fold, config.folds, config.leave_out))
@@ -56,7 +60,7 @@ def open_session(config: TrainConfig) -> Session:
         for row in {*train_rows} - {*chosen_films(config, train_rows)}:
             records[row] = replace(records[row], split=None)
         counts["train"] = config.train_films
-    config.out.mkdir(parents=True, exist_ok=True)
+    from_first(lambda: held.enter_context(sole_writer(config.out)))
     guests = find_guests(connection, config, split_set, records)
     preprocessing = Preprocessing(config.size, config.intensity)
     dataset = first_then_others(

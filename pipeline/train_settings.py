@@ -1,6 +1,5 @@
 """The settings of `train.py`: one frozen dataclass, its presets, and what fills in settings left open."""
 
-import json
 import math
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
@@ -11,6 +10,7 @@ from data.ingest import ensure_phantom
 from data.intensity import METHODS
 from db.records import CONVENTIONS
 from pipeline.predictor import MOST_SIZE, check_structures
+from report.run_folder import read_json
 from unet.checkpoint import load_checkpoint
 from unet.device import PRECISIONS
 from unet.muon import OPTIMIZERS
@@ -199,7 +199,7 @@ def stored_config(folder: Path) -> TrainConfig:
         raise FileNotFoundError(
             f"--resume {folder}: no config.json there; name the folder of a training that was begun"
         )
-    stored = json.loads(path.read_text(encoding="utf-8")).get("settings")
+    stored = read_json(path).get("settings")
     if not isinstance(stored, dict) or "epochs" not in stored:
         raise ValueError(f"--resume {folder}: its config.json is not that of a training; name the folder of one")
     # a training begun by an older release continues with the behaviour of that release

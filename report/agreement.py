@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from report.cohort import SMALLEST_GROUP, Rows, count_patients
+from report.cohort import Rows, count_patients
 from report.counts import counted
 from report.figures import BLUE, GREY, RED, Chart, new_figure
 from report.page import Table
 from unet.agreement import agree_above, bland_altman, icc_2_1
-from unet.summary import Interval
+from unet.summary import SMALLEST_GROUP, Interval
 
 ENLARGED = 0.5  # cardiothoracic ratio above which a heart is called enlarged on a PA film (Danzer 1919)
 FEWEST = 3  # films; fewer give no intraclass correlation

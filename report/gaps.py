@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from report.cohort import FACTS, SMALLEST_GROUP, Rows, first_films, group_rows
+from report.cohort import FACTS, Rows, first_films, group_rows
 from report.counts import counted
 from report.page import Table
 from unet.association import benjamini_hochberg, compare_groups, independence_p
+from unet.summary import SMALLEST_GROUP
 
 KNOWN = (
     ("sex", "sex"),

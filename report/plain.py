@@ -9,7 +9,7 @@ UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # a file's n
 
 def visible(text: str) -> str:
     """Write out control characters, which would steer a terminal, and bytes of names that are no UTF-8."""
-    return UNSEEN.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", text)
+    return UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def plain(value):

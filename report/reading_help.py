@@ -1,13 +1,13 @@
 """What the first table of an evaluation says, in words."""
 
 from report.counts import counted, films_of_patients
-from report.evaluation_tables import ORDER, TITLES
+from report.evaluation_tables import ORDER, TITLES, UNITS
 from unet.quality import GOOD_DICE
 from unet.summary import FEWEST_FOR_5, SMALLEST_GROUP
 
 
 def reading_help(summary: dict) -> str:
-    """A sentence a reader of the table needs."""
+    """Return the sentences that a reader of the table needs."""
     lungs = summary["structures"].get("lungs")
     if lungs is None:
         return f"No film of this selection has both lungs drawn. {few_patients(summary)}".rstrip()
@@ -23,19 +23,15 @@ def reading_help(summary: dict) -> str:
 
 
 def few_patients(summary: dict) -> str:
-    """Say where there are too few patients for an interval; nothing where there are enough."""
-    few = [
-        TITLES[name]
-        for name in ORDER
-        if any(part["patients"] < SMALLEST_GROUP for part in _metrics(summary["structures"].get(name, {})))
-    ]
+    """Say where there are too few patients for an interval, of a structure or of distances in a unit; else nothing."""
+    parts = {TITLES[name]: summary["structures"][name] for name in ORDER if name in summary["structures"]}
+    few = [title for title, part in parts.items() if part["dice"]["patients"] < SMALLEST_GROUP]
+    others = [part for title, part in parts.items() if title not in few]
+    metrics = {unit: [part[f"hd_{unit}"] for part in others if f"hd_{unit}" in part] for unit in UNITS}
+    few += [f"distances in {unit}" for unit, own in metrics.items() if any(m["patients"] < SMALLEST_GROUP for m in own)]
     if not few:
         return ""
     return f"Values of fewer than {SMALLEST_GROUP} patients ({', '.join(few)}) have no interval: so few say little of others."
-
-
-def _metrics(structure: dict) -> list[dict]:
-    return [part for part in structure.values() if "mean" in part]
 
 
 def _empty_masks(summary: dict) -> str:

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from report.agreement import interval
-from report.cohort import SMALLEST_GROUP, Rows, count_patients, frequent_findings, split_findings
+from report.cohort import Rows, count_patients, frequent_findings, split_findings
 from report.figures import BLUE, Chart, new_figure
 from report.page import Table
 from unet.association import DependentColumns, benjamini_hochberg, compare_groups, linear_model
-from unet.summary import gap
+from unet.summary import SMALLEST_GROUP, gap
 
 OLD = 60  # years
 PIXEL_UNITS = ("px", "px2")  # films are stored at different sizes, so pixels do not compare persons

@@ -24,10 +24,21 @@ def write_settings(folder: Path, command: str, settings: dict) -> None:
         file.write((json.dumps({"command": command, "settings": settings}, indent=2) + "\n").encode())
 
 
+def read_json(path: Path) -> dict:
+    """Return the object that a JSON file holds; ValueError with the file's name where it holds none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; it is cut off or not written by this toolkit") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: holds {type(found).__name__}, wanted an object; it is not written by this toolkit")
+    return found
+
+
 def read_facts(folder: Path) -> dict:
     """Return what was found when a run began, as `write_config` wrote it; empty where there is no config.json."""
     path = folder / "config.json"
-    return json.loads(path.read_text(encoding="utf-8"))["facts"] if path.is_file() else {}
+    return read_json(path).get("facts", {}) if path.is_file() else {}
 
 
 def write_split(folder: Path, records: Sequence[ImageRecord]) -> None:

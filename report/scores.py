@@ -1,9 +1,9 @@
 """Scores of an evaluation by group: means with intervals over patients, small groups flagged."""
 
-from report.cohort import FEW, SMALLEST_GROUP, Rows, count_patients, group_rows
+from report.cohort import FEW, Rows, count_patients, group_rows
 from report.page import Table
 from unet.quality import GOOD_DICE
-from unet.summary import FEWEST_FOR_5, summarise
+from unet.summary import FEWEST_FOR_5, SMALLEST_GROUP, summarise
 
 
 def score_table(scores: Rows, by: str) -> Table:

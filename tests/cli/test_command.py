@@ -37,6 +37,12 @@ def test_a_file_in_place_of_the_folder_for_results_is_named(monkeypatch, capsys,
     )
 
 
+def test_a_file_within_the_path_of_the_folder_for_results_is_named(monkeypatch, capsys, tmp_path):
+    (tmp_path / "a  file").touch()
+    assert call(monkeypatch, lambda argv: (tmp_path / "a  file/out").mkdir(parents=True)) == 2
+    assert "a  file/out: a part of it is a file, not a folder; name another one" in capsys.readouterr().err
+
+
 def test_what_the_system_does_not_permit_is_told_in_words(monkeypatch, capsys):
     def write(_argv):
         raise PermissionError(13, "Permission denied", "/archive/out")

@@ -17,6 +17,7 @@ import analyze
 import evaluate
 import train
 from data import ingest
+from data.writing import sole_writer
 from db.connection import connect
 from db.runs import find_run, finish_run, start_run
 from db.selection import query_text, select_images
@@ -733,3 +734,15 @@ def test_a_folder_without_a_finished_evaluation_says_how_the_latest_ended(fresh_
     finish_run(fresh_db, start_run(fresh_db, "evaluate", tmp_path, {}), "interrupted")
     with pytest.raises(ValueError, match="with this folder, the latest is interrupted; run evaluate.py"):
         analyze.evaluation_of(fresh_db, tmp_path)
+
+
+@pytest.mark.parametrize("command", [evaluate, analyze])
+def test_results_that_another_call_is_writing_are_left_alone(command, trained, phantom_db, tmp_path):
+    argv = ["--checkpoint", str(trained)] if command is evaluate else []
+    with (
+        sole_writer(tmp_path / "out"),
+        pytest.raises(ValueError, match="out: another call is writing there; wait for its end"),
+    ):
+        command.main([*argv, "--db", str(phantom_db), "--out", str(tmp_path / "out")])
+    with closing(connect(phantom_db)) as connection:
+        assert find_run(connection, command.__name__, tmp_path / "out")["status"] == "failed"

@@ -18,6 +18,7 @@ import torch
 
 import evaluate
 import train
+from data.writing import sole_writer
 from db.connection import connect
 from db.selection import query_text, select_images
 from pipeline import curriculum, session, training_films
@@ -549,3 +550,12 @@ def test_an_epoch_that_a_kill_kept_out_of_the_log_is_written_at_the_resume(phant
         assert sorted(row[0] for row in epochs) == [1, 2]
     with open(tmp_path / "run/metrics.csv") as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]
+
+
+def test_a_folder_that_another_call_writes_to_is_left_alone(phantom_db, tmp_path):
+    with (
+        sole_writer(tmp_path / "run"),
+        pytest.raises(ValueError, match="run: another call is writing there; wait for its end"),
+    ):
+        call(phantom_db, tmp_path / "run", "--epochs", "1")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]

@@ -347,9 +347,10 @@ def test_another_folder_under_the_same_name_is_refused_and_a_moved_one_goes_on(t
     assert {row["image_id"] for row in before} <= {row["image_id"] for row in images(db)}
 
 
-def test_a_new_source_has_no_colon_in_its_name(two_films, tmp_path):
-    with pytest.raises(ValueError, match="may not be called a:b, with a colon; give it another --name"):
-        call("manifest", two_films, "--db", tmp_path / "db", "--name", "a:b")
+@pytest.mark.parametrize("name", ["a:b", "a,b", "all"])
+def test_a_new_source_has_a_name_that_can_be_asked_for(two_films, tmp_path, name):
+    with pytest.raises(ValueError, match=f"may not be called {name}, as .* give it another --name"):
+        call("manifest", two_films, "--db", tmp_path / "db", "--name", name)
 
 
 def test_a_patient_of_both_sexes_has_none(two_films, tmp_path, capsys):

@@ -51,5 +51,6 @@ def test_two_calls_do_not_write_to_one_folder_and_a_killed_one_leaves_it_free(tm
     for _ in range(2):
         with sole_writer(tmp_path):
             pass
-    with pytest.raises(ValueError, match="cannot be written to"), sole_writer(tmp_path / "not there"):
+    (tmp_path / "made anew" / ".lock").mkdir(parents=True)
+    with pytest.raises(ValueError, match="cannot be written to"), sole_writer(tmp_path / "made anew"):
         pass

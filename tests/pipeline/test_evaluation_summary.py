@@ -9,7 +9,7 @@ import pytest
 from data.measurements import Measurement
 from db.records import ImageRecord
 from pipeline.evaluation_summary import summarise_quality, summarise_ratio, summarise_results
-from pipeline.results import result_lines
+from pipeline.results import remove_earlier_masks, result_lines
 from report.evaluation_tables import TITLES, confident_table, quality_table, ratio_table
 from report.film_result import FilmResult, confident_failures, failures_to_show, unjudged_failures, worst_ratios
 from report.plain import plain
@@ -155,6 +155,15 @@ def test_intervals_of_a_summary_resample_patients_not_films():
         return dice["high"] - dice["low"]
 
     assert width(10) == pytest.approx(2 * width(40), rel=0.2)  # the error of a mean of ten is twice that of forty
+
+
+def test_masks_of_an_earlier_evaluation_go_but_no_file_elsewhere(tmp_path):
+    (tmp_path / "out/masks/heart").mkdir(parents=True)
+    for name in ("out/masks/heart/old.png", "out/masks/heart/kept.png", "victim.png"):
+        (tmp_path / name).touch()
+    (tmp_path / "out/films.csv").write_text("mask_name\nold\nkept\n../../../victim\n\n")
+    remove_earlier_masks(tmp_path / "out", [replace(FILMS[0], mask_name="kept")])
+    assert sorted(path.name for path in tmp_path.rglob("*.png")) == ["kept.png", "victim.png"]
 
 
 def test_the_terminal_gives_no_interval_of_few_patients_and_says_so():

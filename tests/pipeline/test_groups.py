@@ -66,7 +66,7 @@ def test_a_film_of_several_findings_is_in_each_but_not_among_its_own_others(grou
 
 @pytest.mark.parametrize("men, few", [(10, False), (9, True)])
 def test_groups_of_fewer_than_ten_patients_on_either_side_are_few(fresh_db, make_film, tmp_path, men, few):
-    sexes = ["F"] * 12 + ["M"] * men
+    sexes = ["F"] * 12 + ["M"] * men + [None] * 12
     films = [make_film(f"{n}-{k}.png", f"p{n}", patient_sex=sex) for n, sex in enumerate(sexes) for k in range(2)]
     write_source(fresh_db, "s", "/", "manifest", films)
     run_id = start_run(fresh_db, "evaluate", tmp_path, {})
@@ -79,7 +79,7 @@ def test_groups_of_fewer_than_ten_patients_on_either_side_are_few(fresh_db, make
     write_scores(fresh_db, run_id, rows)
     groups = {(row["grouping"], row["level"]): row for row in score_groups(fresh_db, run_id)}
     assert groups["sex", "F"]["few"] is groups["sex", "M"]["few"] is few
-    assert groups["source", "s"]["few"] is False  # there are no others
+    assert groups["source", "s"]["few"] is groups["sex", "not stated"]["few"] is False  # compared with no others
     # twelve women with two equal films each: the interval is that of twelve values
     deviation = 0.1 / 12**0.5
     assert groups["sex", "F"]["high"] - groups["sex", "F"]["low"] == pytest.approx(2 * 1.96 * deviation, rel=0.15)

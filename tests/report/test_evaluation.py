@@ -37,6 +37,14 @@ def test_few_films_have_no_worst_twentieth_and_few_patients_no_interval():
     assert "the worst has 0.910" in text and "twentieth" not in text and "(both lungs) have no interval" in text
 
 
+def test_of_two_units_only_the_one_with_few_patients_is_named():
+    known = {**part(0), "hd_mm": {"patients": 35}, "hd_px": {"patients": 3}}
+    told = reading_help({"structures": {"lungs": known, "heart": part(0)}})
+    assert told.endswith(
+        "Values of fewer than 10 patients (distances in px) have no interval: so few say little of others."
+    )
+
+
 def test_the_figure_of_groups_shows_one_structure_and_says_which():
     def row(structure, level, dices):
         return {"grouping": "sex", "structure": structure, "level": level, "films": len(dices), "dices": dices}
