@@ -22,7 +22,7 @@ from cli.progress import track
 from cli.settings import parse_settings, setting, settings_as_dict
 from data.ingest import ensure_phantom
 from data.writing import sole_writer
-from db.asked import check_asked
+from db.asked import check_asked, query_parameters
 from db.connection import connect_existing
 from db.records import CONVENTIONS, ImageRecord
 from db.runs import closing_run, find_run, start_run
@@ -77,7 +77,8 @@ def main(argv: list[str]) -> int:
     connection = connect_existing(db)
     check_settings(connection, config)
     evaluation = None if config.run is None else evaluation_of(connection, config.run)
-    parameters = query_parameters(config, split_set_of(connection, config))
+    parameters = query_parameters(config.convention, config.provenance, config.source)
+    parameters["split_set"] = split_set_of(connection, config) or ""  # "": no film is in any split
     analysis = Analysis(connection, parameters, config.by, config.show_ids)
     rows = analysis.cohort(evaluation)
     if not rows:
@@ -105,16 +106,6 @@ def main(argv: list[str]) -> int:
             f"{counted(unreadable, 'film', 'films')} could not be read: see {out / 'rows_to_look_at.csv'}; --show-ids names them"
         )
     return SOME_FAILED if unreadable else DONE
-
-
-def query_parameters(config: AnalyzeConfig, split_set: str | None) -> dict[str, str]:
-    """Return the named parameters that the queries use; split_set None: no film is in any split."""
-    return {
-        "convention": config.convention,
-        "provenance": ",".join(config.provenance),
-        "source": ",".join(config.source),
-        "split_set": split_set or "",
-    }
 
 
 def split_set_of(connection: sqlite3.Connection, config: AnalyzeConfig) -> str | None:

@@ -21,7 +21,7 @@ from cli.command import DONE, SOME_FAILED, run
 from cli.progress import track
 from cli.settings import parse_settings, setting, settings_as_dict
 from data.writing import sole_writer
-from db.asked import check_asked
+from db.asked import check_asked, query_parameters
 from db.connection import connect_existing
 from db.records import ImageRecord
 from db.runs import closing_run, find_run, start_run
@@ -133,11 +133,7 @@ def chosen_in_words(config: EvaluateConfig, training: Mapping) -> list[str]:
 def select_records(connection: sqlite3.Connection, config: EvaluateConfig, predictor: Predictor) -> list[ImageRecord]:
     """Return the films of the asked split, by the selection and the split set that the network was trained with."""
     training = predictor.checkpoint.training
-    parameters = {
-        "convention": training["convention"],
-        "provenance": ",".join(training["provenance"]),
-        "source": ",".join(config.source or training["source"]),
-    }
+    parameters = query_parameters(training["convention"], training["provenance"], config.source or training["source"])
     if config.split != "all" and not is_drawn(connection, training["split_set"]):
         raise ValueError(
             f"{predictor.path} was trained with the split {training['split_set']}, which this database does not have, so nobody "

@@ -8,8 +8,16 @@ import numpy as np
 
 from data.dicom import is_dicom, read_dicom
 from data.loading import hash_file
-from data.masks import decode_rle, describe_values, fit_to_film, pixels_inside, runs_cross_rows, split_lungs
-from data.reading import read_labels, read_mask_pixels, read_pixels, require_picture
+from data.masks import (
+    decode_rle,
+    describe_values,
+    fit_to_film,
+    pixels_inside,
+    read_values,
+    runs_cross_rows,
+    split_lungs,
+)
+from data.reading import read_pixels, require_picture
 from data.reasons import as_utf8, one_line, reason
 from data.sources.files import inside
 from db.ingest_rows import CheckedFilm, CheckedMask, Refusal
@@ -161,7 +169,7 @@ def check_mask(mask: SourceMask, root: Path, height: int, width: int) -> Checked
     else:
         _check_name(mask.file)
         path = inside(root, mask.file)
-        pixels = read_mask_pixels(path) if mask.lung_value is None else read_labels(path)
+        pixels = read_values(path, mask.lung_value)
         values = describe_values(pixels)
         area = fit_to_film(pixels_inside(pixels, path, mask.lung_value), path, height, width, mask.scaled)
     middle = float(np.nonzero(area)[1].mean()) if area.any() else None

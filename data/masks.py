@@ -80,7 +80,12 @@ def fit_to_film(inside: np.ndarray, path: Path, height: int, width: int, scaled:
 
 def read_mask(path: Path, lung_value: int | None = None) -> np.ndarray:
     """Read a mask file as bool (H, W), True inside; `pixels_inside` says which values are understood."""
-    return pixels_inside(read_mask_pixels(path) if lung_value is None else read_labels(path), path, lung_value)
+    return pixels_inside(read_values(path, lung_value), path, lung_value)
+
+
+def read_values(path: Path, lung_value: int | None) -> np.ndarray:
+    """Read a mask's stored values (H, W): labels as their numbers where one is the lung's, else grey levels."""
+    return read_mask_pixels(path) if lung_value is None else read_labels(path)
 
 
 def pixels_inside(values: np.ndarray, path: Path, lung_value: int | None = None) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a user asks a selection for by name, refused where the database or the query does not have it."""
+"""What a user asks a selection for by name: as parameters of a query, and refused where database or query lack it."""
 
 import re
 import sqlite3
@@ -25,3 +25,8 @@ def check_asked(connection: sqlite3.Connection, sql: str, asked: Mapping[str, Se
     unknown = [name for name in asked.get("source", ()) if name not in known and name != "all"]
     if unknown:
         raise ValueError(f"--source {','.join(unknown)}: no such source; the database has {', '.join(sorted(known))}")
+
+
+def query_parameters(convention: str, provenance: Sequence[str], source: Sequence[str]) -> dict[str, str]:
+    """Return the named parameters of the queries of db/queries that select films: lists become text, parted by commas."""
+    return {"convention": convention, "provenance": ",".join(provenance), "source": ",".join(source)}

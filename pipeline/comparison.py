@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from db.records import MASK_STRUCTURES, ImageRecord
+from report.counts import between
 from report.film_result import FilmResult
 from report.page import Table
 from unet.summary import PairedComparison, compare_paired
@@ -80,17 +81,11 @@ def _read_scores(folder: Path) -> dict[tuple[str, str, str], float]:
             ) from error
 
 
-def _bounds(comparison: PairedComparison) -> str | None:
-    """Return the interval in words, None where there is none: of few patients."""
-    low, high = comparison.difference.low, comparison.difference.high
-    return f"{low:+.4f} to {high:+.4f}" if low == low else None
-
-
 def comparison_table(comparisons: dict[str, PairedComparison], folder: Path) -> Table:
     """Return the differences with their intervals over patients and sign-flip p values."""
     rows = [
         (structure, comparison.films, comparison.difference.value,
-         _bounds(comparison), comparison.p)
+         between(comparison.difference.low, comparison.difference.high, "+.4f"), comparison.p)
         for structure, comparison in comparisons.items()
     ]  # fmt: skip
     caption = (

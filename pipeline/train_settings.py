@@ -158,15 +158,6 @@ def base_of_weights(config: TrainConfig) -> int:
     return base
 
 
-def query_parameters(config: TrainConfig) -> dict[str, str]:
-    """Return the named parameters of the query that selects the films."""
-    return {
-        "convention": config.convention,
-        "provenance": ",".join(config.provenance),
-        "source": ",".join(config.source),
-    }
-
-
 def asked_for(config: TrainConfig) -> dict[str, tuple[str, ...]]:
     """Return the parameters of the query that differ from their defaults."""
     asked = {"convention": (config.convention,), "provenance": config.provenance, "source": config.source}

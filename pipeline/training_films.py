@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 
-from db.asked import check_asked
+from db.asked import check_asked, query_parameters
 from db.connection import connect_existing
 from db.records import ImageRecord
 from db.selection import query_text, select_images
 from db.splits import ensure_split
 from pipeline.curriculum import Stage
-from pipeline.train_settings import TrainConfig, asked_for, query_parameters
+from pipeline.train_settings import TrainConfig, asked_for
 from pipeline.training_checks import check_counts
 from unet.checkpoint import Checkpoint
 
@@ -34,7 +34,8 @@ def select_films(
     """
     query = query_text(config.query)
     check_asked(connection, query, asked_for(config))
-    records = select_images(connection, query, query_parameters(config), split_set)
+    parameters = query_parameters(config.convention, config.provenance, config.source)
+    records = select_images(connection, query, parameters, split_set)
     counts = Counter(record.split for record in records)
     check_counts(records, counts, config)
     return records, counts
@@ -52,7 +53,7 @@ def find_guests(
     if not (config.guest_share and clear):
         return []
     chosen = {record.image_id for record in records}
-    other = {**query_parameters(config), "convention": "includes_heart"}
+    other = query_parameters("includes_heart", config.provenance, config.source)
     return [
         record
         for record in select_images(connection, query_text(config.query), other, split_set)

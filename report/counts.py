@@ -1,4 +1,4 @@
-"""Numbers of things in sentences: one film, two films."""
+"""Numbers in sentences and cells: one film, two films; from one bound to another."""
 
 
 def counted(number: int, one: str, many: str) -> str:
@@ -9,3 +9,8 @@ def counted(number: int, one: str, many: str) -> str:
 def films_of_patients(films: int, patients: int) -> str:
     """Return '138 films of 135 patients'."""
     return f"{counted(films, 'film', 'films')} of {counted(patients, 'patient', 'patients')}"
+
+
+def between(low: float | None, high: float | None, form: str = ".4f") -> str | None:
+    """Return '0.9812 to 0.9840', an interval's bounds; None where they are not known (None or NaN)."""
+    return None if low is None or low != low else f"{low:{form}} to {high:{form}}"

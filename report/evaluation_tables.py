@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from report.cohort import FEW, NOT_STATED
-from report.counts import counted
+from report.counts import between, counted
 from report.film_result import FilmResult
 from report.page import Table
 from unet.quality import GOOD_DICE
@@ -29,8 +29,8 @@ def summary_tables(summary: dict) -> Iterator[Table]:
     for title, part in parts:
         dice = part["dice"]
         others = [_mean(part.get(name)) for name in ("iou", "precision", "recall", "relative_area_error")]
-        rows.append((title, dice["films"], dice["empty"], dice["mean"], bounds(dice), dice["median"], dice["p5"],
-                     percent(dice["below"]), *others))  # fmt: skip
+        rows.append((title, dice["films"], dice["empty"], dice["mean"], between(dice["low"], dice["high"]), dice["median"],
+                     dice["p5"], percent(dice["below"]), *others))  # fmt: skip
     yield Table(columns, rows, "Overlap. Means over films; intervals resample patients (2,000 draws).")
     for unit, (words, steps) in UNITS.items():
         rows = [(title, *_distances(part, unit, steps)) for title, part in parts if f"hd_{unit}" in part]
@@ -52,8 +52,8 @@ def group_tables(groups: Sequence[dict]) -> Iterator[Table]:
     for grouping in GROUPINGS:
         shown = largest_levels(groups, grouping)
         rows = [
-            (_level(row), TITLES[row["structure"]], row["films"], row["patients"], row["mean"], bounds(row),
-             row["worst"], percent(row["below"]), _signed(row["gap"]), _gap_interval(row))
+            (_level(row), TITLES[row["structure"]], row["films"], row["patients"], row["mean"], between(row["low"], row["high"]),
+             row["worst"], percent(row["below"]), _signed(row["gap"]), between(row["gap_low"], row["gap_high"], "+.4f"))
             for row in sorted(groups, key=lambda row: ORDER.index(row["structure"]))
             if row["grouping"] == grouping and row["level"] in shown
         ]  # fmt: skip
@@ -213,23 +213,16 @@ def percent(share: float | None) -> str | None:
     return None if share is None else f"{100 * share:.1f} %"
 
 
-def bounds(part: dict, digits: int = 4) -> str | None:
-    """Write `low` and `high` of a part; None where the interval is not known."""
-    low, high = part["low"], part["high"]
-    return None if low is None or low != low else f"{low:.{digits}f} to {high:.{digits}f}"
-
-
 def _distances(part: dict, unit: str, steps: Sequence[int]) -> Iterator:
     yield from (part[f"hd_{unit}"]["films"], part[f"hd_{unit}"]["empty"])
     for name in (f"hd95_{unit}", f"assd_{unit}"):
-        yield from (f"{part[name]['mean']:.2f}", bounds(part[name], 2), f"{part[name]['median']:.2f}")
+        yield from (
+            f"{part[name]['mean']:.2f}",
+            between(part[name]["low"], part[name]["high"], ".2f"),
+            f"{part[name]['median']:.2f}",
+        )
     yield f"{part[f'hd_{unit}']['mean']:.2f}"
     yield from (part[f"nsd_{step}{unit}"]["mean"] for step in steps)
-
-
-def _gap_interval(row: dict) -> str | None:
-    low, high = row["gap_low"], row["gap_high"]
-    return None if low is None or low != low else f"{low:+.4f} to {high:+.4f}"
 
 
 def _signed(value: float | None) -> str | None:

@@ -1,6 +1,8 @@
 """Scores of an evaluation by group: means with intervals over patients, small groups flagged."""
 
 from report.cohort import FEW, Rows, count_patients, group_rows
+from report.counts import between
+from report.evaluation_tables import ORDER
 from report.page import Table
 from unet.quality import GOOD_DICE
 from unet.summary import FEWEST_FOR_5, SMALLEST_GROUP, summarise
@@ -12,13 +14,13 @@ def score_table(scores: Rows, by: str) -> Table:
     scores: rows of db/queries/scores_by_film.sql joined with those of cohort_images.sql.
     """
     lines = []
-    for structure in ("lungs", "right_lung", "left_lung", "heart"):
+    for structure in ORDER:
         own = [row for row in scores if row["structure"] == structure]
         for name, group in (group_rows(own, by) if own else {}).items():
             summary = summarise([row["dice"] for row in group], [row["patient_id"] for row in group], GOOD_DICE)
             patients = count_patients(group)
             small = patients < SMALLEST_GROUP
-            interval = None if small else f"{summary.mean.low:.4f} to {summary.mean.high:.4f}"
+            interval = between(summary.mean.low, summary.mean.high)
             empty = sum(row["empty"] != "none" for row in group)
             lines.append(
                 (

@@ -169,10 +169,10 @@ def test_two_colours_are_labels_and_refused_also_where_their_luminance_is_one(so
 
 
 def test_a_mask_too_large_for_the_memory_costs_the_mask_alone(source, monkeypatch, capsys):
-    def read_mask_pixels(path):
+    def read_values(path, lung_value):
         raise MemoryError("Unable to allocate 9 GiB")
 
-    monkeypatch.setattr(film_check, "read_mask_pixels", read_mask_pixels)
+    monkeypatch.setattr(film_check, "read_values", read_values)
     status, db = source({"file": "a.png", "lungs": "m.png", **MASKED}, masks=["m.png"])
     assert status == SOME_FAILED and db.execute("SELECT count(*) FROM image").fetchone()[0] == 1
     assert "refused mask: 1 x too large for the memory; the first: a.png: " in capsys.readouterr().out
