@@ -67,25 +67,21 @@ def main(argv: list[str]) -> int:
     """Evaluate as the arguments say and return the exit status."""
     config = parse_settings(EvaluateConfig, argv, __doc__)
     keep_freed_memory()
-    paths = find_checkpoints(config.checkpoint, RUNS)
+    folder, paths, are_folds = find_checkpoints(config.checkpoint, RUNS)
     views = config.test_time_views or config.uncertainty_maps
     first = Predictor(paths[0], config.device, config.precision, views)
     others = [
         Predictor(path, config.device, first.precision, views) for path in paths[1:]
     ]  # all folds in one number format
     predictors = [first, *others]
-    above = paths[0].parent.parent  # of folds: the folder that was named, or is the newest in runs/
-    named = above == config.checkpoint != paths[0].parent  # "." is its own parent
-    pooled = named or config.checkpoint is None and above != RUNS
-    folder = above if pooled else paths[0].parent
     for predictor in predictors:
-        check_training(predictor, NEEDED_OF_FOLDS if pooled else NEEDED)
+        check_training(predictor, NEEDED_OF_FOLDS if are_folds else NEEDED)
     out = config.out or folder / "-".join(
         ["evaluate", config.split, *chosen_in_words(config, predictors[0].checkpoint.training)]
     )
     connection = connect_existing(config.db or Path(predictors[0].checkpoint.training["db"]))
     members = [(predictor, select_records(connection, config, predictor)) for predictor in predictors]
-    if pooled:
+    if are_folds:
         check_folds(predictors, folder)
     check_selection(members, config)
     trained_on = count_trained_on(members, config)

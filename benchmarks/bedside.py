@@ -67,7 +67,9 @@ class Seen(NamedTuple):
 def main(checkpoint: Path, database: Path, folder: Path | None) -> None:
     """Print what was found and draw the films of the least predicted Dice."""
     keep_freed_memory()
-    networks = [(Predictor(path), patients_trained_on(path)) for path in find_checkpoints(checkpoint, Path("runs"))]
+    networks = [
+        (Predictor(path), patients_trained_on(path)) for path in find_checkpoints(checkpoint, Path("runs")).paths
+    ]
     seen = list(look(networks, database))
     if not seen:
         sys.exit(

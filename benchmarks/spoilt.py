@@ -156,7 +156,7 @@ def main(checkpoint: Path, database: Path) -> None:
 def held_out(checkpoint: Path, database: Path) -> Iterator[tuple[Predictor, ImageRecord]]:
     """Yield every test film with lungs that are drawn, and the network that did not see its patient."""
     connection = connect_existing(database)
-    for path in find_checkpoints(checkpoint, Path("runs")):
+    for path in find_checkpoints(checkpoint, Path("runs")).paths:
         predictor = Predictor(path, "cpu", "float32")
         for record in select_records(connection, EvaluateConfig(), predictor):  # by default those of the test split
             drawn = {mask.structure for mask in record.masks}

@@ -124,7 +124,7 @@ def result_lines(
     """Yield what the terminal shows: the means, the films that failed, and the comparison."""
     for structure, part in summary["structures"].items():
         yield _dice_line(structure, part["dice"])
-    if few := few_patients(summary):
+    if few := few_patients(summary, units=()):  # of distances nothing is said here
         yield few
     if not summary["structures"]:
         yield "No film of this selection has a reference mask: there are predictions and their predicted quality only."

@@ -9,9 +9,10 @@ import torch
 from torch.nn import functional as F
 
 from proposal.films import Film
-from proposal.lora import add_lora, trainable_parameters
+from proposal.lora import add_lora
 from proposal.tiny_vlm import TinyConfig, TinyVLM, contrastive_loss
 from proposal.wording import STYLES, encode
+from unet.model import count_parameters
 
 LINEAR_LAYERS = ("q", "k", "v", "o", "up", "down")
 PRETRAINING_RATE = 1e-3
@@ -104,7 +105,7 @@ def prepare(base: TinyVLM, method: Method) -> TinyVLM:
 
 def trained_share(base: TinyVLM, method: Method) -> float:
     """Return how many numbers a method trains, as a share of the base's."""
-    return trainable_parameters(prepare(base, method)) / sum(parameter.numel() for parameter in base.parameters())
+    return count_parameters(prepare(base, method)) / sum(parameter.numel() for parameter in base.parameters())
 
 
 @torch.no_grad()

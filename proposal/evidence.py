@@ -11,11 +11,7 @@ from proposal.films import Film
 from proposal.interventions import CONCEPTS, auroc, labels
 from proposal.splits import bootstrap_replicates
 from proposal.trial import ELSEWHERE, TYPICAL, Trial
-
-# 97.5 % points of Student's t for 1..9 degrees of freedom: an interval over a handful of seeds needs them.
-T_POINT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-MOST_SEEDS = len(T_POINT) + 1
-
+from unet.distributions import t_quantile
 
 MOST_FILLING = (
     0.1  # of what a true finding does to the answer, covering a film without it may do, up or down: section 10's gate
@@ -23,12 +19,12 @@ MOST_FILLING = (
 
 
 def mean_and_half_width(values: Sequence[float]) -> tuple[float, float]:
-    """Return the mean over seeds and half its 95 % interval (Student's t); NaN half-width for one seed, up to ten seeds."""
-    if not 1 <= len(values) <= MOST_SEEDS:
-        raise ValueError(f"mean_and_half_width: {len(values)} seeds, wanted 1 to {MOST_SEEDS}")
+    """Return the mean over seeds and half its 95 % interval (Student's t); NaN half-width for one seed."""
+    if not values:
+        raise ValueError("mean_and_half_width: no seeds, wanted one or more")
     if len(values) == 1:
         return float(values[0]), float("nan")
-    half = T_POINT[len(values) - 2] * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    half = t_quantile(0.975, len(values) - 1) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
     return float(np.mean(values)), half
 
 

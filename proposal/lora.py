@@ -76,8 +76,3 @@ def add_lora(model: nn.Module, targets: Iterable[str], rank: int, alpha: float) 
         parent = model.get_submodule(parent_name)
         setattr(parent, last, LoRALinear(getattr(parent, last), rank, alpha))
     return names
-
-
-def trainable_parameters(model: nn.Module) -> int:
-    """Return how many numbers of a model get a gradient."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

@@ -16,7 +16,7 @@ import torch
 from cli.command import run
 from cli.settings import parse_settings, setting, settings_as_dict
 from proposal.adaptation import METHODS, trained_share
-from proposal.evidence import MOST_SEEDS, summary
+from proposal.evidence import summary
 from proposal.interventions import CONCEPTS, auroc, labels
 from proposal.material import Material, MaterialConfig, draw_material, make_base
 from proposal.results import baselines_table, methods_table, verdicts_table
@@ -46,8 +46,8 @@ class ProtocolConfig(MaterialConfig):
 def main(argv: list[str]) -> int:
     """Run the protocol and print its table."""
     config = parse_settings(ProtocolConfig, argv, __doc__)
-    if not 1 <= config.seeds <= MOST_SEEDS:
-        raise ValueError(f"--seeds {config.seeds}: wanted 1 to {MOST_SEEDS}")
+    if config.seeds < 1:
+        raise ValueError(f"--seeds {config.seeds}: wanted 1 or more")
     torch.set_num_threads(1)  # processes share the cores; threads would fight over them
     results = run_protocol(config, print)
     print("\n".join([*methods_table(results), "", *baselines_table(results), "", *verdicts_table(results)]))

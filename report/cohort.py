@@ -54,7 +54,7 @@ def table_one(rows: Rows, by: str) -> Table:
     compared = [group for name, group in people.items() if name != NOT_STATED]
     ages = [[row["age_years"] for row in group if row["age_years"] is not None] for group in compared]
     persons = [first_films(rows), *people.values()]
-    lines.append(["patients' age, years: median (quartiles)", *map(_age, persons), _largest(smd, ages)])
+    lines.append(["patients' age, years: median (quartiles)", *map(_age, persons), _largest(smd, ages, len)])
     unknown = (sum(row["age_years"] is None for row in group) for group in persons)
     lines.append([f"patients' age: {NOT_STATED}", *unknown, None])
     for column, title in CATEGORIES:
@@ -62,7 +62,7 @@ def table_one(rows: Rows, by: str) -> Table:
             continue
         levels = sorted({_level(row[column]) for row in rows})
         counts = [_counts(group, column) for group in compared]
-        difference = _largest(smd_shares, [[own[level] for level in levels] for own in counts])
+        difference = _largest(smd_shares, [[own[level] for level in levels] for own in counts], sum)
         images = [_counts(group, column) for group in columns.values()]
         for level in levels:
             shares = (
@@ -78,9 +78,9 @@ def table_one(rows: Rows, by: str) -> Table:
     return Table(("", *columns, "SMD"), lines, caption, source="db/queries/cohort_images.sql")
 
 
-def _largest(measure: Callable, groups: Sequence[Sequence[float]]) -> float | None:
-    """Return the largest difference between two large enough groups; None where there are no two."""
-    large = [group for group in groups if (len(group) if measure is smd else sum(group)) >= SMALLEST_GROUP]
+def _largest(measure: Callable, groups: Sequence[Sequence[float]], persons: Callable) -> float | None:
+    """Return the largest difference between two large enough groups; None where there are no two. persons: of a group."""
+    large = [group for group in groups if persons(group) >= SMALLEST_GROUP]
     found = [measure(one, other) for one, other in combinations(large, 2)]
     return max((value for value in found if value == value), default=None)
 

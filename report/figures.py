@@ -10,7 +10,7 @@ matplotlib.use("Agg")
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
-BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#666666"  # Okabe & Ito 2008
+BLUE, ORANGE, RED, GREY = "#0072B2", "#E69F00", "#D55E00", "#666666"  # Okabe & Ito 2008
 DPI = 110
 matplotlib.rcParams["text.parse_math"] = False  # findings and names come from the data: a $ begins no formula
 

@@ -1,5 +1,7 @@
 """What the first table of an evaluation says, in words."""
 
+from collections.abc import Iterable
+
 from report.counts import counted, films_of_patients
 from report.evaluation_tables import ORDER, TITLES, UNITS
 from unet.quality import GOOD_DICE
@@ -22,12 +24,12 @@ def reading_help(summary: dict) -> str:
     )
 
 
-def few_patients(summary: dict) -> str:
-    """Say where there are too few patients for an interval, of a structure or of distances in a unit; else nothing."""
+def few_patients(summary: dict, units: Iterable[str] = tuple(UNITS)) -> str:
+    """Say where there are too few patients for an interval, of a structure or of distances in one of units; else nothing."""
     parts = {TITLES[name]: summary["structures"][name] for name in ORDER if name in summary["structures"]}
     few = [title for title, part in parts.items() if part["dice"]["patients"] < SMALLEST_GROUP]
     others = [part for title, part in parts.items() if title not in few]
-    metrics = {unit: [part[f"hd_{unit}"] for part in others if f"hd_{unit}" in part] for unit in UNITS}
+    metrics = {unit: [part[f"hd_{unit}"] for part in others if f"hd_{unit}" in part] for unit in units}
     few += [f"distances in {unit}" for unit, own in metrics.items() if any(m["patients"] < SMALLEST_GROUP for m in own)]
     if not few:
         return ""

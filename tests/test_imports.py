@@ -18,7 +18,7 @@ ALLOWED = {
     "data": {"data", "db.records", "unet.structures", "unet.pieces"},
     "report": {"report", "data", "db.records", "unet.quality", "unet.summary", "unet.agreement", "unet.association"},
     "pipeline": {"pipeline", "cli", "data", "db", "report", "unet"},
-    "proposal": {"proposal", "cli", "data.phantom", "unet.agreement"},
+    "proposal": {"proposal", "cli", "data.phantom", "unet.agreement", "unet.distributions", "unet.model"},
 }
 MORE = {  # entry modules need more than the folder they live in
     "data/ingest.py": {"cli", "db"},

@@ -37,7 +37,7 @@ def build_tissue(
     body = frame.coverage(chest.body)
     depth = (195 + 35 * patient.build) * rng.uniform(0.9, 1.1)
     soft = depth * frame.ramp(body, 30, 0.5) + 12 * body
-    air = _air(chest, right, left, heart, mediastinum, depth, frame, rng)
+    air = _air(right, left, heart, mediastinum, depth, frame, rng)
     fluid = _fluid(chest, right + left, findings, frame)
     opacity = _opacities(chest, findings, right + left, frame, rng)
     vessels = frame.strokes(_vessels(chest, rng)) * (right + left)
@@ -50,7 +50,7 @@ def build_tissue(
     return Tissue(soft, bone, right * clear >= 0.5, left * clear >= 0.5, heart >= 0.5)
 
 
-def _air(chest, right, left, heart, mediastinum, depth, frame: Frame, rng: np.random.Generator) -> np.ndarray:
+def _air(right, left, heart, mediastinum, depth, frame: Frame, rng: np.random.Generator) -> np.ndarray:
     """Air in the rays' way, mm: full in the clear fields, less behind heart and mediastinum, a little below the domes."""
     both = np.maximum(right, left)
     density = rng.uniform(0.68, 0.85)  # share of a lung that is air
@@ -186,11 +186,11 @@ def skeleton(chest: Chest, pose: Pose, body: np.ndarray, frame: Frame, rng: np.r
                          (side * rng.uniform(0.36, 0.5) * w, (root + slope + 0.17) * h)]  # fmt: skip
                 edges.append((spline(front, steps=6), rng.uniform(7, 11)))
     thickness = 0.55 * frame.strokes(ribs) + 0.35 * frame.strokes(edges)
-    thickness += _spine(chest, frame, rng) + _shoulders(chest, pose, frame, rng)
+    thickness += _spine(chest, frame) + _shoulders(chest, pose, frame, rng)
     return frame.blur(thickness, 0.7) * (body > 0.5) * rng.uniform(1.0, 2.4)
 
 
-def _spine(chest: Chest, frame: Frame, rng: np.random.Generator) -> np.ndarray:
+def _spine(chest: Chest, frame: Frame) -> np.ndarray:
     """Vertebrae with discs between them, and their pedicles."""
     h, w = chest.height_mm, chest.half_width_mm
     pitch = 0.083 * h

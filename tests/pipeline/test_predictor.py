@@ -52,14 +52,22 @@ def test_the_newest_network_is_meant_and_folds_come_in_their_order(network, tmp_
         (tmp_path / name).mkdir()
         shutil.copy(network, tmp_path / name / "best.pt")
         os.utime(tmp_path / name / "best.pt", (1 - number, 1 - number))
-    assert find_checkpoints(None, tmp_path) == [tmp_path / "newer/best.pt"]
+    assert find_checkpoints(None, tmp_path) == (tmp_path / "newer", [tmp_path / "newer/best.pt"], False)
     (tmp_path / "empty/fold-old").mkdir(parents=True)
     shutil.copy(network, tmp_path / "empty/fold-old/best.pt")  # no fold's name
-    assert find_checkpoints(None, tmp_path) == [tmp_path / "newer/best.pt"]
+    assert find_checkpoints(None, tmp_path) == (tmp_path / "newer", [tmp_path / "newer/best.pt"], False)
     for fold in (10, 2, 1):
         (tmp_path / f"cross/fold{fold}").mkdir(parents=True)
         shutil.copy(network, tmp_path / f"cross/fold{fold}/best.pt")
-    assert [path.parent.name for path in find_checkpoints(tmp_path / "cross", tmp_path)] == ["fold1", "fold2", "fold10"]
+    found = find_checkpoints(tmp_path / "cross", tmp_path)
+    assert [path.parent.name for path in found.paths] == ["fold1", "fold2", "fold10"]
+    assert found.are_folds and found.folder == tmp_path / "cross"
+    fold = tmp_path / "cross/fold2"
+    assert (
+        find_checkpoints(fold, tmp_path)
+        == find_checkpoints(fold / "best.pt", tmp_path)
+        == (fold, [fold / "best.pt"], False)
+    )
     assert find_checkpoints(None, tmp_path) == find_checkpoints(
         tmp_path / "cross", tmp_path
     )  # the newest are its folds

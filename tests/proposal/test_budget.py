@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from proposal.budget import NF4_BYTES, BudgetConfig, estimate, main, memory_parts
-from proposal.lora import add_lora, trainable_parameters
+from proposal.lora import add_lora
 from proposal.shapes import ARCHITECTURES, Architecture, scaled_to
+from unet.model import count_parameters
 
 TOY = Architecture("toy", 6, 3, 8, 4, 10, 20, True, 5, 2, 7, 9, 30)
 GEMMA = ARCHITECTURES["gemma3-4b"]
@@ -24,7 +25,7 @@ def test_counts_equal_those_of_a_model_that_is_built():
     model = nn.ModuleList([toy_layer() for _ in range(TOY.layers)])
     assert sum(p.numel() for p in model.parameters()) == TOY.decoder_linear
     add_lora(model, ["q", "k", "v", "o"], rank=2, alpha=4)
-    assert trainable_parameters(model) == TOY.decoder_lora(2, ["attention"])
+    assert count_parameters(model) == TOY.decoder_lora(2, ["attention"])
 
 
 def test_published_sizes():

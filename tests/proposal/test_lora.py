@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from proposal.lora import LoRALinear, add_lora, trainable_parameters
+from proposal.lora import LoRALinear, add_lora
+from unet.model import count_parameters
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def test_gradient_goes_to_a_and_b_alone(layer):
     assert layer.A.grad.abs().sum() > 0 and layer.B.grad.abs().sum() > 0
     assert layer.base.weight.grad is None and layer.base.bias.grad is None
     assert {name for name, p in layer.named_parameters() if p.requires_grad} == {"A", "B"}
-    assert trainable_parameters(layer) == 2 * (7 + 5)
+    assert count_parameters(layer) == 2 * (7 + 5)
 
 
 def test_merge_gives_the_same_output_and_unmerge_gives_back_every_bit(layer):
@@ -88,7 +89,7 @@ def test_add_lora_freezes_the_rest_and_names_what_it_replaced():
         {"q": nn.Linear(6, 6), "block": nn.ModuleDict({"q": nn.Linear(6, 3)}), "head": nn.Linear(3, 2)}
     )
     assert add_lora(model, ["q"], rank=2, alpha=2.0) == ["q", "block.q"]
-    assert trainable_parameters(model) == 2 * (6 + 6) + 2 * (6 + 3)
+    assert count_parameters(model) == 2 * (6 + 6) + 2 * (6 + 3)
     assert isinstance(model["head"], nn.Linear) and not model["head"].weight.requires_grad
     with pytest.raises(ValueError, match="no linear layer is called k"):
         add_lora(model, ["k"], rank=2, alpha=2.0)

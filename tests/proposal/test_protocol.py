@@ -31,7 +31,7 @@ def test_protocol_end_to_end(tmp_path, capsys):
     assert "| full | 100.0% |" in shown and "nearest training films" in shown
 
 
-@pytest.mark.parametrize("seeds", [0, 11])
+@pytest.mark.parametrize("seeds", [0, -1])
 def test_a_number_of_seeds_without_an_interval_is_refused_before_the_first_training(seeds):
-    with pytest.raises(ValueError, match=f"--seeds {seeds}: wanted 1 to 10"):
+    with pytest.raises(ValueError, match=f"--seeds {seeds}: wanted 1 or more"):
         main(["--seeds", str(seeds)])
