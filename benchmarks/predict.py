@@ -28,6 +28,7 @@ from data.phantom.anatomy import draw_patient
 from data.phantom.film import draw_film
 from db.connection import connect
 from db.predictions import open_prediction_run
+from db.records import STRUCTURES
 from pipeline.film_job import FilmJob
 from pipeline.predictor import Predictor
 from unet.checkpoint import Checkpoint, save_checkpoint
@@ -38,7 +39,6 @@ from unet.model import UNet, UNetConfig
 FILMS, DRAWN, SIDE = 48, 6, 1024
 MANY, SMALL = 5000, 128
 ROUNDS = 3
-STRUCTURES = ["right_lung", "left_lung", "heart"]
 
 
 def main(checkpoint: Path | None, folder: Path | None) -> None:
@@ -111,7 +111,7 @@ def untrained(path: Path, config: UNetConfig, size: int) -> Path:
     """Write a checkpoint of random weights."""
     torch.manual_seed(0)
     with open(path, "wb") as file:
-        save_checkpoint(file, Checkpoint(config, UNet(config).state_dict(), {"size": size}, {}, STRUCTURES))
+        save_checkpoint(file, Checkpoint(config, UNet(config).state_dict(), {"size": size}, {}, [*STRUCTURES]))
     return path
 
 

@@ -17,8 +17,9 @@ DONE, SOME_FAILED, WRONG_CALL, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 def run(main: Callable[[list[str]], int]) -> None:
     """Call `main` with the process's arguments and exit with its status.
 
-    ValueError, OSError, database errors and a lack of memory become one line on stderr and status 2; with --debug they keep
-    their traceback. Ctrl-C ends with status 130; a command that has something to save does so before it gets here.
+    ValueError, OSError, database errors, a missing module and a lack of memory become one line on stderr and status 2; with
+    --debug they keep their traceback. Ctrl-C ends with status 130; a command that has something to save does so before it gets
+    here. Where the reader of the output has gone, as with `| head`, the status is 141.
     """
     argv = sys.argv[1:]
     for stream in (sys.stdout, sys.stderr):

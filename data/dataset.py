@@ -17,13 +17,13 @@ from data.augment import AugmentConfig, AugmentParameters, apply, draw_parameter
 from data.intensity import standardise
 from data.loading import load_record
 from data.masks import load_masks, load_unjudged, medial_half
+from data.reading import DECODING_THREADS
 from data.resize import Letterbox, letterbox_of, pad_to_square, shrink, to_square
 from data.writing import atomic_file
 from db.records import MASK_STRUCTURES, ImageRecord
 from unet.structures import DRAWN, HEART, LEFT_LUNG, RIGHT_LUNG, WITH_HEART, with_lungs
 
 CACHE_VERSION = 4  # raise when the same settings would give other pixels
-DECODING_THREADS = 4
 
 
 @dataclass(frozen=True)

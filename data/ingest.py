@@ -26,6 +26,7 @@ from cli.progress import track
 from cli.settings import parse_settings, setting
 from data.film_check import check_film, check_rows_together
 from data.ingest_counts import count_masks, print_counts
+from data.reading import DECODING_THREADS
 from data.reasons import as_utf8, one_line
 from data.sources import READERS
 from db.connection import connect
@@ -37,7 +38,6 @@ PHANTOM = "phantom"
 # the number changes whenever the films or their masks are drawn differently
 DEFAULT_DATABASE = Path("datasets") / "phantom4.sqlite"
 DEFAULT_COUNT = 300
-DECODING_THREADS = 4
 LISTED = 20  # films that are named one by one
 # refusals that say nothing against the film itself
 UNREAD = ("missing file", "unreadable or truncated", "cannot be read", "too large for the memory")

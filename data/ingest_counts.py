@@ -28,7 +28,10 @@ def print_counts(
     refusals: Iterable[Refusal],
     db: Path,
 ) -> None:
-    """Say what was read, written and refused, one line per reason with its first example."""
+    """Say what was read, written and refused, one line per reason with its first example.
+
+    name: of the source. rows: of its table. checked: the films written. refusals: of films, masks and facts. db: the file.
+    """
     again, persons, ids = connection.execute(
         "SELECT count(duplicate_of), count(DISTINCT study.patient_id), "
         "(SELECT count(*) FROM patient JOIN source USING (source_id) WHERE source.name = ?1) "

@@ -10,6 +10,7 @@ from data.reasons import reason
 
 JSRT_SIDE, JSRT_BITS = 2048, 12
 FEW_COLOURS = 16  # more than this are no labels
+DECODING_THREADS = 4  # that read a folder of films at once
 MOST_PIXELS = 200_000_000  # a 14,000 x 14,000 film; more is a mistake or an attack
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 # recognised by content, not by ending; of Pillow's other readers, the one for EPS starts a program

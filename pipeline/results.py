@@ -24,6 +24,7 @@ from report.page import Heading, write_page
 from report.plain import plain
 from report.reading_help import few_patients
 from report.run_folder import write_csv
+from unet.quality import GOOD_DICE
 from unet.summary import PairedComparison
 
 SCORE_COLUMNS = ("source", "image_id", "file", "patient_id", "split", "structure", "empty", *METRIC_COLUMNS,
@@ -53,7 +54,7 @@ def write_results(
     failures: Failures,
     against: Other | None,
 ) -> list[str]:
-    """Write scores.csv, films.csv, summary.json and the report, and return the lines to print.
+    """Write scores.csv, films.csv, summary.json and the report, and return the lines to print; earlier masks are removed.
 
     facts: the first entries of summary.json: database, settings, number of films trained on. against: another evaluation
     to compare with, or None.
@@ -135,7 +136,7 @@ def result_lines(
     for structure, part in summary["predicted_quality"].items():
         if part.get("below"):
             caught = round(part["caught"] * part["below"])
-            yield f"{structure:10s}  {counted(part['below'], 'film', 'films')} below 0.9, {caught} called doubtful"
+            yield f"{structure:10s}  {counted(part['below'], 'film', 'films')} below {GOOD_DICE}, {caught} called doubtful"
     if summary["trained_on"]:
         yield learnt_in_words(summary["trained_on"])
     for record, reason in failures:
@@ -152,7 +153,7 @@ def _dice_line(structure: str, dice: Mapping) -> str:
     empty = f"  empty masks: {dice['empty']}" if dice["empty"] else ""
     return (
         f"{structure:10s}  {dice['films']:4d} films  Dice {dice['mean']:.4f}{bounds}  {worst}  "
-        f"below 0.9: {100 * dice['below']:.1f} %{empty}"
+        f"below {GOOD_DICE}: {100 * dice['below']:.1f} %{empty}"
     )
 
 

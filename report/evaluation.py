@@ -154,7 +154,9 @@ def _quality(summary: dict, results: Sequence[FilmResult]) -> Iterator[Block]:
     yield quality_table(quality)
     figure = quality_figure(results)
     if figure is not None:
-        yield _figure("quality", figure, "Predicted against true Dice; below the line at 0.9 a warning was due.")
+        yield _figure(
+            "quality", figure, f"Predicted against true Dice; below the line at {GOOD_DICE} a warning was due."
+        )
 
 
 def _groups(groups: Sequence[dict]) -> Iterator[Block]:

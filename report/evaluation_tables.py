@@ -47,8 +47,8 @@ def summary_tables(summary: dict) -> Iterator[Table]:
 
 def group_tables(groups: Sequence[dict]) -> Iterator[Table]:
     """One table per grouping that has two levels or more: n, interval, gap to the other groups together."""
-    columns = ("group", "structure", "films", "patients", "Dice", "95 % interval", "worst", "below 0.9", "gap to the others",
-               "95 % interval of the gap")  # fmt: skip
+    columns = ("group", "structure", "films", "patients", "Dice", "95 % interval", "worst", f"below {GOOD_DICE}",
+               "gap to the others", "95 % interval of the gap")  # fmt: skip
     for grouping in GROUPINGS:
         shown = largest_levels(groups, grouping)
         rows = [
@@ -129,8 +129,8 @@ def quality_table(quality: dict) -> Table:
         for structure in ORDER if (part := quality.get(structure))
     ]  # fmt: skip
     columns = ("structure", "films", "doubtful", "with a reference", "correlation with Dice", "rank correlation",
-               "mean absolute error", "predicted − true", "doubtful of those below 0.9", "of the others",
-               "below 0.9 that 5 % false alarms would catch")  # fmt: skip
+               "mean absolute error", "predicted − true", f"doubtful of those below {GOOD_DICE}", "of the others",
+               f"below {GOOD_DICE} that 5 % false alarms would catch")  # fmt: skip
     caption = "Right of 'with a reference': predicted against true Dice. The prediction was fitted on validation films."
     return Table(columns, rows, caption)
 

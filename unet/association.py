@@ -8,11 +8,10 @@ import numpy as np
 
 from unet.agreement import UPPER, Z
 from unet.distributions import chi2_tail, t_quantile, t_two_sided
-from unet.summary import DRAWS, UNDEFINED, Interval
+from unet.summary import DRAWS, ROUNDING, UNDEFINED, Interval
 
 MOST_SHUFFLED = 5000  # values; with more, Student's tail is closer to that of Welch's t than 2,000 draws could show
 FEWEST_EXPECTED = 5  # per cell of a table; with fewer, the statistic is not chi-squared distributed (Cochran 1954)
-NOTHING = 1e-12  # relative to the largest value: a smaller spread is rounding error
 
 
 class GroupDifference(NamedTuple):
@@ -61,7 +60,7 @@ def hedges_g(a: Sequence[float], b: Sequence[float]) -> Interval:
     n_a, n_b = len(first), len(second)
     df = n_a + n_b - 2
     pooled = math.sqrt(((n_a - 1) * first.var(ddof=1) + (n_b - 1) * second.var(ddof=1)) / df)
-    if pooled <= NOTHING * float(np.abs(np.concatenate([first, second])).max()):
+    if pooled <= ROUNDING * float(np.abs(np.concatenate([first, second])).max()):
         return UNDEFINED
     g = float(first.mean() - second.mean()) / pooled * (1 - 3 / (4 * df - 1))
     reach = Z * math.sqrt((n_a + n_b) / (n_a * n_b) + g * g / (2 * (n_a + n_b)))
@@ -164,7 +163,7 @@ def smd(a: Sequence[float], b: Sequence[float]) -> float:
     if min(len(first), len(second)) < 2:
         return math.nan
     spread = math.sqrt((first.var(ddof=1) + second.var(ddof=1)) / 2)
-    apart, least = abs(float(first.mean() - second.mean())), NOTHING * float(np.abs([*first, *second]).max())
+    apart, least = abs(float(first.mean() - second.mean())), ROUNDING * float(np.abs([*first, *second]).max())
     if spread <= least:
         return math.inf if apart > least else 0.0
     return apart / spread
@@ -200,7 +199,7 @@ def _squared_t(sums, squares, size: int, others: int, total: float):
     """Welch's t, squared, from sum and sum of squares of the first group; all values add up to 0, their squares to `total`."""
     first = np.maximum(squares - sums**2 / size, 0) / (size - 1) / size
     second = np.maximum(total - squares - sums**2 / others, 0) / (others - 1) / others
-    least = NOTHING * total / (size + others) ** 2  # keeps t finite for groups without any spread
+    least = ROUNDING * total / (size + others) ** 2  # keeps t finite for groups without any spread
     return (sums / size + sums / others) ** 2 / np.maximum(first + second, least)
 
 
@@ -214,7 +213,7 @@ def _dealt(rows: np.ndarray, columns: np.ndarray, generator: np.random.Generator
 
 
 def _is_constant(values: np.ndarray) -> bool:
-    return float(np.ptp(values)) <= NOTHING * float(np.abs(values).max())
+    return float(np.ptp(values)) <= ROUNDING * float(np.abs(values).max())
 
 
 def _clustered(scores: np.ndarray, clusters: Sequence[str], n: int, k: int) -> tuple[np.ndarray, int]:

@@ -134,7 +134,7 @@ def compare_paired(
         [np.abs(generator.choice([-1.0, 1.0], size=(draws, len(sums))) @ sums) for draws in _blocks(len(sums))]
     )
     # sums of the same numbers in another order differ in the last bits; they count as equal
-    as_large = np.count_nonzero(flipped >= abs(sums.sum()) - 1e-12 * np.abs(sums).sum())
+    as_large = np.count_nonzero(flipped >= abs(sums.sum()) - ROUNDING * np.abs(sums).sum())
     return PairedComparison(bootstrap_mean(differences, patients, seed), (as_large + 1) / (DRAWS + 1), len(differences))
 
 
