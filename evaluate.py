@@ -30,7 +30,7 @@ from db.splits import is_drawn
 from pipeline.comparison import read_other
 from pipeline.evaluation import Wanted, evaluate_films, mask_names
 from pipeline.predictor import Predictor, find_checkpoints
-from pipeline.results import store_results, write_results
+from pipeline.results import store_results, unfinished_masks, write_results
 from report.film_result import FilmResult
 from report.run_folder import write_settings
 from unet.device import PRECISIONS, keep_freed_memory
@@ -89,11 +89,11 @@ def main(argv: list[str]) -> int:
     other = None if config.against is None else read_other(config.against, out, films)
     parent = find_run(connection, "train", paths[0].parent)
     run_id = start_run(connection, "evaluate", out, settings_as_dict(config), parent and parent["run_id"])
-    wanted = Wanted(out / "masks", mask_names(films) if config.save_masks else {}, config.uncertainty_maps)
     db = str(config.db or predictors[0].checkpoint.training["db"])
     facts = {"db": db, "settings": settings_as_dict(config), "precision": first.reason, "trained_on": trained_on}
-    with closing_run(connection, run_id), sole_writer(out):
+    with closing_run(connection, run_id), sole_writer(out), unfinished_masks(out) as folder:
         write_settings(out, "evaluate", settings_as_dict(config))
+        wanted = Wanted(folder, mask_names(films) if config.save_masks else {}, config.uncertainty_maps)
         results, failures = score_all(members, wanted)
         if not results:
             record, why = failures[0]
@@ -130,13 +130,13 @@ def select_records(connection: sqlite3.Connection, config: EvaluateConfig, predi
     """Return the films of the asked split, by the selection and the split set that the network was trained with."""
     training = predictor.checkpoint.training
     parameters = query_parameters(training["convention"], training["provenance"], config.source or training["source"])
+    query = query_text(config.query or training["query"])
+    check_asked(connection, query, {"source": config.source} if config.source else {})
     if config.split != "all" and not is_drawn(connection, training["split_set"]):
         raise ValueError(
             f"{predictor.path} was trained with the split {training['split_set']}, which this database does not have, so nobody "
             "can say which films it has not seen; name the --db it was trained with, or --split all"
         )
-    query = query_text(config.query or training["query"])
-    check_asked(connection, query, {"source": config.source} if config.source else {})
     films = Selection(connection, query, parameters, training["split_set"])
     return [record for record in films if config.split in ("all", record.split)]
 
@@ -185,8 +185,8 @@ def check_selection(members: Sequence[tuple[Predictor, list[ImageRecord]]], conf
     if not any(records for _, records in members):
         raise ValueError(
             f"no film in the {config.split} split of this selection; try "
-            f"{'' if config.split == 'all' else '--split all, or '}another --db, --source or --query "
-            "(undrawn_images: films without a mask)"
+            f"{'' if config.split == 'all' else '--split all, or '}another --db, --source or --query"
+            f"{'' if config.query == 'undrawn_images' else ' (undrawn_images: films without a mask)'}"
         )
     if len(members) > 1 and config.split != "test":
         raise ValueError(f"--split {config.split}: folds are scored on their own test films; leave --split out")

@@ -125,7 +125,10 @@ def _element_type(hint: Any) -> type:
 
 def _comma_list(kind: type):
     def parse(text: str) -> tuple:
-        return tuple(kind(part.strip()) for part in text.split(",") if part.strip())
+        parts = [part.strip() for part in text.split(",")]
+        if not any(parts):
+            raise argparse.ArgumentTypeError("nothing is named; leave the flag out, or name something")
+        return tuple(kind(part) for part in parts if part)
 
     parse.__name__ = f"comma-separated {kind.__name__}"
     return parse

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data.reading import MOST_PIXELS
-from data.sources.facts import body_part_code
+from data.sources.facts import body_part_code, is_possible_spacing
 
 MODALITIES = ("CR", "DX", "RG")
 NOT_FRONTAL = ("LL", "RL", "LATERAL", "LAT", "LLO", "RLO")  # lateral and oblique
@@ -187,7 +187,7 @@ def spacing_of(film) -> tuple[tuple[float, float] | None, str | None, str]:
             row, column = (float(value) for value in stated)
         except (TypeError, ValueError):  # one number, three, or none
             row = column = np.nan
-        if 0 < row < np.inf and 0 < column < np.inf:
+        if is_possible_spacing(row, column):
             valid[name] = (row, column)
         elif not valid:
             unused.append(f"{name} {stated} not used")

@@ -8,28 +8,32 @@ from pathlib import Path
 from data.dicom import is_dicom
 from data.reading import PICTURE_ENDINGS, UNREAD_ENDINGS
 from data.reasons import as_utf8
-from data.sources.files import own_files
+from data.sources.files import check_open, own_files
 
 ENDINGS = (*PICTURE_ENDINGS, ".dcm")
 PERHAPS_DICOM = (".dicom", ".ima", ".dic")  # used by hospitals and VinDr-CXR, but by other programs too
 DICOM_INDEX = "DICOMDIR"  # lists the films of a disc, is not one itself
 
-# written by predict.py: pictures that are not films, and what lies beside them
-RESULT_FOLDERS = ("masks", "overlays", "explain", "dicom-seg", "report_files")
-RESULT_PICTURES = ("comparison.png",)
-RESULT_TABLES = ("predictions.sqlite", "predictions.csv", "comparison.csv", "explain.csv")
+# written by the commands: pictures that are not films, and what lies beside them
+RESULT_FOLDERS = ("masks", "overlays", "explain", "dicom-seg", "report_files", "measured")
+RESULT_PICTURES = ("comparison.png", "curves.png")
+RESULT_TABLES = (
+    "predictions.sqlite", "predictions.csv", "comparison.csv", "explain.csv", "scores.csv", "summary.json", "settings.json",
+    "config.json", "rows_to_look_at.csv",
+)  # fmt: skip
 
 
 def find_films(places: Sequence[Path], but: Collection[Path] = ()) -> list[Path]:
     """Return the films at the places, folders searched to the bottom, in alphabetical order within each, none twice.
 
     but: folders to skip unless they are named themselves. RESULT_FOLDERS and RESULT_PICTURES beside a table of an earlier call of
-    predict.py are skipped wherever they are.
+    a command are skipped wherever they are.
     A file that is named directly is taken whatever its ending; in a folder, files with no ending, a number as ending or one of
     PERHAPS_DICOM are taken only if they contain DICOM, and what macOS leaves beside files is skipped. Pictures of formats that
     are not read (UNREAD_ENDINGS) count as films, which cannot be read, unless the same name is there in a format
     that is. Links that lead out of a searched folder are not followed; one that leads nowhere inside it counts as a film, which
-    cannot be read. Raises FileNotFoundError for a place that does not exist, ValueError for one that is neither file nor folder,
+    cannot be read. Raises FileNotFoundError for a place that does not exist, PermissionError for a folder that may not be read,
+    at whatever depth, ValueError for one that is neither file nor folder,
     or where there is no film at all. Paths are absolute, so that a film has one name however the call spells it.
     """
     found: dict[Path, None] = {}
@@ -76,6 +80,7 @@ def names_for(
 
 
 def _films_below(folder: Path, but: Collection[Path]) -> Iterator[Path]:
+    check_open(folder)
     root, paths = folder.resolve(), own_files(folder.rglob("*"))
     with_results = {path.parent for path in paths if path.name in RESULT_TABLES}
     written = {own / name for own in with_results for name in (*RESULT_FOLDERS, *RESULT_PICTURES)}
@@ -93,7 +98,7 @@ def _films_below(folder: Path, but: Collection[Path]) -> Iterator[Path]:
             is_film = leads_nowhere or path.is_file() and _looks_like_film(path)
             if is_film and path.resolve().is_relative_to(root):
                 yield path
-        except OSError:  # a folder that may not be entered, a link that leads in a circle: nothing to be read there
+        except OSError:  # a link that leads in a circle: nothing to be read there
             continue
 
 

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from db.selection import query_text, run_query
 from report.agreement import (
@@ -50,7 +51,6 @@ class Analysis:
     show_ids: bool
     page: Page = field(default_factory=lambda: Page("Who is in the data"))
     odd: list[dict] = field(default_factory=list)
-    impossible: set[tuple[int, str, float]] = field(default_factory=set)
 
     def rows_of(self, query: str, **more: object) -> list[dict]:
         """Run a named query of db/queries and return its rows."""
@@ -63,6 +63,16 @@ class Analysis:
             return rows
         own = {score["image_id"]: score["split"] for score in self.rows_of("scores_by_film", run_id=evaluation)}
         return [{**row, "split": own.get(row["image_id"])} for row in rows]
+
+    @cached_property
+    def odd_values(self) -> list[dict]:
+        """Rows of odd_values.sql: facts and measurements that cannot be, or hardly can."""
+        return self.rows_of("odd_values")
+
+    @cached_property
+    def impossible(self) -> set[tuple[int, str, float]]:
+        """(image_id, name, value) of what is odd: measurements among them are left out of every summary."""
+        return {(row["image_id"], row["fact"], row["value"]) for row in self.odd_values}
 
     def add_figure(self, name: str, chart: Chart | None, caption: str, source: str) -> None:
         """Add a figure with its numbers, unless there is nothing to draw."""
@@ -118,9 +128,8 @@ class Analysis:
             self.page.add(Table(tuple(refusals[0]), lines, "Refused at ingest.", source="db/queries/refusals.sql"))
 
     def _add_odd(self) -> None:
-        odd, doubled = self.rows_of("odd_values"), self.rows_of("duplicates")
-        self.impossible = {(row["image_id"], row["fact"], row["value"]) for row in odd}
-        odd = [row for row in odd if row["command"] not in PREDICTING]
+        doubled = self.rows_of("duplicates")
+        odd = [row for row in self.odd_values if row["command"] not in PREDICTING]
         self.odd += [{key: row[key] for key in ODD_KEYS} for row in odd]
         for row in doubled:
             person = "the same person" if row["same_person"] else "ANOTHER person"
@@ -201,6 +210,8 @@ class Analysis:
         if gaps is not None:
             self.page.add(gaps)
         pairs = [pair for pair in self.rows_of("measurement_pairs", run_id=run_id) if pair["image_id"] in films]
+        odd = [(pair["image_id"], pair["name"], pair["stated"]) in self.impossible for pair in pairs]
+        pairs = [{**pair, "stated": None} if is_odd else pair for pair, is_odd in zip(pairs, odd, strict=True)]
         for against, words in REFERENCES:
             table = agreement_table(pairs, against, words)
             if table is None:

@@ -206,8 +206,8 @@ def _lungs(side: FilmSide) -> np.ndarray:
 
 def write_films_comparison(films: Sequence[Path], predictor: Predictor, photometric: str, out: Path) -> None:
     """Compare two films and write table, picture and page; print the same in a few lines."""
-    if len(films) != 2:
-        raise ValueError(f"--compare takes two films, BEFORE and AFTER; got {len(films)}")
+    if len(films) != 2 or any(film.is_dir() for film in films):
+        raise ValueError(f"--compare takes two films, BEFORE and AFTER; got {', '.join(map(str, films))}")
     if (out / "predictions.csv").exists():
         raise ValueError(
             f"--out {out} holds predictions, whose report.html a comparison would replace; name another --out"

@@ -27,7 +27,7 @@ SHOWN_SIDE = 512  # pixels; smaller squares are enlarged by a whole number
 def explain_films(
     films: Sequence[Path], predictor: Predictor, structure: str, region: Sequence[str], photometric: str, out: Path
 ) -> list[tuple[Path, str]]:
-    """Write explain/<film>-<structure>.png for every film and print a line each; return the films that failed, and why.
+    """Write explain/<film>-<structure>[-<region>].png of every film and print a line each; return the films that failed and why.
 
     region: top, left, height, width in pixels of the film; empty: the structure's own predicted mask. explain.csv lists the
     pictures of all calls into the folder, so that films of one name never get each other's; a film's own is replaced.
@@ -40,7 +40,7 @@ def explain_films(
     names = names_for(films, own, list(given.values()))
     failed = []
     for film in films:
-        path = out / "explain" / f"{names[film]}-{structure}.png"
+        path = out / "explain" / f"{'-'.join(map(str, (names[film], structure, *(frame or ()))))}.png"
         try:
             picture, sentence = explain_file(film, predictor, structure, frame, photometric)
             with atomic_file(path) as file:
@@ -127,14 +127,14 @@ def explain_film(
 
 
 def in_frame(frame: tuple[int, int, int, int], shape: tuple[int, int]) -> np.ndarray:
-    """Return top, left, height and width as a bool mask of a film's shape; ValueError where none of it lies on the film."""
+    """Return top, left, height and width as a bool mask of a film's shape; ValueError where not all of it lies on the film."""
     top, left, height, width = frame
+    if top + height > shape[0] or left + width > shape[1]:
+        raise ValueError(
+            f"--region {','.join(map(str, frame))} lies outside the film of {shape[0]} x {shape[1]} pixels, or reaches beyond it"
+        )
     inside = np.zeros(shape, bool)
     inside[top : top + height, left : left + width] = True
-    if not inside.any():
-        raise ValueError(
-            f"--region {','.join(map(str, frame))} lies outside the film of {shape[0]} x {shape[1]} pixels"
-        )
     return inside
 
 

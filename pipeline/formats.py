@@ -65,7 +65,6 @@ def write_dicom(out: Path, rows: Rows) -> list[str]:
 
     A file that is no longer what was predicted may be another patient's, whose name its segmentation would bear: it gets none.
     """
-    (out / WRITTEN_AS["dicom-seg"]).mkdir(exist_ok=True)
     left_out, pictures = [], 0
     for row, masks in with_masks(out, rows, left_out):
         source, target = Path(row["file"]), out / WRITTEN_AS["dicom-seg"] / f"{row['name']}.dcm"
@@ -77,6 +76,7 @@ def write_dicom(out: Path, rows: Rows) -> list[str]:
                 raise ValueError("the file has changed since it was predicted; predict it again")
             if not any(mask.any() for mask in masks.values()):
                 target.unlink(missing_ok=True)  # an earlier call may have found something
+            target.parent.mkdir(exist_ok=True)
             with atomic_file(target) as file:
                 write_segmentation(source, file, masks, row["network"])
         except Exception as error:  # a broken header makes pydicom raise anything; other films are still to be written

@@ -2,9 +2,11 @@
 
 import csv
 import json
+import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from data.reasons import one_line
@@ -31,6 +33,7 @@ SCORE_COLUMNS = ("source", "image_id", "file", "patient_id", "split", "structure
                  "predicted_dice", "doubtful")  # fmt: skip
 FILM_COLUMNS = ("source", "image_id", "file", "patient_id", "split", *(f"predicted_dice_{s}" for s in MASK_STRUCTURES),
                 "doubtful", "cardiothoracic_ratio_true", "cardiothoracic_ratio_pred", "disagreement", "mask_name")  # fmt: skip
+UNFINISHED = ".masks"  # folder of masks whose evaluation is under way
 Failures = Sequence[tuple[ImageRecord, str]]
 
 
@@ -60,6 +63,7 @@ def write_results(
     to compare with, or None.
     """
     remove_earlier_masks(out, results)
+    place_masks(out)
     write_csv(out / "scores.csv", SCORE_COLUMNS, [_cells(SCORE_COLUMNS, row) for row in score_rows(results)])
     write_csv(out / "films.csv", FILM_COLUMNS, [_cells(FILM_COLUMNS, film_row(result)) for result in results])
     groups = score_groups(connection, run_id)
@@ -81,6 +85,27 @@ def write_results(
         page.add(Heading("Against another evaluation"), comparison_table(comparisons, against.folder))
     path = write_page(page, out)
     return [*result_lines(summary, failures, comparisons, against and against.folder), f"Report: {path}"]
+
+
+@contextmanager
+def unfinished_masks(out: Path) -> Iterator[Path]:
+    """Yield a folder for masks, which `write_results` puts in their place together with the scores.
+
+    So an evaluation that is stopped leaves the masks of the one before as whole as its scores.
+    """
+    folder = out / UNFINISHED
+    shutil.rmtree(folder, ignore_errors=True)  # of a call that was killed
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def place_masks(out: Path) -> None:
+    """Move the masks of `unfinished_masks` to out/masks."""
+    for path in (out / UNFINISHED).glob("*/*.png"):
+        (out / "masks" / path.parent.name).mkdir(parents=True, exist_ok=True)
+        path.replace(out / "masks" / path.parent.name / path.name)
 
 
 def remove_earlier_masks(out: Path, results: Sequence[FilmResult]) -> None:

@@ -57,6 +57,8 @@ def agreement_table(pairs: Rows, against: str, words: str) -> Table | None:
         f"for {SMALLEST_GROUP} patients or more, resample patients; that of the ICC takes films as independent. CV only for "
         "lengths, areas and ratios."
     )
+    if against == "stated":
+        caption += " Stated values that cannot be, such as a share above 100 %, are left out."
     return Table(columns, lines, caption, source=QUERY)
 
 

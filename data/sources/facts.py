@@ -8,17 +8,20 @@ MODALITIES = {  # which of CR and DX a plain X-ray means is not stated; RG, film
     **{code: code for code in ("CR", "DX", "CT", "MR", "US", "MG", "RF", "XA", "NM", "PT", "PX", "IO", "OT")},
 }  # fmt: skip
 VIEWS = {
-    "PA": ("PA", None), "AP": ("AP", None), "AP SUPINE": ("AP", "SUPINE"), "APS": ("AP", "SUPINE"),
-    "AP SEMI ERECT": ("AP", "SEMIERECT"), "AP ERECT": ("AP", "ERECT"), "AP_HORIZONTAL": ("AP", "SUPINE"),
+    "APS": ("AP", "SUPINE"), "AP_HORIZONTAL": ("AP", "SUPINE"),
     "L": ("LL", None), "LL": ("LL", None), "LATERAL": ("LL", None), "RL": ("RL", None),
     "AXIAL": ("AXIAL", None), "CORONAL": ("CORONAL", None),
 }  # fmt: skip
+FRONTAL = {"PA": "PA", "AP": "AP", "POSTEROANTERIOR": "PA", "ANTEROPOSTERIOR": "AP"}
+POSITIONS = {"ERECT": "ERECT", "UPRIGHT": "ERECT", "STANDING": "ERECT", "SUPINE": "SUPINE"}
+BESIDE_VIEW = {"VIEW", "PROJECTION", "CHEST", "PORTABLE"}
 CHEST = {"CHEST", "THORAX", "TORAX", "LUNG", "LUNGS"}
 VIEW_WORDS = {"PA", "AP", "LAT", "LATERAL", "FRONTAL", "VIEW", "VIEWS", "V", "X", "RAY", "PORTABLE", "SUPINE", "ERECT"}
 SEXES = {  # "femal" is how Shenzhen writes it now and then
     "m": "M", "male": "M", "man": "M", "f": "F", "female": "F", "femal": "F", "woman": "F", "o": "O", "other": "O",
 }  # fmt: skip
 OLDEST = 130  # years
+SMALLEST_MM, LARGEST_MM = 0.01, 10.0  # between pixels
 _DATE_FORMATS = (
     ("%Y-%m-%d", "%Y-%m-%d"), ("%B %d, %Y", "%Y-%m-%d"), ("%b %d, %Y", "%Y-%m-%d"),
     ("%d %B %Y", "%Y-%m-%d"), ("%d %b %Y", "%Y-%m-%d"),
@@ -34,9 +37,19 @@ def modality_code(text: str | None) -> str | None:
 
 
 def view_codes(text: str | None) -> tuple[str | None, str | None]:
-    """Return (view position, patient position): 'AP Supine' is ('AP', 'SUPINE'); unknown words are (None, None)."""
-    word = clean_text(text)
-    return VIEWS.get(word.upper(), (None, None)) if word else (None, None)
+    """Return (view position, patient position): 'AP Supine' is ('AP', 'SUPINE'), 'Chest PA upright' ('PA', 'ERECT').
+
+    Words that are not understood are (None, None), and so is a text with two views.
+    """
+    word = (clean_text(text) or "").upper()
+    if word in VIEWS:
+        return VIEWS[word]
+    words = re.findall(r"[A-Z]+", word.replace("SEMI", ""))
+    views = [FRONTAL[own] for own in words if own in FRONTAL]
+    rest = [own for own in words if own not in FRONTAL and own not in BESIDE_VIEW]
+    if len(views) != 1 or len(rest) > 1 or not {*rest} <= POSITIONS.keys():
+        return None, None
+    return views[0], ("SEMI" if "SEMI" in word else "") + POSITIONS[rest[0]] if rest else None
 
 
 def body_part_code(text: str | None) -> str | None:
@@ -91,6 +104,14 @@ def number(text: str | None) -> float | None:
     except ValueError:
         return None
     return value if abs(value) < float("inf") else None
+
+
+def is_possible_spacing(row: float, column: float) -> bool:
+    """Tell whether a film's pixels can be so far apart, mm: 0.01 would be a film of a hand's breadth, 10 one of 40 pixels.
+
+    A slip of the decimal point would make a film's distances vanish, or lead every mean. NaN is not possible.
+    """
+    return SMALLEST_MM <= row <= LARGEST_MM and SMALLEST_MM <= column <= LARGEST_MM
 
 
 def clean_text(text: str | None) -> str | None:

@@ -1,5 +1,6 @@
 """Files of a source: inside its folder, and without those that a file system adds itself."""
 
+import errno
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +11,18 @@ BESIDE = "._"  # prefix of what macOS leaves beside files on foreign discs: ._fi
 def own_files(paths: Iterable[Path]) -> list[Path]:
     """Return the paths in order, without those of files that macOS left beside others."""
     return sorted(path for path in paths if not path.name.startswith(BESIDE))
+
+
+def check_open(folder: Path) -> None:
+    """Raise PermissionError for a folder, or one below it, that may not be read: a search leaves it out without a word."""
+
+    def refuse(error: OSError) -> None:
+        if error.errno in (errno.EACCES, errno.EPERM):
+            words = "may not be read, so nobody can say which films are there"
+            raise PermissionError(error.errno, words, error.filename) from error
+
+    for _ in os.walk(folder, onerror=refuse):
+        pass
 
 
 def inside(root: Path, file: str) -> Path:

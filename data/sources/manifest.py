@@ -18,6 +18,7 @@ from data.sources.facts import (
     age_years,
     body_part_code,
     clean_text,
+    is_possible_spacing,
     iso_date,
     modality_code,
     number,
@@ -175,9 +176,9 @@ def _view(text: str | None) -> tuple[str, str | None] | None:
 
 
 def _spacing(text: str | None) -> tuple[float, float] | None:
-    """Return (row, column) spacing in mm from '0.35', '0,35' or 'row;column'; None if it is not one or two numbers above 0."""
+    """Return (row, column) spacing in mm from '0.35', '0,35' or 'row;column'; None unless one or two numbers that can be one."""
     parts = [number(part.replace(",", ".")) for part in re.split(r"[;x ]+", (text or "").strip()) if part]
-    if not 1 <= len(parts) <= 2 or any(part is None or part <= 0 for part in parts):
+    if not 1 <= len(parts) <= 2 or None in parts or not is_possible_spacing(parts[0], parts[-1]):
         return None
     return parts[0], parts[-1]
 

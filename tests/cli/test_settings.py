@@ -72,7 +72,9 @@ def test_a_file_may_begin_with_a_byte_order_mark_but_must_be_a_file(tmp_path, ca
     assert f"--config {tmp_path}: no TOML file" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("argv", [["--epochs", "x"], ["--preset", "slow"], ["--unknown", "1"], ["--epo", "3"]])
+@pytest.mark.parametrize(
+    "argv", [["--epochs", "x"], ["--preset", "slow"], ["--unknown", "1"], ["--epo", "3"], ["--source", " ,"]]
+)
 def test_a_wrong_call_ends_with_status_two(argv, capsys):
     with pytest.raises(SystemExit) as stop:
         parse(*argv)

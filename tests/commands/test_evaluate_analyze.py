@@ -746,3 +746,49 @@ def test_results_that_another_call_is_writing_are_left_alone(command, trained, p
         command.main([*argv, "--db", str(phantom_db), "--out", str(tmp_path / "out")])
     with closing(connect(phantom_db)) as connection:
         assert find_run(connection, command.__name__, tmp_path / "out")["status"] == "failed"
+
+
+def test_a_stopped_evaluation_leaves_the_masks_of_the_one_before_as_they_were(trained, tmp_path, monkeypatch):
+    def masks():
+        return {str(path): path.read_bytes() for path in (tmp_path / "out/masks").rglob("*.png")}
+
+    argv = ["--checkpoint", str(trained), "--precision", "float32", "--out", str(tmp_path / "out"), "--save-masks"]
+    assert evaluate.main(argv) == 0
+    before = masks()
+
+    def stopped(members, wanted, score_all=evaluate.score_all):
+        score_all(members, wanted)
+        assert list(wanted.mask_folder.rglob("*.png"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluate, "score_all", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate.main([*argv, "--test-time-views"])
+    assert masks() == before and not (tmp_path / "out/.masks").exists()
+
+
+def test_stated_values_that_cannot_be_are_compared_with_nothing(evaluated, phantom_db, tmp_path, copy_of):
+    db = copy_of(phantom_db, tmp_path / "slip.sqlite")
+
+    def stated(out):
+        assert analyze.main(["--db", str(db), "--run", str(evaluated), "--out", str(tmp_path / out)]) == 0
+        rows = read_csv(tmp_path / out / "figure-agreement-stated.csv")
+        return [float(row["stated"]) for row in rows if row["measurement"] == "cardiothoracic_ratio"]
+
+    whole = stated("before")
+    with closing(connect(db)) as connection:
+        connection.execute(
+            "UPDATE measurement SET value = 55 WHERE name = 'cardiothoracic_ratio' AND run_id IS NULL AND image_id = "
+            "(SELECT min(image_id) FROM score WHERE structure = 'heart' AND image_id IN (SELECT image_id FROM measurement "
+            "WHERE name = 'cardiothoracic_ratio' AND run_id IS NULL))"
+        )
+    kept = stated("after")
+    assert len(kept) == len(whole) - 1 and max(kept) < 1
+
+
+def test_what_is_asked_for_by_name_is_checked_first(trained, tmp_path, phantom_db, copy_of):
+    db = copy_of(phantom_db, tmp_path / "undrawn.sqlite")
+    with closing(connect(db)) as connection:
+        connection.execute("DELETE FROM split")
+    with pytest.raises(ValueError, match="--source nosuch: no such source"):
+        evaluate.main(["--checkpoint", str(trained), "--db", str(db), "--source", "nosuch"])

@@ -177,8 +177,8 @@ def test_a_film_that_may_not_be_read_is_listed(network, films, tmp_path, monkeyp
 
     monkeypatch.setattr("data.loading.open", locked, raising=False)  # root may read everything, so say it here
     assert call(network, tmp_path / "out", films) == 1
-    failed = [(row["file"], row["why"].split("]")[1]) for row in rows(tmp_path / "out", "failures.csv")]
-    assert failed == [(str(films / "locked.png"), " Permission denied")]
+    failed = [(row["file"], row["why"]) for row in rows(tmp_path / "out", "failures.csv")]
+    assert failed == [(str(films / "locked.png"), "Permission denied; allow reading it")]
 
 
 def status_of(out):

@@ -1,3 +1,5 @@
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,26 @@ def test_pictures_of_formats_that_are_not_read_are_told_and_not_passed_over(fold
         (folder / name).write_bytes(b"")
     found = [path.relative_to(folder).as_posix() for path in find_films([folder])]
     assert found == ["a.png", "sub/b.JPG", "sub/deep/a.png", "sub/deep/c.jp2", "x.png/inside.png"]
+
+
+def test_a_folder_that_may_not_be_read_is_named_and_not_passed_over(folder, monkeypatch):
+    def closed(path, scandir=os.scandir):  # root may read everything, so say it here
+        if str(path).endswith("deep"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(PermissionError, match="may not be read, so nobody can say which films are there.*deep"):
+        find_films([folder])
+
+
+def test_what_any_command_has_written_is_no_film(folder):
+    for name in ("ev/scores.csv", "ev/report_files/curves.png", "an/rows_to_look_at.csv", "an/measured/1.png",
+                 "run/config.json", "run/curves.png"):  # fmt: skip
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+    found = [path.relative_to(folder).as_posix() for path in find_films([folder])]
+    assert found == ["a.png", "sub/b.JPG", "sub/deep/a.png", "x.png/inside.png"]
 
 
 def test_a_link_that_leads_nowhere_is_listed_and_not_lost(folder, tmp_path):

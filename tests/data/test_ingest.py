@@ -287,7 +287,7 @@ def test_ctrl_c_stops_reading_soon_and_writes_nothing(two_films, tmp_path, monke
         (("manifest", "x"), "--db is missing"),
         (("nothing", "x", "--db", "d"), "wanted SOURCE FOLDER with SOURCE one of manifest, dicom, montgomery"),
         (("manifest", "--db", "d"), "wanted SOURCE FOLDER"),
-        (("manifest", "no such folder", "--db", "d"), "no such folder"),
+        (("manifest", "no such folder", "--db", "d"), "no such file or folder; name what manifest"),
     ],
 )
 def test_a_wrong_call_says_what_was_wanted(argv, message, tmp_path, monkeypatch):
@@ -374,14 +374,22 @@ def test_a_mask_that_covers_most_of_its_film_is_remarked_and_listed(two_films, t
 
 
 def test_a_spacing_that_cannot_be_is_listed_in_either_direction_and_is_no_measurement_of_a_patient(tmp_path, capsys):
-    text = "file,pixel_spacing_mm,spacing_mm\na.png,0.143;14.3,0.2\nb.png,0.2,0.2\n"
+    text = "file,pixel_spacing_mm,spacing_mm\na.png,0.05;5.0,0.2\nb.png,0.2,0.2\n"
     assert call("manifest", written(tmp_path / "films", text), "--db", tmp_path / "db") == DONE
     assert "columns not used: spacing_mm" in capsys.readouterr().err
     db = connect(tmp_path / "db")
     odd = run_query(db, query_text("odd_values"), {"source": "all"})
     found = [(row["file"], row["fact"], row["value"]) for row in odd if row["fact"] != "pixels"]
-    assert found == [("a.png", "column_spacing_mm", 14.3), ("a.png", "spacing_ratio", 100.0)]
+    assert found == [("a.png", "column_spacing_mm", 5.0), ("a.png", "spacing_ratio", 100.0)]
     assert db.execute("SELECT count(*) FROM measurement").fetchone()[0] == 0
+
+
+@pytest.mark.parametrize("slip", ["0.000001", "143", "0.143;1430"])
+def test_a_slip_in_a_spacing_is_told_and_not_measured_with(tmp_path, capsys, slip):
+    text = f"file,pixel_spacing_mm\na.png,{slip}\nb.png,0.2\n"
+    assert call("manifest", written(tmp_path / "films", text), "--db", tmp_path / "db") == DONE
+    assert f"pixel_spacing_mm: 1 x not understood and left out, the first '{slip}' in line 2" in capsys.readouterr().err
+    assert [row["row_spacing_mm"] for row in images(tmp_path / "db")] == [None, 0.2]
 
 
 def test_one_picture_is_no_mask_of_two_structures_unless_it_is_empty(tmp_path, capsys):

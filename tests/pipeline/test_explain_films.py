@@ -36,22 +36,23 @@ def test_each_film_gets_its_picture_and_the_failed_their_reason(network, tmp_pat
         "float32",
     ]
     assert predict.main([str(tmp_path), "--out", str(tmp_path / "out"), *arguments]) == 1
-    assert [path.name for path in (tmp_path / "out/explain").iterdir()] == ["film-left_lung.png"]
+    assert [path.name for path in (tmp_path / "out/explain").iterdir()] == ["film-left_lung-20-10-30-40.png"]
     assert "broken.png" in capsys.readouterr().out
     # another film of that name, and the first once more for another region
     other, again = tmp_path / "other/film.png", [*arguments[:5], "30,10,30,40", *arguments[6:]]
     other.parent.mkdir()
     Image.fromarray(np.uint8(film().T * 255)).save(other)
-    first = (tmp_path / "out/explain/film-left_lung.png").read_bytes()
+    first = (tmp_path / "out/explain/film-left_lung-20-10-30-40.png").read_bytes()
     assert predict.main([str(other), "--out", str(tmp_path / "out"), *arguments]) == 0
-    assert (tmp_path / "out/explain/film-left_lung.png").read_bytes() == first
     assert predict.main([str(tmp_path / "film.png"), "--out", str(tmp_path / "out"), *again]) == 0
-    assert (tmp_path / "out/explain/film-left_lung.png").read_bytes() != first
+    assert (tmp_path / "out/explain/film-left_lung-20-10-30-40.png").read_bytes() == first
+    assert (tmp_path / "out/explain/film-left_lung-30-10-30-40.png").read_bytes() != first
     with open(tmp_path / "out/explain.csv", newline="") as file:
         listed = [(row["file"], row["picture"], row["region"]) for row in csv.DictReader(file)]
     assert listed == [
-        (str(tmp_path / "film.png"), "film-left_lung.png", "30,10,30,40"),
-        (str(other), "film-1-left_lung.png", "20,10,30,40"),
+        (str(tmp_path / "film.png"), "film-left_lung-20-10-30-40.png", "20,10,30,40"),
+        (str(other), "film-1-left_lung-20-10-30-40.png", "20,10,30,40"),
+        (str(tmp_path / "film.png"), "film-left_lung-30-10-30-40.png", "30,10,30,40"),
     ]
     assert find_films([tmp_path]) == [tmp_path / "broken.png", tmp_path / "film.png", other], "pictures are no films"
 
@@ -61,7 +62,7 @@ def test_a_name_too_long_for_its_picture_does_not_keep_the_others_from_being_don
         Image.fromarray(np.uint8(film() * 255)).save(tmp_path / f"{name}.png")
     words = ["--explain", "heart", "--region", "20,10,30,40", "--checkpoint", str(network), "--precision", "float32"]
     assert predict.main([str(tmp_path), "--out", str(tmp_path / "out"), *words]) == 1
-    assert [path.name for path in (tmp_path / "out/explain").iterdir()] == ["z-heart.png"]
+    assert [path.name for path in (tmp_path / "out/explain").iterdir()] == ["z-heart-20-10-30-40.png"]
     assert "failed: " in capsys.readouterr().out
 
 

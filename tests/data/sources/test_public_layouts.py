@@ -302,6 +302,11 @@ def test_words_of_sources_become_codes():
     )
     assert [modality_code(word) for word in ("X-ray", "CT", "dx", "")] == ["CR", "CT", "DX", None]
     assert view_codes("AP semi erect") == ("AP", "SEMIERECT") and view_codes("Coronal") == ("CORONAL", None)
+    assert view_codes("PA erect") == view_codes("Chest PA upright") == ("PA", "ERECT")
+    assert view_codes("AP portable") == view_codes("anteroposterior view") == ("AP", None)
+    assert view_codes("AP portable semi-erect") == ("AP", "SEMIERECT") and view_codes("L") == ("LL", None)
+    for other in ("PA and lateral", "AP PA", "erect", "chest", "PA oblique", "", None):
+        assert view_codes(other) == (None, None), other
     assert [number(word) for word in ("1.5", "?", "inf", "nan", None)] == [1.5, None, None, None, None]
 
 
