@@ -8,7 +8,7 @@ from pathlib import Path
 from data.dicom import is_dicom
 from data.reading import PICTURE_ENDINGS, UNREAD_ENDINGS
 from data.reasons import as_utf8
-from data.sources.files import check_open, own_files
+from data.sources.files import search
 
 ENDINGS = (*PICTURE_ENDINGS, ".dcm")
 PERHAPS_DICOM = (".dicom", ".ima", ".dic")  # used by hospitals and VinDr-CXR, but by other programs too
@@ -80,8 +80,7 @@ def names_for(
 
 
 def _films_below(folder: Path, but: Collection[Path]) -> Iterator[Path]:
-    check_open(folder)
-    root, paths = folder.resolve(), own_files(folder.rglob("*"))
+    root, paths = folder.resolve(), search(folder)
     with_results = {path.parent for path in paths if path.name in RESULT_TABLES}
     written = {own / name for own in with_results for name in (*RESULT_FOLDERS, *RESULT_PICTURES)}
     # only those below the folder: one that is searched itself is wanted

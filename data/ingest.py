@@ -29,7 +29,6 @@ from data.ingest_counts import count_masks, print_counts
 from data.reading import DECODING_THREADS
 from data.reasons import as_utf8, one_line
 from data.sources import READERS
-from data.sources.files import check_open
 from db.connection import connect
 from db.ingest_rows import CheckedFilm, Refusal, write_source
 from db.records import SourceFilm
@@ -104,7 +103,6 @@ def ingest_folder(db: Path, reader: str, folder: Path, name: str) -> list[Refusa
     """Read a folder of a known layout into the database."""
     if not folder.exists():
         raise FileNotFoundError(f"{folder}: no such file or folder; name what {reader} was unpacked to")
-    check_open(folder)
     module = importlib.import_module(f"data.sources.{reader}")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

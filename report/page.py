@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from data.reasons import visible
 from data.writing import atomic_file
-from report.plain import plain, visible
+from report.plain import plain
 
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
@@ -97,9 +98,8 @@ def write_page(page: Page, folder: Path, formats: Sequence[str] = ("html", "md")
     for format in formats:
         with atomic_file(folder / f"report.{format}") as file:
             file.write(visible(texts[format](page)).encode("utf-8"))
-    pictures = (
-        {f"{picture.name}.{picture.format}": picture.data for picture in _pictures(page)} if "md" in formats else {}
-    )
+    shown = _pictures(page) if "md" in formats else ()
+    pictures = {f"{picture.name}.{picture.format}": picture.data for picture in shown}
     for name, data in pictures.items():
         (folder / PICTURES).mkdir(exist_ok=True)
         with atomic_file(folder / PICTURES / name) as file:

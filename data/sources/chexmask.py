@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from data.sources.facts import clean_text, number
-from data.sources.files import own_files
+from data.sources.files import own_files, search
 from data.sources.table import has_columns, read_table
 from db.records import SourceFilm, SourceMask
 
@@ -29,7 +29,7 @@ def read(folder: Path) -> Iterator[SourceFilm]:
     tables = [folder] if folder.is_file() else _tables(folder)
     folder = folder.parent if folder.is_file() else folder
     films: dict[str, list[tuple[str, ...]]] = {}
-    for path in own_files(folder.rglob("*")):
+    for path in search(folder):
         if path.suffix.lower() in IMAGE_ENDINGS:
             parts = path.relative_to(folder).parts
             films.setdefault(_without_ending(parts[-1]), []).append(parts)

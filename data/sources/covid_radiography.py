@@ -7,7 +7,7 @@ films (299) and are scaled. No patient ids exist: every film is a separate patie
 from collections.abc import Iterator
 from pathlib import Path
 
-from data.sources.files import own_files
+from data.sources.files import search
 from db.records import SourceFilm, SourceMask
 
 CLASSES = {
@@ -23,7 +23,7 @@ ENDINGS = (".png", ".jpg", ".jpeg")
 def read(folder: Path) -> Iterator[SourceFilm]:
     """Yield the films of the four class folders, whose names are matched without regard to case."""
     found = False
-    for path in own_files(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS):
+    for path in (path for path in search(folder) if path.suffix.lower() in ENDINGS):
         parts = [part.lower() for part in path.relative_to(folder).parts]
         label = next((CLASSES[part] for part in parts[:-1] if part in CLASSES), None)
         if label is None or any("mask" in part for part in parts[:-1]):

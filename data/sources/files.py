@@ -13,8 +13,12 @@ def own_files(paths: Iterable[Path]) -> list[Path]:
     return sorted(path for path in paths if not path.name.startswith(BESIDE))
 
 
-def check_open(folder: Path) -> None:
-    """Raise PermissionError for a folder, or one below it, that may not be read: a search leaves it out without a word."""
+def search(folder: Path) -> list[Path]:
+    """Return all files and folders below a folder, in order, without what macOS left beside others.
+
+    Raises PermissionError for a folder that may not be read, at whatever depth, which `rglob` leaves out without a word. A table
+    that names its films needs no search, and what it does not name may be closed.
+    """
 
     def refuse(error: OSError) -> None:
         if error.errno in (errno.EACCES, errno.EPERM):
@@ -23,6 +27,7 @@ def check_open(folder: Path) -> None:
 
     for _ in os.walk(folder, onerror=refuse):
         pass
+    return own_files(folder.rglob("*"))
 
 
 def inside(root: Path, file: str) -> Path:

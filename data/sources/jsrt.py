@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data.sources.facts import age_years, sex_code
-from data.sources.files import own_files
+from data.sources.files import own_files, search
 from db.records import SourceFilm, SourceMask
 
 SPACING_MM = 0.175
@@ -19,13 +19,14 @@ MASK_FOLDERS = {"right_lung": "right lung", "left_lung": "left lung", "heart": "
 
 def read(folder: Path) -> Iterator[SourceFilm]:
     """Yield the films found below the folder; one patient per film, as the source gives no patient ids."""
-    films = sorted(path for path in folder.rglob("*") if re.fullmatch(r"JPC[LN]N\d{3}\.img", path.name, re.IGNORECASE))
+    files = search(folder)
+    films = [path for path in files if re.fullmatch(r"JPC[LN]N\d{3}\.img", path.name, re.IGNORECASE)]
     if not films:
         raise FileNotFoundError(
             f"{folder}: no JPCLNnnn.IMG or JPCNNnnn.IMG below it; name the folder that All247images is in"
         )
     facts = {**_nodule_facts(folder), **_normal_facts(folder)}
-    masks = {(path.parent.name.lower(), path.stem.upper()): path for path in folder.rglob("*.gif")}
+    masks = {(path.parent.name.lower(), path.stem.upper()): path for path in files if path.suffix == ".gif"}
     for path in films:
         stem = path.stem.upper()
         age, sex, findings, note = facts.get(stem, (None, None, (), None))

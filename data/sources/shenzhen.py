@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data.sources.facts import age_years, sex_code
+from data.sources.files import search
 from db.records import SourceFilm, SourceMask
 
 MASK_ENDING = "_mask.png"
@@ -18,7 +19,7 @@ FILM = re.compile(r"CHNCXR_\d{4}_[01]\.png", re.IGNORECASE)
 
 def read(folder: Path) -> Iterator[SourceFilm]:
     """Yield the films found below the folder, however deep the copy nests them."""
-    films = sorted(path for path in folder.rglob("*") if FILM.fullmatch(path.name) and path.is_file())
+    films = [path for path in search(folder) if FILM.fullmatch(path.name) and path.is_file()]
     if not films:
         raise FileNotFoundError(f"{folder}: no CHNCXR_*.png below it; name the folder ChinaSet_AllFiles")
     masks = {

@@ -1,4 +1,5 @@
 import csv
+import errno
 import os
 import shutil
 import time
@@ -63,6 +64,20 @@ def test_a_manifest_becomes_selectable_films(two_films, tmp_path, capsys):
     assert (records[0].height, records[0].width, records[0].source) == (17, 13, "films")
     assert call("manifest", two_films / "manifest.csv", "--db", db) == DONE
     assert len(select_images(connect(db), query_text("segmentation_images"), DEFAULT)) == 2
+
+
+def test_a_table_does_not_mind_a_closed_folder_that_it_does_not_name(two_films, tmp_path, monkeypatch):
+    (two_films / "lost+found").mkdir()
+
+    def closed(path, scandir=os.scandir):  # root may read everything, so say it here
+        if str(path).endswith("lost+found"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    assert call("manifest", two_films, "--db", tmp_path / "db") == DONE
+    with pytest.raises(PermissionError, match="may not be read, so nobody can say"):
+        call("dicom", two_films, "--db", tmp_path / "db")
 
 
 def test_persons_joined_by_one_film_under_two_ids_are_named(tmp_path, capsys):
