@@ -1,6 +1,7 @@
 """Two evaluations compared with each other, film by film."""
 
 import csv
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from db.records import MASK_STRUCTURES, ImageRecord
-from report.counts import between
+from report.counts import between, counted
 from report.film_result import FilmResult
 from report.page import Table
 from unet.summary import PairedComparison, compare_paired
@@ -18,10 +19,21 @@ _NOTHING_IN_COMMON = "--against {}: no film of this evaluation is in its scores.
 
 
 class Other(NamedTuple):
-    """Another evaluation: its folder, and its Dice by source, file and structure."""
+    """Another evaluation: its folder, and its Dice and reference mask's hash ('' if not stated) by source, file and structure."""
 
     folder: Path
-    dice: dict[tuple[str, str, str], float]
+    scores: dict[tuple[str, str, str], tuple[float, str]]
+
+
+class Comparison(NamedTuple):
+    """This evaluation minus another one: its folder, the difference per structure, and what cannot be compared.
+
+    redrawn: number of films with a reference mask that has changed since the other evaluation; such a mask is left out.
+    """
+
+    folder: Path
+    structures: dict[str, PairedComparison]
+    redrawn: int
 
 
 def read_other(folder: Path, out: Path, records: Iterable[ImageRecord]) -> Other:
@@ -35,34 +47,35 @@ def read_other(folder: Path, out: Path, records: Iterable[ImageRecord]) -> Other
             f"--against {folder} is the folder this evaluation writes to, it would be held against itself; name another --out"
         )
     other = Other(folder, _read_scores(folder))
-    films = {(source, file) for source, file, _ in other.dice}
+    films = {(source, file) for source, file, _ in other.scores}
     if not any(record.masks and (record.source, record.file) in films for record in records):
         raise ValueError(_NOTHING_IN_COMMON.format(folder))
     return other
 
 
-def compare_with(other: Other, results: Sequence[FilmResult]) -> dict[str, PairedComparison]:
+def compare_with(other: Other, results: Sequence[FilmResult]) -> Comparison:
     """Compare results with those of another evaluation: per structure the Dice, this run minus that one.
 
-    Films are matched by source and file; only those that both have scored count. Raises ValueError where no film is in both.
+    Films are matched by source and file; only those that both have scored against the same reference mask count.
     """
-    comparisons = {}
+    pairs, redrawn = defaultdict(list), set()
+    for result in results:
+        for row in result.scores:
+            key = (result.record.source, result.record.file, row["structure"])
+            dice, reference = other.scores.get(key, (None, ""))
+            if reference not in ("", row["reference_sha256"]):
+                redrawn.add(result.record.image_id)
+            elif dice is not None:
+                pairs[row["structure"]].append((row[COMPARED], dice, result.record.patient_id))
+    structures = {}
     for structure in MASK_STRUCTURES:
-        pairs = [
-            (row[COMPARED], other.dice[result.record.source, result.record.file, structure], result.record.patient_id)
-            for result in results
-            for row in result.scores
-            if row["structure"] == structure and (result.record.source, result.record.file, structure) in other.dice
-        ]
-        if pairs:
-            ours, theirs, patients = zip(*pairs, strict=True)
-            comparisons[structure] = compare_paired(np.array(ours), np.array(theirs), patients)
-    if not comparisons:
-        raise ValueError(_NOTHING_IN_COMMON.format(other.folder))
-    return comparisons
+        if structure in pairs:
+            ours, theirs, patients = zip(*pairs[structure], strict=True)
+            structures[structure] = compare_paired(np.array(ours), np.array(theirs), patients)
+    return Comparison(other.folder, structures, len(redrawn))
 
 
-def _read_scores(folder: Path) -> dict[tuple[str, str, str], float]:
+def _read_scores(folder: Path) -> dict[tuple[str, str, str], tuple[float, str]]:
     path = folder / "scores.csv"
     if not path.is_file():
         raise FileNotFoundError(f"--against {folder}: no scores.csv there; name the folder of another evaluation")
@@ -74,21 +87,34 @@ def _read_scores(folder: Path) -> dict[tuple[str, str, str], float]:
                 f"{path}: no column {', '.join(lacking)}; name the folder of an evaluation as it was written"
             )
         try:
-            return {(row["source"], row["file"], row["structure"]): float(row[COMPARED]) for row in table}
+            return {
+                (row["source"], row["file"], row["structure"]): (
+                    float(row[COMPARED]),
+                    row.get("reference_sha256") or "",
+                )
+                for row in table
+            }
         except (TypeError, ValueError) as error:
             raise ValueError(
                 f"{path}: a {COMPARED} that is no number ({error}); name an evaluation as it was written"
             ) from error
 
 
-def comparison_table(comparisons: dict[str, PairedComparison], folder: Path) -> Table:
+def redrawn_in_words(comparison: Comparison) -> str:
+    """Say how many films have masks that are left out of the comparison; empty where none has."""
+    if not comparison.redrawn:
+        return ""
+    films = counted(comparison.redrawn, "film has a reference mask", "films have reference masks")
+    return f"{films} that changed after {comparison.folder} was scored; these masks are left out of the comparison."
+
+
+def comparison_table(comparison: Comparison) -> Table:
     """Return the differences with their intervals over patients and sign-flip p values."""
     rows = [
-        (structure, comparison.films, comparison.difference.value,
-         between(comparison.difference.low, comparison.difference.high, "+.4f"), comparison.p)
-        for structure, comparison in comparisons.items()
+        (structure, paired.films, paired.difference.value,
+         between(paired.difference.low, paired.difference.high, "+.4f"), paired.p)
+        for structure, paired in comparison.structures.items()
     ]  # fmt: skip
-    caption = (
-        f"Dice of this run minus {folder}, on the films both have scored; p by flipping signs, patient by patient."
-    )
+    both = "on the films both have scored; p by flipping signs, patient by patient."
+    caption = f"Dice of this run minus {comparison.folder}, {both} {redrawn_in_words(comparison)}".strip()
     return Table(("structure", "films", "difference", "95 % interval", "p"), rows, caption)

@@ -13,7 +13,7 @@ from data.reasons import one_line
 from data.writing import atomic_file
 from db.records import MASK_STRUCTURES, ImageRecord
 from db.scores import METRIC_COLUMNS, write_qualities, write_scores
-from pipeline.comparison import Other, compare_with, comparison_table
+from pipeline.comparison import Comparison, Other, compare_with, comparison_table, redrawn_in_words
 from pipeline.evaluation import remove_masks
 from pipeline.evaluation_summary import summarise_results
 from pipeline.groups import score_groups
@@ -27,10 +27,9 @@ from report.plain import plain
 from report.reading_help import few_patients
 from report.run_folder import write_csv
 from unet.quality import GOOD_DICE
-from unet.summary import PairedComparison
 
 SCORE_COLUMNS = ("source", "image_id", "file", "patient_id", "split", "structure", "empty", *METRIC_COLUMNS,
-                 "predicted_dice", "doubtful")  # fmt: skip
+                 "predicted_dice", "doubtful", "reference_sha256")  # fmt: skip
 FILM_COLUMNS = ("source", "image_id", "file", "patient_id", "split", *(f"predicted_dice_{s}" for s in MASK_STRUCTURES),
                 "doubtful", "cardiothoracic_ratio_true", "cardiothoracic_ratio_pred", "disagreement", "mask_name")  # fmt: skip
 UNFINISHED = ".masks"  # folder of masks whose evaluation is under way
@@ -67,24 +66,24 @@ def write_results(
     write_csv(out / "scores.csv", SCORE_COLUMNS, [_cells(SCORE_COLUMNS, row) for row in score_rows(results)])
     write_csv(out / "films.csv", FILM_COLUMNS, [_cells(FILM_COLUMNS, film_row(result)) for result in results])
     groups = score_groups(connection, run_id)
-    comparisons = compare_with(against, results) if against is not None else {}
+    comparison = None if against is None else compare_with(against, results)
     summary = {
         **facts,
         "checkpoints": [str(predictor.path) for predictor in predictors],
         "split_sets": [predictor.checkpoint.training["split_set"] for predictor in predictors],
         "failed": [{"file": record.file, "why": reason} for record, reason in failures],
         **summarise_results(results, predictors, groups),
-        "against": {name: {"films": c.films, **c.difference._asdict(), "p": c.p} for name, c in comparisons.items()},
+        **_against(comparison),
     }
     with atomic_file(out / "summary.json") as file:
         file.write((json.dumps(plain(summary), indent=2, allow_nan=False) + "\n").encode())
     history = predictors[0].checkpoint.progress.get("history", ()) if len(predictors) == 1 else ()
     sentences = [_sentence(facts, summary, predictors), _origin(connection, predictors, results)]
     page = evaluation_page(sentences, summary, results, failures, groups, history)
-    if comparisons:
-        page.add(Heading("Against another evaluation"), comparison_table(comparisons, against.folder))
+    if comparison:
+        page.add(Heading("Against another evaluation"), comparison_table(comparison))
     path = write_page(page, out)
-    return [*result_lines(summary, failures, comparisons, against and against.folder), f"Report: {path}"]
+    return [*result_lines(summary, failures, comparison), f"Report: {path}"]
 
 
 @contextmanager
@@ -144,9 +143,15 @@ def film_row(result: FilmResult) -> dict:
     }
 
 
-def result_lines(
-    summary: dict, failures: Failures, comparisons: Mapping[str, PairedComparison], against: Path | None
-) -> Iterator[str]:
+def _against(comparison: Comparison | None) -> dict:
+    structures = comparison.structures if comparison else {}
+    return {
+        "against": {name: {"films": c.films, **c.difference._asdict(), "p": c.p} for name, c in structures.items()},
+        "redrawn": comparison.redrawn if comparison else 0,
+    }
+
+
+def result_lines(summary: dict, failures: Failures, comparison: Comparison | None) -> Iterator[str]:
     """Yield what the terminal shows: the means, the films that failed, and the comparison."""
     for structure, part in summary["structures"].items():
         yield _dice_line(structure, part["dice"])
@@ -166,10 +171,20 @@ def result_lines(
         yield learnt_in_words(summary["trained_on"])
     for record, reason in failures:
         yield f"failed: {one_line(record.file)}: {reason}"
-    for structure, c in comparisons.items():
+    if comparison:
+        yield from _comparison_lines(comparison)
+
+
+def _comparison_lines(comparison: Comparison) -> Iterator[str]:
+    for structure, c in comparison.structures.items():
         value, low, high = c.difference
         bounds = f" [{low:+.4f}, {high:+.4f}]" if low == low else ""
-        yield f"{structure:10s}  {value:+.4f}{bounds} against {against}, p = {c.p:.4f}, {counted(c.films, 'film', 'films')}"
+        films = counted(c.films, "film", "films")
+        yield f"{structure:10s}  {value:+.4f}{bounds} against {comparison.folder}, p = {c.p:.4f}, {films}"
+    if not comparison.structures:
+        yield f"No film was scored with the same reference mask here and in {comparison.folder}: nothing to compare."
+    if comparison.redrawn:
+        yield redrawn_in_words(comparison)
 
 
 def _dice_line(structure: str, dice: Mapping) -> str:

@@ -1,5 +1,7 @@
 """Scores of one film: what was predicted against what was drawn, in the film's own pixels and, where known, millimetres."""
 
+import hashlib
+
 import numpy as np
 
 from db.records import MASK_STRUCTURES, ImageRecord
@@ -21,8 +23,14 @@ def score_film(record: ImageRecord, masks_pred: dict[str, np.ndarray], masks_tru
     for structure in MASK_STRUCTURES:
         if structure in true and structure in pred:
             keys = {"image_id": record.image_id, "structure": structure, "split": record.split}
+            keys["reference_sha256"] = mask_sha256(true[structure])
             rows.append({**keys, **score_pair(pred[structure], true[structure], record.spacing_mm)})
     return rows
+
+
+def mask_sha256(mask: np.ndarray) -> str:
+    """Return the SHA-256 of a mask's pixels, bool (H, W), however its file stores them: another one was drawn otherwise."""
+    return hashlib.sha256(repr(mask.shape).encode() + np.packbits(mask).tobytes()).hexdigest()
 
 
 def score_pair(mask_pred: np.ndarray, mask_true: np.ndarray, spacing_mm: tuple[float, float] | None) -> dict:
