@@ -24,12 +24,12 @@ from data.ingest import ensure_phantom
 from data.writing import sole_writer
 from db.asked import check_asked, query_parameters
 from db.connection import connect_existing
-from db.records import CONVENTIONS, ImageRecord
+from db.records import CONVENTIONS
 from db.runs import closing_run, find_run, start_run
 from db.scores import write_measurements
 from db.selection import Selection, query_text
 from db.splits import is_drawn
-from pipeline.analysis import Analysis, runs_of
+from pipeline.analysis import Analysis, runs_to_show
 from pipeline.likeness import UNREADABLE, find_likenesses
 from pipeline.measuring import measure_references
 from report.cohort import GROUPINGS, check_group
@@ -85,19 +85,19 @@ def main(argv: list[str]) -> int:
         raise ValueError(
             f"no image of source {', '.join(config.source)} in the database; see `python -m data.ingest --help`"
         )
+    films = films_to_measure(connection, parameters) if config.measure else None
     run_id = start_run(connection, "analyze", out, settings_as_dict(config))
     with closing_run(connection, run_id), sole_writer(out):
         write_settings(out, "analyze", settings_as_dict(config))
-        if config.measure:
-            films = selected(connection, analysis.parameters)
-            write_measurements(connection, run_id, measure_references(films, out / "measured"))
+        if films is not None:
+            progress = track(films, len(films), "measuring film")
+            write_measurements(connection, run_id, measure_references(progress, out / "measured"))
         if evaluation is not None:  # what was asked for by name comes first
             analysis.add_evaluation(rows, evaluation)
         analysis.add_cohort(rows)
         if config.likenesses:
             add_likenesses(analysis, connection)
-        runs = [run_id] if config.measure else []
-        analysis.add_measurements(runs + (runs_of(connection, evaluation) if evaluation is not None else []))
+        analysis.add_measurements(runs_to_show(connection, run_id if config.measure else None, evaluation))
         path = write_results(analysis, out, config)
     print(f"Report: {path}")
     unreadable = sum(row["fact"] == UNREADABLE for row in analysis.odd)
@@ -133,10 +133,15 @@ def check_settings(connection: sqlite3.Connection, config: AnalyzeConfig) -> Non
         raise ValueError(f"--split-set {split_set}: no such draw; the database has {', '.join(known) or 'none'}")
 
 
-def selected(connection: sqlite3.Connection, parameters: dict[str, str]) -> Iterator[ImageRecord]:
-    """Yield the films that the flow keeps, showing progress."""
+def films_to_measure(connection: sqlite3.Connection, parameters: dict[str, str]) -> Selection:
+    """Return the films that the flow keeps; ValueError where it keeps none, since --measure would change nothing."""
     films = Selection(connection, query_text("segmentation_images"), parameters)
-    return track(films, len(films), "measuring film")
+    if not films:
+        raise ValueError(
+            f"--measure: no frontal chest film of these sources has a {parameters['convention']} mask made by "
+            f"{parameters['provenance']}; name another --source, --convention or --provenance, or leave --measure out"
+        )
+    return films
 
 
 def database_of(run_folder: Path | None) -> Path:

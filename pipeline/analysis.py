@@ -229,10 +229,18 @@ class Analysis:
         self.page.add(Heading("Who is in the data"))
 
 
-def runs_of(connection: sqlite3.Connection, evaluation: int) -> list[int]:
-    """Return an evaluation and the run that measured its reference masks."""
-    children = connection.execute("SELECT run_id FROM run WHERE parent_id = ? AND command = 'measure'", (evaluation,))
-    return [evaluation, *(row["run_id"] for row in children)]
+def runs_to_show(connection: sqlite3.Connection, measuring: int | None, evaluation: int | None) -> list[int]:
+    """Return the runs whose measurements are shown: one that measures the stored masks now, and an evaluation's.
+
+    The reference masks of an evaluation are stored masks: where all of these are measured now, they are not shown twice.
+    """
+    runs = [run_id for run_id in (measuring, evaluation) if run_id is not None]
+    if measuring is None:
+        children = connection.execute(
+            "SELECT run_id FROM run WHERE parent_id = ? AND command = 'measure'", (evaluation,)
+        )
+        runs += [row["run_id"] for row in children]
+    return runs
 
 
 def one_measurer(names: list[dict]) -> tuple[int | None, str]:

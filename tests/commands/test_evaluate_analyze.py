@@ -431,6 +431,26 @@ def test_stored_masks_are_measured_where_asked(phantom_db, tmp_path):
     assert f"stored masks, run {run}" in text and "films compared" in text
 
 
+def test_measure_where_there_is_nothing_to_measure_is_refused_before_anything_is_written(phantom_db, tmp_path):
+    with pytest.raises(ValueError, match="--measure: no frontal chest film .* has a projection mask made by manual"):
+        analyze.main(["--db", str(phantom_db), "--measure", "--convention", "projection", "--out", str(tmp_path / "a")])
+    assert not (tmp_path / "a").exists()
+
+
+def test_the_reference_of_a_run_is_not_shown_beside_the_same_masks_measured_now(evaluated, tmp_path):
+    """The stored masks' values once stood in the table twice: as the evaluation's reference, and as measured now."""
+    for flags, measurers in ((), 2), (("--measure",), 2):  # beside the source's own values
+        assert analyze.main(["--run", str(evaluated), *flags, "--out", str(tmp_path / "a"), "--format", "json"]) == 0
+        blocks = json.loads((tmp_path / "a/report.json").read_text())["blocks"]
+        table = next(
+            block
+            for block in blocks
+            if block.get("columns", [""])[0] == "measurement" and "taken by" in block["columns"]
+        )
+        by = {row[table["columns"].index("taken by")] for row in table["rows"]}
+        assert len(by - {"source"}) == measurers, by
+
+
 def test_every_table_and_figure_has_its_numbers_and_its_query_beside_it(phantom_db, tmp_path):
     analyze.main(["--db", str(phantom_db), "--by", "age_group", "--out", str(tmp_path / "a"), "--format", "json"])
     page = json.loads((tmp_path / "a/report.json").read_text())
