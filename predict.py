@@ -81,7 +81,7 @@ class PredictConfig:
     )
     test_time_views: bool = setting(False, "average over five slightly changed copies of each film")
     compare: bool = setting(False, "compare two films of one patient, BEFORE and AFTER, instead")
-    explain: str = setting("", "draw where the network looks for this structure instead", choices=("", *STRUCTURES))
+    explain: str | None = setting(None, "draw where the network looks for this structure instead", choices=STRUCTURES)
     region: tuple[str, ...] = setting((), "with --explain: TOP,LEFT,HEIGHT,WIDTH in the film; without it the mask")
     device: str = setting("auto", "auto, cpu, cuda or mps")
     precision: str = setting("auto", "number format of the convolutions", choices=PRECISIONS)

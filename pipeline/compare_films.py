@@ -122,7 +122,7 @@ def compare_films(before: Path, after: Path, predictor: Predictor, photometric: 
 
 
 def prepare_side(path: Path, predictor: Predictor, photometric: str) -> FilmSide:
-    """Read a film, predict its masks with every view, and bring it to the size of the comparison."""
+    """Read a film, predict its masks with every view, bring it to the comparison's size; ValueError without two lungs."""
     film = load_film(path, photometric)
     view = view_film(predictor, film.image, film.spacing_mm, fix_orientation=None)
     film = film._replace(image=view.image)  # its grey levels may have been stored inverted
@@ -132,17 +132,12 @@ def prepare_side(path: Path, predictor: Predictor, photometric: str) -> FilmSide
     small_masks = {
         name: shrink(torch.from_numpy(mask)[None].float(), frame)[0].numpy() >= 0.5 for name, mask in view.masks.items()
     }
+    for name in ("right_lung", "left_lung"):
+        if not small_masks[name].any():
+            raise ValueError(f"{path}: no {name.replace('_', ' ')} was found, so it cannot be laid over another film")
+    stretched = standardise(grey, "percentile").numpy()
     remarks = (*film.remarks, *view.remarks)
-    return FilmSide(
-        film,
-        view.masks,
-        views,
-        grey.numpy(),
-        standardise(grey, "percentile").numpy(),
-        small_masks,
-        view.review,
-        remarks,
-    )
+    return FilmSide(film, view.masks, views, grey.numpy(), stretched, small_masks, view.review, remarks)
 
 
 def alike(first: np.ndarray, second: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

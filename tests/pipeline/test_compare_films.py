@@ -109,7 +109,7 @@ def test_what_cannot_be_compared_is_said(films, tmp_path):
     with pytest.raises(ValueError, match="--compare takes two films, BEFORE and AFTER; got "):
         write_films_comparison(films[:1], Reader(), "MONOCHROME2", tmp_path)
     empty = write(tmp_path / "empty.png", np.linspace(0.9, 1, SIZE[0] * SIZE[1]).reshape(SIZE))
-    with pytest.raises(ValueError, match="no right lung was found"):
+    with pytest.raises(ValueError, match="empty.png: no right lung was found"):
         compare_films(films[0], empty, Reader(), "MONOCHROME2")
     with pytest.raises(FileNotFoundError, match="no such file"):
         predict.main(["--compare", *map(str, films), "--checkpoint", "none.pt", "--out", str(tmp_path / "out")])
