@@ -75,7 +75,7 @@ def table_one(rows: Rows, by: str) -> Table:
         f"{SMALLEST_GROUP} patients or more. SMD: standardised mean difference between groups, each patient's first film, the "
         "largest of any two stated groups of that many patients; above 0.1 is usually called unbalanced."
     )
-    return Table(("", *columns, "SMD"), lines, caption, source="db/queries/cohort_images.sql")
+    return Table(("fact", *columns, "SMD"), lines, caption, source="db/queries/cohort_images.sql")
 
 
 def _largest(measure: Callable, groups: Sequence[Sequence[float]], persons: Callable) -> float | None:

@@ -140,7 +140,7 @@ def model_table(rows: Rows, taken_by: str) -> Table | None:
         "say that the fact is the cause."
     )
     lines = [(c.name, interval(c.estimate), c.p) for c in fit]
-    return Table(("", "cardiothoracic ratio [95 %]", "p"), lines, caption, source=QUERY)
+    return Table(("fact", "cardiothoracic ratio [95 %]", "p"), lines, caption, source=QUERY)
 
 
 def _rarer_level(rows: Rows, column: str, *levels: str) -> int:

@@ -55,7 +55,7 @@ def cells(table, first):
 def test_table_one_counts_images_and_shows_no_share_of_few_patients():
     rows = [*people(12, "F", 40), *people(9, "M", 60), film("F0", sex="F", age_years=40, view="AP")]
     table = table_one(rows, "sex")
-    assert table.columns == ("", "all", "F", "M", "SMD")
+    assert table.columns == ("fact", "all", "F", "M", "SMD")
     assert list(cells(table, "images")) == ["images", 22, 13, 9, None]
     assert list(cells(table, "patients")) == ["patients", 21, 12, 9, None]
     assert cells(table, "view position: AP")[1:4] == ["1 (5 %)", "1 (8 %)", "0"]
