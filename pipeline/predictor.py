@@ -48,8 +48,12 @@ class Predictor:
         self.views = TEST_TIME_VIEWS if test_time_views else (IDENTITY,)
 
     def logits(self, image: np.ndarray) -> tuple[torch.Tensor, Letterbox]:
-        """Return the logits of every view for a film (H, W) in [0, 1], (V, C, N, N), and where the film lies in them."""
-        prepared, box = prepare(torch.from_numpy(image), self.preprocessing)
+        """Return the logits of every view, (V, C, N, N), and where the film lies in them.
+
+        image: (H, W) of floats in [0, 1], lungs dark, as `data.loading.load_film` gives it; ValueError for anything else.
+        """
+        check_film(image)
+        prepared, box = prepare(torch.from_numpy(np.ascontiguousarray(image, np.float32)), self.preprocessing)
         return predict_views(self.model, prepared[None], self.precision, self.views)[:, 0].cpu(), box
 
     def calibrated(self, logits: torch.Tensor) -> torch.Tensor:
@@ -126,6 +130,17 @@ class Predictor:
     def masks(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """Return the masks at the film's own size: structure to bool (H, W), each one piece without holes."""
         return self.film_masks(*self.logits(image))
+
+
+def check_film(image: np.ndarray) -> None:
+    """Raise ValueError where an array is no film: not floats (H, W), or a value that is not in [0, 1], such as NaN."""
+    got = f"{image.dtype} of shape {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+    wanted = "wanted an array (H, W) of floats in [0, 1], lungs dark, as data.loading.load_film reads it"
+    if not isinstance(image, np.ndarray) or image.dtype.kind != "f" or image.ndim != 2 or not image.size:
+        raise ValueError(f"a film was given as {got}; {wanted}")
+    low, high = image.min(), image.max()
+    if not 0 <= low <= high <= 1:  # false for NaN too
+        raise ValueError(f"a film was given with values from {low:g} to {high:g}; {wanted}")
 
 
 def check_structures(path: Path, checkpoint: Checkpoint) -> None:

@@ -4,7 +4,9 @@ import dataclasses
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import analyze
 import evaluate
@@ -76,3 +78,20 @@ def test_every_reader_is_named_and_the_limits_are_said():
 def test_requirements_are_exactly_the_seven():
     lines = (ROOT / "requirements.txt").read_text().split()
     assert lines == ["torch==2.13.0", "numpy", "pillow", "pandas", "matplotlib", "pytest", "hypothesis"]
+
+
+def test_its_python_lines_run(network, tmp_path, monkeypatch):
+    (lines,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    for name in ("runs/own/best.pt", "my/films/images/001.png"):
+        assert name in lines
+        (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / "runs/own/best.pt").write_bytes(network.read_bytes())
+    Image.fromarray(np.linspace(0, 255, 60 * 50).reshape(60, 50).astype(np.uint8)).save(
+        tmp_path / "my/films/images/001.png"
+    )
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    exec(lines, found)  # our own README
+    assert list(found["masks"]) == ["right_lung", "left_lung", "heart"]
+    assert all(mask.dtype == bool and mask.shape == (60, 50) for mask in found["masks"].values())
+    assert isinstance(found["values"], tuple)

@@ -76,3 +76,32 @@ def test_the_newest_network_is_meant_and_folds_come_in_their_order(network, tmp_
             find_checkpoints(wrong, tmp_path)
     with pytest.raises(FileNotFoundError, match="no trained network below"):
         find_checkpoints(None, tmp_path / "empty/fold-old")
+
+
+@pytest.mark.parametrize(
+    ("film", "told"),
+    [
+        (
+            np.zeros((40, 30), np.uint8),
+            r"a film was given as uint8 of shape \(40, 30\); wanted an array \(H, W\) of floats",
+        ),
+        (np.zeros((40, 30, 3), np.float32), r"float32 of shape \(40, 30, 3\)"),
+        (np.zeros((0, 30), np.float32), r"float32 of shape \(0, 30\)"),
+        ([[0.0]], "given as list"),
+        (np.full((40, 30), 255.0), "values from 255 to 255"),
+        (np.full((40, 30), -0.1), "values from -0.1 to -0.1"),
+        (np.where(np.eye(40) > 0, np.nan, 0.5), "values from nan to nan"),
+    ],
+)
+def test_what_is_no_film_is_refused_and_not_guessed_at(network, film, told):
+    """Grey levels from 0 to 255 once gave other masks without a word, and one NaN gave none."""
+    with pytest.raises(ValueError, match=told):
+        Predictor(network, "cpu", "float32").masks(film)
+
+
+def test_a_film_may_be_a_view_and_of_any_float(network):
+    predictor = Predictor(network, "cpu", "float32")
+    film = np.random.default_rng(0).random((40, 30)).astype(np.float32)
+    masks = predictor.masks(film)
+    for same in (film[::-1][::-1], film.astype(np.float64), np.asfortranarray(film)):
+        assert all((predictor.masks(same)[name] == mask).all() for name, mask in masks.items())
