@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from db.listed_again import free_copies, lend, take_back
-from db.patients import settle_persons, write_links
+from db.patients import hand_on_splits, note_splits, settle_persons, write_links
 from db.records import SourceFilm, SourceMask
 from db.runs import utc_now
 from db.transactions import transaction
@@ -62,11 +62,13 @@ def write_source(
     When a source is read again, a film keeps its image_id and, as long as its bytes are the same, its scores; films that are
     gone are removed. The same bytes listed again, under whatever file, source or patient, become a `duplicate_of` row,
     and the patients are merged. Of rows with the same bytes the one that stood for them before stays the film, else the first
-    becomes it. The film is lent what such a row states and its own row does not, as long as that row is listed.
+    becomes it. A film whose patient has another id now takes the splits along. The film is lent what such a row states and its
+    own row does not, as long as that row is listed.
     """
     with transaction(connection):
         take_back(connection)
         source_id = _write_source_row(connection, name, root, reader, rows_read)
+        note_splits(connection, source_id)
         _forget_facts(connection, source_id)
         connection.execute("DELETE FROM image WHERE source_id = ? AND duplicate_of IS NOT NULL", (source_id,))
         connection.execute("DELETE FROM refusal WHERE source_id = ?", (source_id,))
@@ -97,6 +99,7 @@ def write_source(
         _write_refusals(connection, source_id, refusals)
         connection.execute("DELETE FROM study WHERE study_id NOT IN (SELECT study_id FROM image)")
         settle_persons(connection)
+        hand_on_splits(connection)
         lend(connection)
 
 

@@ -56,6 +56,34 @@ def settle_persons(connection: sqlite3.Connection) -> None:
     connection.executemany("DELETE FROM patient WHERE patient_id = ?", [(name,) for name in gone])
 
 
+def note_splits(connection: sqlite3.Connection, source_id: int) -> None:
+    """Note the splits of a source's films, before it is written anew, for `hand_on_splits`. Call both in one transaction."""
+    connection.execute("DROP TABLE IF EXISTS temp.former_split")
+    connection.execute(
+        "CREATE TEMP TABLE former_split AS SELECT DISTINCT content_sha256, patient_id, split_set, split "
+        "FROM image JOIN study USING (study_id) JOIN split USING (patient_id) WHERE image.source_id = ?",
+        (source_id,),
+    )
+
+
+def hand_on_splits(connection: sqlite3.Connection) -> None:
+    """Let a film that another person has now, such as one whose id was corrected, take its splits along to that person.
+
+    Otherwise a corrected id would be drawn anew, and who was tested on could be trained on next. The strongest split holds.
+    """
+    order = " ".join(STRONGEST)
+    rows = connection.execute(
+        "SELECT DISTINCT former.split_set, study.patient_id, former.split FROM temp.former_split AS former "
+        "JOIN image USING (content_sha256) JOIN study USING (study_id) WHERE study.patient_id <> former.patient_id"
+    ).fetchall()
+    connection.executemany(
+        "INSERT INTO split (split_set, patient_id, split) VALUES (?, ?, ?) ON CONFLICT (split_set, patient_id) "
+        "DO UPDATE SET split = excluded.split WHERE instr(?, excluded.split) < instr(?, split.split)",
+        [(*row, order, order) for row in rows],
+    )
+    connection.execute("DROP TABLE temp.former_split")
+
+
 def _persons(links: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Return for every linked id the id that stands for the person."""
     person: dict[str, str] = {}

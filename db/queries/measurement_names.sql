@@ -5,6 +5,7 @@ SELECT measurement.name,
        CASE WHEN run.run_id IS NULL THEN 'source'
             WHEN run.command IN ('measure', 'analyze') THEN 'stored masks, run ' || run.run_id
             ELSE 'network, run ' || run.run_id END AS measured_by,
+       run.command IN ('measure', 'analyze') AS of_stored_masks,
        count(*) AS films
 FROM measurement
 JOIN image USING (image_id)

@@ -138,3 +138,35 @@ def test_ids_with_colons_are_not_taken_for_others(fresh_db, make_film):
         ).fetchall()
         assert [row["patient_id"] for row in rows] == [f"s:{patient}" for patient, _ in ids]
         assert len({row["study_id"] for row in rows}) == 5 and rows[0]["study_id"] == "s:7:8:9"
+
+
+def test_a_corrected_id_stays_in_the_split_that_its_films_were_seen_in(fresh_db, make_film):
+    """A renamed patient was drawn anew: whom one network was tested on, the next one trained on."""
+    write(fresh_db, "s", *(make_film(f"{n:03}.png", f"{n:03}") for n in range(100)))
+    draw_split(fresh_db, 0)
+    draw_split(fresh_db, 1)
+    drawn = [split_of_films(fresh_db, name) for name in ("seed0", "seed1")]
+    write(fresh_db, "s", *(make_film(f"{n:03}.png", f"renamed{n}") for n in range(100)))
+    assert [split_of_films(fresh_db, name) for name in ("seed0", "seed1")] == drawn
+    draw_split(fresh_db, 0)
+    assert split_of_films(fresh_db) == drawn[0]
+    assert fresh_db.execute("SELECT count(*) FROM split WHERE patient_id NOT LIKE 's:renamed%'").fetchone()[0] == 0
+
+
+def test_a_film_that_is_given_to_another_patient_takes_the_stronger_split_along(fresh_db, make_film):
+    films = [make_film(f"{n:03}.png", f"{n:03}") for n in range(40)]
+    write(fresh_db, "s", *films)
+    draw_split(fresh_db, 0)
+    drawn = split_of_films(fresh_db)
+    train, test = (next(file for file, split in drawn.items() if split == name) for name in ("train", "test"))
+    for moved, kept in ((train, test), (test, train)):  # a film to the patient of another one
+        rows = [make_film(f"{n:03}.png", kept[:3] if f"{n:03}.png" == moved else f"{n:03}") for n in range(40)]
+        write(fresh_db, "s", *rows)
+        assert split_of_films(fresh_db) == {**drawn, train: "train", test: "train"}
+
+
+def test_other_bytes_under_the_same_name_take_no_split_along(fresh_db, make_film):
+    write(fresh_db, "s", make_film("a.png", "1"), make_film("b.png", "2"))
+    draw_split(fresh_db, 0)
+    write(fresh_db, "s", make_film("a.png", "3", content="other"), make_film("b.png", "2"))
+    assert set(split_of_films(fresh_db)) == {"b.png"}
