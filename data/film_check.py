@@ -172,6 +172,11 @@ def check_mask(mask: SourceMask, root: Path, height: int, width: int) -> Checked
         pixels = read_values(path, mask.lung_value)
         values = describe_values(pixels)
         area = fit_to_film(pixels_inside(pixels, path, mask.lung_value), path, height, width, mask.scaled)
+    if area[[0, 0, -1, -1], [0, -1, 0, -1]].all():
+        raise ValueError(
+            f"{mask.file or 'run-length mask'}: all four corners of the film are inside, so inside and outside are exchanged; "
+            "invert the mask"
+        )
     middle = float(np.nonzero(area)[1].mean()) if area.any() else None
     in_one = mask.structure == "lungs" and middle is not None and split_lungs(area) is None
     return CheckedMask(
@@ -237,6 +242,7 @@ def _reason(text: str) -> str:
         ("mask convention", "mask convention not understood"),
         ("mask provenance", "mask provenance not understood"),
         ("for several structures", "one mask for several structures"),
+        ("all four corners", "inside and outside exchanged"),
         ("exchange them", "right and left lung exchanged"),
         ("; wanted 0 outside", "mask values not understood"),
         ("; wanted a grey picture", "mask values not understood"),

@@ -378,14 +378,28 @@ def test_a_patient_of_both_sexes_has_none(two_films, tmp_path, capsys):
 
 
 def test_a_mask_that_covers_most_of_its_film_is_remarked_and_listed(two_films, tmp_path, capsys):
-    inverted = 255 - np.asarray(Image.open(two_films / "m/a.png"))
-    Image.fromarray(inverted).save(two_films / "m/a.png")
+    nearly_all = np.full_like(np.asarray(Image.open(two_films / "m/a.png")), 255)
+    nearly_all[0] = 0
+    Image.fromarray(nearly_all).save(two_films / "m/a.png")
     call("manifest", two_films, "--db", tmp_path / "db")
     assert "note: 1 masks cover more than 70% of their film: are inside and outside exchanged? The first: a.png" in (
         capsys.readouterr().out
     )
     odd = run_query(connect(tmp_path / "db"), query_text("odd_values"), {"source": "all"})
     assert [(row["file"], row["fact"]) for row in odd if row["fact"] != "pixels"] == [("a.png", "mask of lungs")]
+
+
+def test_a_mask_whose_inside_and_outside_are_exchanged_is_refused_as_that(two_films, tmp_path, capsys):
+    """Two inverted lungs were once said to be exchanged sides, and taken once they were; an inverted heart was only remarked."""
+    inverted = 255 - np.asarray(Image.open(two_films / "m/a.png"))
+    Image.fromarray(inverted).save(two_films / "m/a.png")
+    assert call("manifest", two_films, "--db", tmp_path / "db") == SOME_FAILED
+    printed = capsys.readouterr().out
+    assert (
+        "refused mask: 1 x inside and outside exchanged; the first: m/a.png: all four corners of the film are inside"
+        in printed
+    )
+    assert connect(tmp_path / "db").execute("SELECT count(*) FROM mask").fetchone()[0] == 1
 
 
 def test_a_spacing_that_cannot_be_is_listed_in_either_direction_and_is_no_measurement_of_a_patient(tmp_path, capsys):
