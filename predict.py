@@ -22,7 +22,7 @@ from cli.command import DONE, SOME_FAILED, run
 from cli.parallel import map_in_order
 from cli.progress import track
 from cli.settings import parse_settings, setting, settings_as_dict
-from data.found_films import RESULT_FOLDERS, find_films, names_for
+from data.found_films import LEADS_OUT, RESULT_FOLDERS, find_films, names_for
 from data.loading import hash_file
 from data.reasons import as_utf8, one_line
 from data.writing import sole_writer
@@ -103,11 +103,12 @@ def main(argv: list[str]) -> int:
     if config.compare:
         write_films_comparison(config.films, predictor, config.photometric, config.out)
         return DONE
-    films = find_films(config.films, but=[config.out / name for name in RESULT_FOLDERS])
+    films, links = find_films(config.films, but=[config.out / name for name in RESULT_FOLDERS])
+    not_followed = [(as_utf8(link), LEADS_OUT) for link in links]
     if config.explain:
         failed = explain_films(films, predictor, config.explain, config.region, config.photometric, config.out)
-        for film, why in failed:
-            print(f"failed: {one_line(as_utf8(film))}: {why}")
+        for film, why in (failed := [*not_followed, *failed]):
+            print(f"failed: {one_line(film)}: {why}")
         return SOME_FAILED if failed else DONE
     network, database = network_id(path, config), config.db or config.out / "predictions.sqlite"
     from_first(lambda: check_folder(config.out, database))
@@ -115,7 +116,7 @@ def main(argv: list[str]) -> int:
     with closing(first_then_others(lambda: connect(database))) as connection, ExitStack() as held:
         from_first(lambda: held.enter_context(sole_writer(config.out)))
         from_first(lambda: write_settings(config.out, "predict", settings_as_dict(config)))
-        return predict(films, predictor, network, config, connection)
+        return predict(films, not_followed, predictor, network, config, connection)
 
 
 def check_settings(config: PredictConfig) -> None:
@@ -135,9 +136,14 @@ def check_settings(config: PredictConfig) -> None:
 
 
 def predict(
-    films: Sequence[Path], predictor: Predictor, network: str, config: PredictConfig, connection: sqlite3.Connection
+    films: Sequence[Path],
+    not_followed: Sequence[tuple[str, str]],
+    predictor: Predictor,
+    network: str,
+    config: PredictConfig,
+    connection: sqlite3.Connection,
 ) -> int:
-    """Predict the films, write every table and the page, and return the exit status."""
+    """Predict the films, write every table and the page, and return the exit status. not_followed: links, and why."""
     if not is_fitted(predictor.checkpoint.typical):
         print(
             f"{predictor.path} does not say what its films look like: films that are no chest films are not recognised"
@@ -151,7 +157,7 @@ def predict(
     job = FilmJob(predictor, config.out, network, config.photometric, config.fix_orientation, spacing, done, names)
     with closing_run(connection, run_id) if is_first() else nullcontext():
         try:
-            failures = gather(predict_all(films, job, connection, run_id))
+            failures = [*not_followed, *gather(predict_all(films, job, connection, run_id))]
         finally:
             if is_first():
                 write_predictions(config.out, connection, run_id)

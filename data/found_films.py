@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from data.dicom import is_dicom
 from data.reading import PICTURE_ENDINGS, UNREAD_ENDINGS
@@ -23,7 +24,17 @@ RESULT_TABLES = (
 )  # fmt: skip
 
 
-def find_films(places: Sequence[Path], but: Collection[Path] = ()) -> list[Path]:
+LEADS_OUT = "a link that leads out of the folder, which is not followed; name the link or the folder that it leads to"
+
+
+class FoundFilms(NamedTuple):
+    """Films, and links to films or folders that are not followed, since they lead out of the searched folder."""
+
+    films: list[Path]
+    links: list[Path]
+
+
+def find_films(places: Sequence[Path], but: Collection[Path] = ()) -> FoundFilms:
     """Return the films at the places, folders searched to the bottom, in alphabetical order within each, none twice.
 
     but: folders to skip unless they are named themselves. RESULT_FOLDERS and RESULT_PICTURES beside a table of an earlier call of
@@ -37,21 +48,25 @@ def find_films(places: Sequence[Path], but: Collection[Path] = ()) -> list[Path]
     or where there is no film at all. Paths are absolute, so that a film has one name however the call spells it.
     """
     found: dict[Path, None] = {}
+    links: list[Path] = []
     for place in map(Path, map(os.path.abspath, places)):
         if place.is_dir():
-            found.update(dict.fromkeys(_films_below(place, [Path(os.path.abspath(folder)) for folder in but])))
+            folders = [Path(os.path.abspath(folder)) for folder in but]
+            found.update(dict.fromkeys(_films_below(place, folders, links)))
         elif place.is_file():
             found[place] = None
         elif place.exists():
             raise ValueError(f"{place}: neither a file nor a folder")
         else:
             raise FileNotFoundError(f"{place}: no such file or folder")
+    if not found and links:
+        raise ValueError(f"no film but links: {links[0]}{' and others' if len(links) > 1 else ''}: {LEADS_OUT}")
     if not found:
         raise ValueError(
             f"no film in {', '.join(map(str, places)) or 'nothing'}; wanted files ending in "
             f"{' '.join((*ENDINGS, *PERHAPS_DICOM))}"
         )
-    return list(found)
+    return FoundFilms(list(found), links)
 
 
 def names_for(
@@ -79,7 +94,7 @@ def names_for(
     return names
 
 
-def _films_below(folder: Path, but: Collection[Path]) -> Iterator[Path]:
+def _films_below(folder: Path, but: Collection[Path], links: list[Path]) -> Iterator[Path]:
     root, paths = folder.resolve(), search(folder)
     with_results = {path.parent for path in paths if path.name in RESULT_TABLES}
     written = {own / name for own in with_results for name in (*RESULT_FOLDERS, *RESULT_PICTURES)}
@@ -95,7 +110,11 @@ def _films_below(folder: Path, but: Collection[Path]) -> Iterator[Path]:
             # reading what leads nowhere will fail, so that it is listed and not lost
             leads_nowhere = path.suffix.lower() in (*ENDINGS, *UNREAD_ENDINGS) and _leads_nowhere(path)
             is_film = leads_nowhere or path.is_file() and _looks_like_film(path)
-            if is_film and path.resolve().is_relative_to(root):
+            if not is_film and not (path.is_symlink() and path.is_dir()):
+                continue
+            if not path.resolve().is_relative_to(root):
+                links.append(path)
+            elif is_film:
                 yield path
         except OSError:  # a link that leads in a circle: nothing to be read there
             continue

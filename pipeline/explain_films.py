@@ -26,7 +26,7 @@ SHOWN_SIDE = 512  # pixels; smaller squares are enlarged by a whole number
 
 def explain_films(
     films: Sequence[Path], predictor: Predictor, structure: str, region: Sequence[str], photometric: str, out: Path
-) -> list[tuple[Path, str]]:
+) -> list[tuple[str, str]]:
     """Write explain/<film>-<structure>[-<region>].png of every film and print a line each; return the films that failed and why.
 
     region: top, left, height, width in pixels of the film; empty: the structure's own predicted mask. explain.csv lists the
@@ -48,7 +48,7 @@ def explain_films(
         except Exception as error:  # one odd film must not keep the others from being done
             if getattr(error, "errno", None) in FATAL:
                 raise
-            failed.append((film, reason(error, film)))
+            failed.append((as_utf8(film), reason(error, film)))
             continue
         listed[path.name] = (
             as_utf8(film),

@@ -4,11 +4,12 @@ No table is needed. For films with masks, or with facts that the headers lack, l
 """
 
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 from data.dicom import is_dicom
-from data.found_films import find_films
+from data.found_films import LEADS_OUT, find_films
 from data.sources.manifest import read_rows
 from db.records import SourceFilm
 
@@ -16,5 +17,8 @@ from db.records import SourceFilm
 def read(folder: Path) -> Iterator[SourceFilm]:
     """Yield every DICOM file of the folder and below, of whatever kind; other files are left alone."""
     top = Path(os.path.abspath(folder if folder.is_dir() else folder.parent))
-    files = [path.relative_to(top).as_posix() for path in find_films([folder]) if is_dicom(path)]
+    found = find_films([folder])
+    if found.links:
+        warnings.warn(f"{found.links[0]} and {len(found.links) - 1} more: {LEADS_OUT}", stacklevel=2)
+    files = [path.relative_to(top).as_posix() for path in found.films if is_dicom(path)]
     yield from read_rows(folder, top, [(number, {"file": file}) for number, file in enumerate(files, start=1)])

@@ -68,9 +68,9 @@ def test_results_of_another_call_inside_the_searched_folder_are_no_films_either(
     for results in ("r1", "r2", "r3"):
         assert call(network, films / results, films) == 0
         assert len(rows(films / results)) == 3
-    assert predict.main(["--compare", *map(str, find_films([films])[:2]), "--checkpoint", str(network), "--out",
+    assert predict.main(["--compare", *map(str, find_films([films]).films[:2]), "--checkpoint", str(network), "--out",
                          str(films / "change"), *TIMED]) == 0  # fmt: skip
-    assert (films / "change/comparison.png").is_file() and len(find_films([films])) == 3
+    assert (films / "change/comparison.png").is_file() and len(find_films([films]).films) == 3
 
 
 def test_of_several_folds_the_first_predicts_and_says_so(network, films, tmp_path, capsys):
@@ -344,7 +344,7 @@ def test_the_spacing_of_a_picture_is_the_calls_else_the_databases(network, films
     by_file = {row["file"]: (row["row_spacing_mm"], row["column_spacing_mm"]) for row in rows(given)}
     assert by_file == {str(films / "a.png"): ("0.2", "0.2"), str(films / "sub/a.png"): ("0.3", "0.4")}
     assert all("spacing as the call says" in row["remarks"] for row in rows(given))
-    for wrong in ("0", "1,2,3", "-1"):
+    for wrong in ("0", "1,2,3", "-1", "17.92", "0.1,20", "nan"):
         with pytest.raises(ValueError, match="--pixel-spacing-mm .*wanted one number or two"):
             call(network, tmp_path / "wrong", films, "--pixel-spacing-mm", wrong)
 

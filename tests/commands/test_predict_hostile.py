@@ -153,8 +153,12 @@ def test_links_out_of_the_folder_and_folders_named_like_films_are_no_films(netwo
     (films / "circle.png").symlink_to(films / "circle.png")
     (films / "folder.jpg").mkdir()
     Image.fromarray(GREY).save(films / "folder.jpg" / "inside.png")
-    assert call(network, tmp_path / "out", films) == 0
+    assert call(network, tmp_path / "out", films) == 1
     assert [row["name"] for row in rows(tmp_path / "out")] == ["inside", "good"]
+    with open(tmp_path / "out/failures.csv", encoding="utf-8", newline="") as file:
+        failed = list(csv.DictReader(file))
+    assert [row["file"] for row in failed] == [str(films / "link.png"), str(films / "up")]
+    assert all(row["why"].startswith("a link that leads out of the folder, which is not followed") for row in failed)
     with pytest.raises(FileNotFoundError):
         call(network, tmp_path / "out2", films / "circle.png")
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from data.found_films import find_films, names_for
+from data import found_films
+from data.found_films import names_for
 
 
 @pytest.fixture
@@ -18,9 +19,21 @@ def folder(tmp_path):
     return tmp_path / "films"
 
 
+def find_films(*args, **kwargs):
+    return found_films.find_films(*args, **kwargs).films
+
+
 def test_folders_are_searched_to_the_bottom_and_links_out_of_them_are_not_followed(folder):
     found = [path.relative_to(folder).as_posix() for path in find_films([folder])]
     assert found == ["a.png", "sub/b.JPG", "sub/deep/a.png", "x.png/inside.png"]
+    assert found_films.find_films([folder]).links == [folder / "link.png"], "told, and not passed over"
+    (folder / "links").mkdir()
+    (folder / "links/a.png").symlink_to(folder.parent / "secret.png")
+    with pytest.raises(
+        ValueError, match="no film but links: .*a.png: a link that leads out of the folder, which is not followed"
+    ):
+        find_films([folder / "links"])
+    assert find_films([folder / "links/a.png"]) == [folder / "links/a.png"]
 
 
 def test_pictures_of_formats_that_are_not_read_are_told_and_not_passed_over(folder):

@@ -54,7 +54,9 @@ def test_each_film_gets_its_picture_and_the_failed_their_reason(network, tmp_pat
         (str(other), "film-1-left_lung-20-10-30-40.png", "20,10,30,40"),
         (str(tmp_path / "film.png"), "film-left_lung-30-10-30-40.png", "30,10,30,40"),
     ]
-    assert find_films([tmp_path]) == [tmp_path / "broken.png", tmp_path / "film.png", other], "pictures are no films"
+    assert find_films([tmp_path]).films == [tmp_path / "broken.png", tmp_path / "film.png", other], (
+        "pictures are no films"
+    )
 
 
 def test_a_name_too_long_for_its_picture_does_not_keep_the_others_from_being_done(network, tmp_path, capsys):
