@@ -12,6 +12,7 @@ from pipeline.doubts import doubts
 from pipeline.measuring import measure_views
 from pipeline.orientation import AS_STORED, Placement, find_placement, place, turn_in_words, unplace
 from pipeline.predictor import Predictor
+from report.known_errors import UNJUDGED
 from unet.quality import predict_quality
 from unet.traits import mirrored_signs
 from unet.typical import strangeness
@@ -81,7 +82,7 @@ def view_film(
             *doubts(masks, box.crop_height * box.crop_width),
             *poor,
         ),
-        tuple(_done(applied)),
+        (*_done(applied), *([UNJUDGED] if masks["heart"].any() and "heart" not in quality else [])),
         quality["lungs"].predicted_dice if "lungs" in quality else None,
         strange,
         logits,

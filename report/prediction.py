@@ -5,7 +5,7 @@ from pathlib import Path
 
 from data.reasons import as_utf8
 from report.counts import counted
-from report.known_errors import RATIO_ERROR
+from report.known_errors import RATIO_ERROR, UNJUDGED
 from report.page import Gallery, Heading, Page, Picture, Table, Text
 
 GALLERY = 60  # pictures; each is embedded in the page
@@ -46,9 +46,11 @@ def _sentences(counts: Mapping[str, int]) -> Iterator[str]:
 
 def _caption(counts: Mapping[str, int], rows: Sequence[dict]) -> str:
     left_out = f" The first {len(rows)}; all are in predictions.csv." if len(rows) < counts["films"] else ""
+    unjudged = any(UNJUDGED in row["remarks"] for row in rows)
+    errors = "This network's hearts and ratios have not been judged" if unjudged else RATIO_ERROR
     return (
         f"Doubtful films first; the Dice of the lungs is what the network expects, nobody measured it.{left_out} "
-        f"{RATIO_ERROR}; a question mark: the masks are to be looked at first. Hearts look larger on AP films. "
+        f"{errors}; a question mark: the masks are to be looked at first. Hearts look larger on AP films. "
         "Measurements with their units are in predictions.csv and predictions.sqlite."
     )
 
@@ -57,7 +59,8 @@ def _row(row: dict) -> tuple:
     strange = (row["strangeness"] or 0) > 1  # what is measured on such masks is not worth showing
     ratio = None if strange else row.get("cardiothoracic_ratio")
     if ratio is not None:
-        ratio = f"{ratio:.2f}{' ?' if row['review'] else ''}"  # its third decimal is chance
+        doubtful = row["review"] or UNJUDGED in row["remarks"]
+        ratio = f"{ratio:.2f}{' ?' if doubtful else ''}"  # its third decimal is chance
     return as_utf8(row["name"]), row["review"] or "none found", row["predicted_dice"], ratio, row["remarks"]
 
 

@@ -15,11 +15,27 @@ def test_doubts_name_what_no_chest_film_shows():
     assert doubts(lungs((5, 20), (40, 55))) == []
     assert doubts(lungs((0, 0), (40, 55))) == ["no right lung"]
     assert doubts(lungs((40, 55), (5, 20))) == ["lungs on the wrong sides"]
-    assert doubts(lungs((5, 6), (40, 41))) == ["lungs cover less than 6 % of the picture"]
+    small = ["lungs cover less than 6 % of the picture", "the heart is larger than both lungs"]
+    assert doubts(lungs((5, 6), (40, 41))) == small
     assert doubts(lungs((5, 20), (40, 45))) == ["one lung is 3.0 times the other"]
     assert doubts(lungs((5, 20), (40, 46))) == ["one lung is 2.5 times the other"]
     assert doubts(lungs((5, 20), (40, 47))) == []
     assert doubts(lungs((5, 25), (40, 41))) == ["one lung is more than 10 times the other"]
+
+
+def test_a_heart_that_was_never_learnt_lies_over_the_lungs():
+    """A network without a drawn heart in its training once gave ratios above 1 without any doubt."""
+    masks = lungs((5, 20), (40, 55))
+    masks["heart"][20:34, 17:40] = True  # 42 of 322 pixels
+    assert doubts(masks) == []
+    masks["heart"][20:34, 15:40] = True  # 70 of 350 pixels: just not above a fifth
+    assert doubts(masks) == []
+    masks["heart"][20:34, 14:40] = True
+    assert doubts(masks) == ["23 % of the heart lies over the lungs"]
+    masks["heart"][:] = True
+    assert doubts(masks) == ["38 % of the heart lies over the lungs", "the heart is larger than both lungs"]
+    masks["heart"][:] = False
+    assert doubts(masks) == []
 
 
 def test_lungs_are_small_against_the_film_not_against_the_page_that_it_lies_on():

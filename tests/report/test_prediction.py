@@ -1,5 +1,6 @@
 """The page of predictions: what a reader may take from it."""
 
+from report.known_errors import RATIO_ERROR, UNJUDGED
 from report.page import Gallery, Heading, Table
 from report.prediction import prediction_page
 
@@ -39,3 +40,12 @@ def test_what_failed_is_listed_and_what_is_not_shown_is_said(tmp_path):
     assert "The first" not in table.caption
     headings = [block.text for block in page.blocks if isinstance(block, Heading)]
     assert headings == ["Every film", "Failed", "Overlays"]
+
+
+def test_ratios_of_hearts_that_nobody_has_judged_are_marked_and_not_vouched_for(tmp_path):
+    judged, unjudged = row("a"), {**row("b"), "remarks": f"turned; {UNJUDGED}"}
+    for rows, told in (([judged], False), ([judged, unjudged], True)):
+        page = prediction_page({"films": len(rows), "review": 0, "failed": 0}, rows, [], tmp_path)
+        table = next(block for block in page.blocks if isinstance(block, Table))
+        assert ("hearts and ratios have not been judged" in table.caption) == told != (RATIO_ERROR in table.caption)
+    assert [line[3] for line in table.rows] == ["0.46", "0.46 ?"]
