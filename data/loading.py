@@ -29,6 +29,8 @@ def load_film(path: Path, photometric: str) -> LoadedFilm:
 
     Raises ValueError, OSError or ModuleNotFoundError with one line that says why the film cannot be used.
     """
+    if photometric not in ("MONOCHROME1", "MONOCHROME2"):
+        raise ValueError(f"photometric {photometric!r}; wanted MONOCHROME1 or MONOCHROME2")
     sha256 = hash_file(path)
     if is_dicom(path):
         film = read_dicom(path)

@@ -7,6 +7,7 @@ import numpy as np
 
 from data.geometry import PIXELS, Edges, Spacing, cardiothoracic, find_edges, lung_size
 from data.landmarks import LungPoints, lung_points, mediastinum, tilt_degrees
+from db.records import MASK_STRUCTURES
 
 
 class Measurement(NamedTuple):
@@ -28,7 +29,7 @@ def measure_masks(
     masks: structure to bool (H, W), any of right_lung, left_lung, heart, lungs. spacing_mm: between rows and between columns;
     None: lengths are in pixels and named so. views: masks of the same film from repeated predictions (test-time views, members
     of an ensemble); a value's spread is its standard deviation (n - 1) over those that define it, None for fewer than two.
-    Raises ValueError where the masks differ in size.
+    Raises ValueError where the masks differ in size, are not bool (grey levels would be measured wrongly), or have another name.
     """
     repeated = [{name: value for name, value, _ in _values(view, spacing_mm)} for view in views]
     found = []
@@ -45,6 +46,11 @@ def spread_of(name: str, repeated: Sequence[Mapping[str, float]]) -> float | Non
 
 def _values(masks: Mapping[str, np.ndarray], spacing_mm: Spacing | None) -> list[tuple[str, float, str]]:
     """The defined values of one set of masks."""
+    for name, mask in masks.items():
+        if name not in MASK_STRUCTURES or mask.dtype != bool or mask.ndim != 2:
+            raise ValueError(
+                f"mask {name!r} is {mask.dtype} of shape {mask.shape}; wanted bool (H, W) of {', '.join(MASK_STRUCTURES)}"
+            )
     shapes = sorted({mask.shape for mask in masks.values()})
     if len(shapes) > 1:
         raise ValueError(f"masks of one film have the sizes {shapes}; wanted one size, the film's")

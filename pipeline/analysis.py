@@ -154,10 +154,14 @@ class Analysis:
     def add_measurements(self, runs: Sequence[int]) -> None:
         """Describe the clinical measurements, and how they vary with sex, age, view and findings.
 
-        runs: those whose measurements are shown beside the sources' own values; if empty, the newest run with any.
+        runs: those whose measurements are shown beside the sources' own values; if empty, the newest that measured stored masks,
+        or where none did the newest of a network.
         """
         names = self.rows_of("measurement_names")
-        shown = {None, *(runs or [max((row["run_id"] for row in names if row["run_id"] is not None), default=None)])}
+        newest = max(
+            ((row["of_stored_masks"], row["run_id"]) for row in names if row["run_id"] is not None), default=(0, None)
+        )
+        shown = {None, *(runs or [newest[1]])}
         names = [row for row in names if row["run_id"] in shown]
         if not names:
             return

@@ -2,7 +2,7 @@
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from db.records import MASK_STRUCTURES, ImageRecord
 from report.counts import between, counted
 from report.film_result import FilmResult
 from report.page import Table
+from report.run_folder import read_json
 from unet.summary import PairedComparison, compare_paired
 
 COMPARED = "dice"
@@ -19,21 +20,27 @@ _NOTHING_IN_COMMON = "--against {}: no film of this evaluation is in its scores.
 
 
 class Other(NamedTuple):
-    """Another evaluation: its folder, and its Dice and reference mask's hash ('' if not stated) by source, file and structure."""
+    """Another evaluation: its folder, and its Dice and reference mask's hash ('' if not stated) by source, file and structure.
+
+    trained_on: how many of its films its networks have learnt from or were chosen by.
+    """
 
     folder: Path
     scores: dict[tuple[str, str, str], tuple[float, str]]
+    trained_on: int = 0
 
 
 class Comparison(NamedTuple):
     """This evaluation minus another one: its folder, the difference per structure, and what cannot be compared.
 
     redrawn: number of films with a reference mask that has changed since the other evaluation; such a mask is left out.
+    trained_on: as in Other.
     """
 
     folder: Path
     structures: dict[str, PairedComparison]
-    redrawn: int
+    redrawn: int = 0
+    trained_on: int = 0
 
 
 def read_other(folder: Path, out: Path, records: Iterable[ImageRecord]) -> Other:
@@ -46,7 +53,8 @@ def read_other(folder: Path, out: Path, records: Iterable[ImageRecord]) -> Other
         raise ValueError(
             f"--against {folder} is the folder this evaluation writes to, it would be held against itself; name another --out"
         )
-    other = Other(folder, _read_scores(folder))
+    summary = read_json(folder / "summary.json") if (folder / "summary.json").is_file() else {}
+    other = Other(folder, _read_scores(folder), summary.get("trained_on", 0))
     films = {(source, file) for source, file, _ in other.scores}
     if not any(record.masks and (record.source, record.file) in films for record in records):
         raise ValueError(_NOTHING_IN_COMMON.format(folder))
@@ -72,7 +80,7 @@ def compare_with(other: Other, results: Sequence[FilmResult]) -> Comparison:
         if structure in pairs:
             ours, theirs, patients = zip(*pairs[structure], strict=True)
             structures[structure] = compare_paired(np.array(ours), np.array(theirs), patients)
-    return Comparison(other.folder, structures, len(redrawn))
+    return Comparison(other.folder, structures, len(redrawn), other.trained_on)
 
 
 def _read_scores(folder: Path) -> dict[tuple[str, str, str], tuple[float, str]]:
@@ -100,12 +108,16 @@ def _read_scores(folder: Path) -> dict[tuple[str, str, str], tuple[float, str]]:
             ) from error
 
 
-def redrawn_in_words(comparison: Comparison) -> str:
-    """Say how many films have masks that are left out of the comparison; empty where none has."""
-    if not comparison.redrawn:
-        return ""
-    films = counted(comparison.redrawn, "film has a reference mask", "films have reference masks")
-    return f"{films} that changed after {comparison.folder} was scored; these masks are left out of the comparison."
+def comparison_notes(comparison: Comparison) -> Iterator[str]:
+    """Yield what to know of a comparison: what is left out of it, and what the other network had seen."""
+    if not comparison.structures:
+        yield f"No film was scored with the same reference mask here and in {comparison.folder}: nothing to compare."
+    if comparison.redrawn:
+        films = counted(comparison.redrawn, "film has a reference mask", "films have reference masks")
+        yield f"{films} that changed after {comparison.folder} was scored; these masks are left out of the comparison."
+    if comparison.trained_on:
+        films = counted(comparison.trained_on, "film that it scored", "films that it scored")
+        yield f"{comparison.folder} had learnt from, or was chosen by, {films}: its Dice is not one of unseen films."
 
 
 def comparison_table(comparison: Comparison) -> Table:
@@ -116,5 +128,6 @@ def comparison_table(comparison: Comparison) -> Table:
         for structure, paired in comparison.structures.items()
     ]  # fmt: skip
     both = "on the films both have scored; p by flipping signs, patient by patient."
-    caption = f"Dice of this run minus {comparison.folder}, {both} {redrawn_in_words(comparison)}".strip()
+    caption = f"Dice of this run minus {comparison.folder}, {both}"
+    caption = " ".join((caption, *comparison_notes(comparison)))
     return Table(("structure", "films", "difference", "95 % interval", "p"), rows, caption)

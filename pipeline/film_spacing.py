@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from data.dicom import is_dicom
 from data.loading import LoadedFilm
+from data.sources.facts import LARGEST_MM, SMALLEST_MM, is_possible_spacing
 from db.predictions import Done, stored_spacing
 
 
@@ -40,8 +41,9 @@ def spacing_of_call(values: Sequence[float]) -> tuple[float, float] | None:
     """Return the spacing of rows and columns, mm, from one number or two; None for nothing."""
     if not values:
         return None
-    if len(values) > 2 or not all(0 < value < 100 for value in values):
+    if len(values) > 2 or not is_possible_spacing(values[0], values[-1]):
         raise ValueError(
-            f"--pixel-spacing-mm {','.join(map(str, values))}: wanted one number or two, mm between neighbouring pixels"
+            f"--pixel-spacing-mm {','.join(map(str, values))}: wanted one number or two, mm between neighbouring pixels, from "
+            f"{SMALLEST_MM:g} to {LARGEST_MM:g}"
         )
     return values[0], values[-1]

@@ -13,7 +13,7 @@ from data.reasons import one_line
 from data.writing import atomic_file
 from db.records import MASK_STRUCTURES, ImageRecord
 from db.scores import METRIC_COLUMNS, write_qualities, write_scores
-from pipeline.comparison import Comparison, Other, compare_with, comparison_table, redrawn_in_words
+from pipeline.comparison import Comparison, Other, compare_with, comparison_notes, comparison_table
 from pipeline.evaluation import remove_masks
 from pipeline.evaluation_summary import summarise_results
 from pipeline.groups import score_groups
@@ -181,10 +181,7 @@ def _comparison_lines(comparison: Comparison) -> Iterator[str]:
         bounds = f" [{low:+.4f}, {high:+.4f}]" if low == low else ""
         films = counted(c.films, "film", "films")
         yield f"{structure:10s}  {value:+.4f}{bounds} against {comparison.folder}, p = {c.p:.4f}, {films}"
-    if not comparison.structures:
-        yield f"No film was scored with the same reference mask here and in {comparison.folder}: nothing to compare."
-    if comparison.redrawn:
-        yield redrawn_in_words(comparison)
+    yield from comparison_notes(comparison)
 
 
 def _dice_line(structure: str, dice: Mapping) -> str:

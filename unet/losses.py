@@ -33,8 +33,14 @@ def dice_bce_loss(logits: Tensor, target: Tensor, known: Tensor, dice_weight: fl
 
     logits, target: (B, C, H, W). known: (B, C), as in `unet.structures`; one that is not drawn on a film gives neither loss
     nor gradient there; for WITH_HEART see `asked_of`. Every film weighs the same, however many structures it has; one
-    without any has no weight, and a batch of only such films gives 0.
+    without any has no weight, and a batch of only such films gives 0. All targets lie in [0, 1], those that are not known too.
+    Raises ValueError where the shapes do not fit: broadcasting would count structures of other films.
     """
+    if target.shape != logits.shape or known.shape != logits.shape[:2]:
+        raise ValueError(
+            f"logits have shape {tuple(logits.shape)}, target {tuple(target.shape)}, known {tuple(known.shape)}; wanted "
+            "(B, C, H, W) twice and (B, C)"
+        )
     with_heart = (known == WITH_HEART).any(dim=1)
     if bool(with_heart.any()):
         asked, answer = asked_of(logits, target)

@@ -594,10 +594,27 @@ def test_two_evaluations_are_compared_on_the_films_both_have(
     part = summary["against"]["heart"]
     assert part["films"] == len(pairs) and 0 < part["p"] <= 1
     assert part["value"] == pytest.approx(np.mean([new - old for new, old in pairs]))
+    printed = capsys.readouterr().out
+    assert "against" in printed and "Against another evaluation" in (tmp_path / "views/report.md").read_text()
+    assert "had learnt from" not in printed
+    known = tmp_path / "train"
     assert (
-        "against" in capsys.readouterr().out
-        and "Against another evaluation" in (tmp_path / "views/report.md").read_text()
+        evaluate.main(["--checkpoint", str(trained), "--split", "train", "--out", str(known), "--precision", "float32"])
+        == 0
     )
+    seen = json.loads((known / "summary.json").read_text())["trained_on"]
+    argv_all = [
+        "--checkpoint",
+        str(trained),
+        "--split",
+        "all",
+        "--out",
+        str(tmp_path / "all"),
+        "--precision",
+        "float32",
+    ]
+    assert evaluate.main([*argv_all, "--against", str(known)]) == 0
+    assert f"{known} had learnt from, or was chosen by, {seen} films that it scored" in capsys.readouterr().out
     with pytest.raises(FileNotFoundError, match="no scores.csv there"):
         evaluate.main([*argv, "--against", str(tmp_path)])
     monkeypatch.setattr(
@@ -681,6 +698,22 @@ def test_films_that_are_there_twice_and_films_that_cannot_be_read_are_listed_wit
     assert twice["why"] == "same bytes as image 1 of the same person, left out"
     assert (unread["file"], unread["patient_id"], unread["value"]) == ("c.png", "films:p3", "")
     assert "no such file" in unread["why"]
+
+
+def test_what_a_network_measures_later_does_not_take_the_place_of_the_stored_masks(phantom_db, tmp_path, copy_of):
+    db = copy_of(phantom_db, tmp_path / "films.sqlite")
+    assert analyze.main(["--db", str(db), "--measure", "--out", str(tmp_path / "a")]) == 0
+    with closing(connect(db)) as copy, copy:
+        copy.execute(
+            "INSERT INTO run (command, folder, config, started_at, status) VALUES ('predict', '/x', '{}', 't', 'finished')"
+        )
+        copy.execute(
+            "INSERT INTO measurement (image_id, run_id, name, value, unit) "
+            "SELECT image_id, (SELECT max(run_id) FROM run), 'cardiothoracic_ratio', 0.4, 'ratio' FROM image"
+        )
+    assert analyze.main(["--db", str(db), "--out", str(tmp_path / "a")]) == 0
+    text = (tmp_path / "a/report.md").read_text()
+    assert "stored masks, run" in text and "network, run" not in text
 
 
 def test_the_newest_folds_are_pooled_as_when_their_folder_is_named(trained, tmp_path, monkeypatch):

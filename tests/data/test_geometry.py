@@ -95,6 +95,13 @@ def test_edges_of_both_and_of_the_mirror_image_are_those_found_in_the_mask_itsel
 def test_masks_of_two_sizes_are_refused():
     with pytest.raises(ValueError, match=r"sizes \[\(4, 5\), \(5, 4\)\]; wanted one size"):
         measure_masks({"heart": np.ones((4, 5), bool), "lungs": np.ones((5, 4), bool)}, None)
+    for name, mask in {
+        "heart": np.ones((4, 5), np.uint8),
+        "lung": np.ones((4, 5), bool),
+        "lungs": np.ones((1, 4, 5), bool),
+    }.items():
+        with pytest.raises(ValueError, match=f"mask '{name}' is .* wanted bool"):
+            measure_masks({name: mask}, None)
 
 
 def test_lengths_carry_their_unit_in_the_name():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from data import reading
+from data.loading import load_film
 from data.reading import read_image, read_labels, read_pixels
 
 
@@ -312,3 +313,11 @@ def test_values_of_32_bits_are_read_where_they_fit_into_16(tmp_path, lowest, hig
     else:
         with pytest.raises(ValueError, match=f"32-bit values up to {highest}; wanted 8 or 16 bits"):
             read_image(tmp_path / "film.tif")
+
+
+def test_a_photometric_that_is_misspelt_is_not_taken_for_the_other_one(tmp_path):
+    Image.fromarray(np.arange(100, dtype=np.uint8).reshape(10, 10)).save(tmp_path / "a.png")
+    dark, light = (load_film(tmp_path / "a.png", f"MONOCHROME{number}").image for number in (1, 2))
+    assert np.allclose(dark, 1 - light)
+    with pytest.raises(ValueError, match="photometric 'MONOCROME1'; wanted MONOCHROME1 or MONOCHROME2"):
+        load_film(tmp_path / "a.png", "MONOCROME1")

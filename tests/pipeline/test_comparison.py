@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from db.records import ImageRecord
-from pipeline.comparison import Comparison, Other, compare_with, comparison_table, redrawn_in_words
+from pipeline.comparison import Comparison, Other, compare_with, comparison_notes, comparison_table
 from pipeline.results import result_lines
 from pipeline.scoring import mask_sha256
 from report.film_result import FilmResult
@@ -55,7 +55,17 @@ def test_masks_that_were_drawn_anew_are_left_out_and_counted():
     told = (
         "1 film has a reference mask that changed after other was scored; these masks are left out of the comparison."
     )
-    assert redrawn_in_words(comparison) == told and comparison_table(comparison).caption.endswith(told)
+    assert list(comparison_notes(comparison)) == [told] and comparison_table(comparison).caption.endswith(told)
+
+
+def test_a_network_that_had_learnt_from_its_films_is_named():
+    other = Other(Path("other"), {("a", "1.png", "heart"): (0.7, "same")}, 16)
+    comparison = compare_with(other, [scored(1, heart=(0.9, "same"))])
+    (told,) = comparison_notes(comparison)
+    assert (
+        told == "other had learnt from, or was chosen by, 16 films that it scored: its Dice is not one of unseen films."
+    )
+    assert list(comparison_notes(Comparison(Path("other"), comparison.structures))) == []
 
 
 def test_where_all_masks_were_drawn_anew_nothing_is_compared_and_nothing_lost():

@@ -71,6 +71,13 @@ def test_a_film_counts_with_one_structure_and_not_with_none():
     )
 
 
+def test_shapes_that_do_not_fit_are_refused_and_not_broadcast():
+    logits, target, known = torch.zeros(2, 3, 4, 4), torch.zeros(2, 3, 4, 4), torch.ones(2, 3)
+    for wrong in ((target[:1], known), (target, known[:1]), (target, known[..., None, None])):
+        with pytest.raises(ValueError, match=r"logits have shape \(2, 3, 4, 4\), target .* known"):
+            dice_bce_loss(logits, *wrong)
+
+
 def test_nothing_known_is_zero_not_nan():
     assert dice_bce_loss(torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2), torch.zeros(1, 1)).item() == 0
 
