@@ -39,19 +39,20 @@ from db.predictions import (
     write_prediction,
 )
 from db.records import STRUCTURES
-from db.runs import closing_run, find_run
+from db.runs import closing_run
 from pipeline.compare_films import write_films_comparison
 from pipeline.explain_films import explain_films
-from pipeline.film_job import FilmDone, FilmFailed, FilmJob, Outcome, remove_results
+from pipeline.film_job import FilmDone, FilmFailed, FilmJob, Outcome
 from pipeline.film_spacing import SpacingSource, spacing_of_call
 from pipeline.formats import FORMATS, WRITTEN_AS
+from pipeline.prediction_folder import check_folder, remove_results
 from pipeline.predictor import Predictor, find_checkpoint
 from report.counts import counted
 from report.page import write_page
 from report.prediction import LISTED, prediction_page
 from report.run_folder import write_csv, write_settings
 from unet.device import PRECISIONS, choose_device, choose_precision, film_threads, keep_freed_memory
-from unet.distributed import first_then_others, from_first, gather, is_first, join, progress_stream, shard
+from unet.distributed import first_then_others, from_first, gather, is_first, join, progress_stream, shard, size
 from unet.typical import is_fitted
 
 RUNS = Path("runs")
@@ -97,16 +98,20 @@ def main(argv: list[str]) -> int:
     check_settings(config)
     keep_freed_memory()
     join()
+    if (config.compare or config.explain) and size() > 1:
+        raise ValueError("--compare and --explain are not shared between processes; call python, not torchrun")
     path = find_checkpoint(config.checkpoint, RUNS)
     precision = from_first(lambda: choose_precision(config.precision, choose_device(config.device))[0])
     predictor = Predictor(path, config.device, precision, config.test_time_views or config.compare)
     if config.compare:
-        write_films_comparison(config.films, predictor, config.photometric, config.out)
+        with sole_writer(config.out):
+            write_films_comparison(config.films, predictor, config.photometric, config.out)
         return DONE
     films, links = find_films(config.films, but=[config.out / name for name in RESULT_FOLDERS])
     not_followed = [(as_utf8(link), LEADS_OUT) for link in links]
     if config.explain:
-        failed = explain_films(films, predictor, config.explain, config.region, config.photometric, config.out)
+        with sole_writer(config.out):
+            failed = explain_films(films, predictor, config.explain, config.region, config.photometric, config.out)
         for film, why in (failed := [*not_followed, *failed]):
             print(f"failed: {one_line(film)}: {why}")
         return SOME_FAILED if failed else DONE
@@ -123,6 +128,8 @@ def check_settings(config: PredictConfig) -> None:
     """Refuse settings that are not known or would change nothing."""
     if config.compare and config.explain:
         raise ValueError("--explain changes nothing with --compare; call them one after the other")
+    if config.test_time_views and config.compare:
+        raise ValueError("--compare averages over the test-time views in any case; leave --test-time-views out")
     for name in ("format", "db", "pixel_spacing_mm", "fix_orientation"):
         if getattr(config, name) and (config.compare or config.explain):
             flag = name.replace("_", "-")
@@ -166,26 +173,6 @@ def predict(
         return DONE
     print("\n".join(lines))  # after the run's end: nobody may be reading it any more
     return SOME_FAILED if failures else DONE
-
-
-def check_folder(out: Path, database: Path) -> None:
-    """Refuse a folder with results that the database does not have: films of the same name would get each other's masks."""
-    if (out / "comparison.csv").exists():
-        raise ValueError(
-            f"--out {out} holds a comparison, whose report.html the predictions would replace; name another --out, or move "
-            "comparison.csv and its page elsewhere"
-        )
-    held = [name for name in ("predictions.csv", "masks", "overlays") if (out / name).exists()]
-    if not held:
-        return
-    if database.is_file():
-        with closing(connect(database)) as connection:
-            if find_run(connection, "predict", out) is not None:
-                return
-    raise ValueError(
-        f"--out {out} holds {held[0]}, of which the database {database} knows nothing: it was moved here, or another --db or "
-        "program wrote it; name the --db that knows it, or another --out"
-    )
 
 
 def network_id(checkpoint: Path, config: PredictConfig) -> str:

@@ -219,11 +219,15 @@ def _refusal(film: SourceFilm, what: str, error: Exception) -> Refusal:
     if isinstance(error, MemoryError):
         error = ValueError(f"{film.file}: {reason(error, Path(film.file))}")
     text = str(error) if film.file in str(error) or "/" in str(error) else f"{film.file}: {error}"
-    return Refusal(file=as_utf8(film.file), what=what, reason=_reason(text), detail=one_line(text))
+    words = text
+    for file in (film.file, *(mask.file for mask in film.masks)):
+        if file and f"{file}: " in words:  # a path may hold any words, those below among them
+            words = words.partition(f"{file}: ")[2]
+    return Refusal(file=as_utf8(film.file), what=what, reason=_reason(words), detail=one_line(text))
 
 
 def _reason(text: str) -> str:
-    """Return a few words, the same for the same fault, to count by."""
+    """Return a few words, the same for the same fault, to count by. text: an error's, without the path that it begins with."""
     for words, short in (
         ("names no film", "row without a film"),
         ("photometric interpretation", "photometric interpretation not understood"),

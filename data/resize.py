@@ -94,7 +94,11 @@ def positive(planes: Tensor, box: Letterbox) -> np.ndarray:
 
     For a film larger than the square only the rectangle that such values can reach is computed: for a lung a sixth of the film.
     """
-    if box.inner_height < 2 or box.inner_width < 2 or box.inner_height > box.crop_height:
+    if (
+        min(box.inner_height, box.inner_width) < 2
+        or box.inner_height > box.crop_height
+        or box.inner_width > box.crop_width
+    ):
         return (from_square(planes, box, fill=-1.0) >= 0).numpy()
     inner = planes[:, box.top : box.top + box.inner_height, box.left : box.left + box.inner_width].numpy()
     down, across = _taps(box.inner_height, box.crop_height), _taps(box.inner_width, box.crop_width)

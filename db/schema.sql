@@ -98,7 +98,7 @@ CREATE TABLE run (
     run_id      INTEGER PRIMARY KEY,
     command     TEXT NOT NULL,                  -- train, evaluate, measure, analyze, predict
     folder      TEXT NOT NULL,                  -- absolute path of its results
-    parent_id   INTEGER REFERENCES run ON DELETE SET NULL,      -- the training run whose checkpoint was used
+    parent_id   INTEGER REFERENCES run ON DELETE SET NULL,      -- the training whose checkpoint was used; of measure: the evaluation
     config      TEXT NOT NULL,                  -- the effective settings, JSON
     status      TEXT NOT NULL CHECK (status IN ('running', 'finished', 'interrupted', 'failed')),
     started_at  TEXT NOT NULL,                  -- UTC, ISO 8601
@@ -121,7 +121,7 @@ CREATE TABLE epoch (
     epoch           INTEGER NOT NULL,           -- 1 is the first
     train_loss      REAL NOT NULL,              -- mean over the epoch's films
     val_loss        REAL,
-    val_dice_lungs  REAL CHECK (val_dice_lungs BETWEEN 0 AND 1),   -- mean over films, network's own size
+    val_dice_lungs  REAL CHECK (val_dice_lungs BETWEEN 0 AND 1),   -- mean over films, at the epoch's size
     val_dice_heart  REAL CHECK (val_dice_heart BETWEEN 0 AND 1),
     learning_rate   REAL NOT NULL,              -- at the epoch's last step
     films_per_second REAL NOT NULL,

@@ -129,7 +129,7 @@ class Analysis:
 
     def _add_odd(self) -> None:
         doubled = self.rows_of("duplicates")
-        odd = [row for row in self.odd_values if row["command"] not in PREDICTING]
+        odd = [row for row in self.odd_values if row["command"] not in PREDICTING and not row["lent"]]
         self.odd += [{key: row[key] for key in ODD_KEYS} for row in odd]
         for row in doubled:
             person = "the same person" if row["same_person"] else "ANOTHER person"

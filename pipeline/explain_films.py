@@ -119,7 +119,7 @@ def explain_film(
     cam = seg_grad_cam(predictor.model, where, channel, region, predictor.model.downs[-1]).cpu()
     film = torch.zeros_like(region)
     film[inner_of(box)] = True
-    temperature = predictor.checkpoint.temperature.get(structure, 1.0)
+    temperature = predictor.checkpoint.temperatures()[structure]
     falls = occlusion(predictor.model, where, channel, region, film=film, temperature=temperature)
     shown = [plane.cpu().numpy()[inner_of(box)] for plane in (prepared[0], region, cam, falls)]  # without the padding
     picture = draw(*shown, structure, max(1, SHOWN_SIDE // box.size))

@@ -10,13 +10,12 @@ from data.loading import LoadedFilm, hash_file, load_film
 from data.measurements import Measurement
 from data.overlay import encode_picture, overlay
 from data.reasons import reason
-from data.writing import FATAL, atomic_file, is_written
+from data.writing import FATAL, atomic_file
 from db.predictions import Done
-from db.records import MASK_STRUCTURES
-from pipeline.evaluation import remove_masks, write_masks
+from pipeline.evaluation import write_masks
 from pipeline.film_spacing import SpacingSource
 from pipeline.film_view import view_film
-from pipeline.formats import WRITTEN_AS
+from pipeline.prediction_folder import results_exist
 from pipeline.predictor import Predictor
 from unet.structures import with_lungs
 
@@ -109,17 +108,3 @@ class FilmJob:
             "predicted_dice": view.predicted_dice, "strangeness": view.strangeness,
         }  # fmt: skip
         return FilmDone(values, (*shares, *view.measurements))
-
-
-def results_exist(out: Path, name: str) -> bool:
-    """Tell whether every file of a film is there."""
-    masks = [out / "masks" / structure / f"{name}.png" for structure in MASK_STRUCTURES]
-    files = (*masks, out / "overlays" / f"{name}.jpg")
-    return all(map(is_written, files))
-
-
-def remove_results(out: Path, name: str) -> None:
-    """Remove the files of a film whose row goes: masks of what it was before must not be taken for its own."""
-    remove_masks(out / "masks", [name])
-    (out / "overlays" / f"{name}.jpg").unlink(missing_ok=True)
-    (out / WRITTEN_AS["dicom-seg"] / f"{name}.dcm").unlink(missing_ok=True)

@@ -21,7 +21,7 @@ from unet.device import prepare_model
 from unet.inference import predict_logits
 from unet.metrics import count, dice
 from unet.model import with_union
-from unet.postprocess import binarise, clean
+from unet.postprocess import tidied
 from unet.quality import fit_quality
 from unet.structures import with_lungs
 from unet.thresholds import choose_threshold, dice_by_threshold
@@ -58,8 +58,7 @@ def fit_on_validation(
     traits, truths = [], []
     for logits, known in films(batch for part in batches for batch in part):
         planes = probabilities_of(logits, checkpoint.temperature)
-        raw = binarise(planes, checkpoint.thresholds())
-        tidy = clean(raw)
+        raw, tidy = tidied(planes, checkpoint.thresholds())
         traits.append(film_traits(planes, raw, tidy))
         found = with_lungs(tidy)
         truths.append({structure: dice(count(found[structure], mask)) for structure, mask in known.items()})
@@ -87,7 +86,7 @@ def fit_on_training(
     for rows in (evenly(train_rows, MOST_FILMS), evenly(val_rows, MOST_FILMS)):
         films = (film for batch in dataset.batches_of(rows, BATCH) for film in predict_batch(model, batch, precision))
         planes = (probabilities_of(logits, checkpoint.temperature) for logits, _ in films)
-        signs.append([film_signs(film, clean(binarise(film, checkpoint.thresholds()))) for film in planes])
+        signs.append([film_signs(film, tidied(film, checkpoint.thresholds())[1]) for film in planes])
     checkpoint.typical = fit_typical(*signs)
     with atomic_file(path) as file:
         save_checkpoint(file, checkpoint)

@@ -18,7 +18,7 @@ from unet.checkpoint import Checkpoint, load_checkpoint
 from unet.device import choose_device, choose_precision, prepare_model
 from unet.inference import IDENTITY, TEST_TIME_VIEWS, predict_views
 from unet.metrics import count, dice
-from unet.postprocess import binarise, clean, cut_tails
+from unet.postprocess import clean, cut_tails, tidied
 from unet.quality import Quality, check_fit, predict_quality
 from unet.traits import SHAPES, TRAITS, FilmTraits, film_signs, film_traits
 from unet.typical import check_typical, strangeness
@@ -58,8 +58,7 @@ class Predictor:
 
     def calibrated(self, logits: torch.Tensor) -> torch.Tensor:
         """Divide logits (..., C, H, W) by each structure's temperature."""
-        temperature = [self.checkpoint.temperature.get(name, 1.0) for name in self.structures]
-        return logits / torch.tensor(temperature)[:, None, None]
+        return logits / torch.tensor(list(self.checkpoint.temperatures().values()))[:, None, None]
 
     def margins(self, logits: torch.Tensor) -> torch.Tensor:
         """Return how far calibrated logits (..., C, H, W) lie above each threshold; a mask is where this is 0 or more."""
@@ -97,18 +96,17 @@ class Predictor:
 
     def traits(self, logits: torch.Tensor) -> FilmTraits:
         """Return the traits of probabilities and masks at the network's own size, from what `logits` gave."""
-        probabilities, raw = self._small(logits)
-        return film_traits(probabilities, raw, clean(raw))
+        probabilities = self._small(logits)
+        return film_traits(probabilities, *tidied(probabilities, self.thresholds))
 
     def signs(self, logits: torch.Tensor) -> np.ndarray:
         """Return the part of `traits` by which strange films are recognised (SIGNS,), from what `logits` gave."""
-        probabilities, raw = self._small(logits)
-        return film_signs(probabilities, clean(raw))
+        probabilities = self._small(logits)
+        return film_signs(probabilities, tidied(probabilities, self.thresholds)[1])
 
-    def _small(self, logits: torch.Tensor) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        planes = self.calibrated(logits.mean(dim=0)).sigmoid().numpy()
-        probabilities = dict(zip(self.structures, planes, strict=True))
-        return probabilities, binarise(probabilities, self.thresholds)
+    def _small(self, logits: torch.Tensor) -> dict[str, np.ndarray]:
+        """Return the calibrated probabilities at the network's own size."""
+        return dict(zip(self.structures, self.calibrated(logits.mean(dim=0)).sigmoid().numpy(), strict=True))
 
     def spread(self, logits: torch.Tensor, box: Letterbox) -> np.ndarray:
         """Return how far the views disagree, pixel by pixel, at the film's own size: (H, W), 0 with one view.

@@ -57,6 +57,10 @@ class Checkpoint:
         """Return every structure's threshold, a probability in (0, 1); 0.5 where none was fitted."""
         return {name: self.threshold.get(name, DEFAULT_THRESHOLD) for name in self.structures}
 
+    def temperatures(self) -> dict[str, float]:
+        """Return every structure's temperature, by which its logits are divided; 1 where none was fitted."""
+        return {name: self.temperature.get(name, 1.0) for name in self.structures}
+
 
 def save_checkpoint(file: BinaryIO, checkpoint: Checkpoint) -> None:
     """Write a checkpoint to an open binary file; the caller makes the write atomic."""

@@ -64,11 +64,9 @@ def main(argv: list[str]) -> int:
             print(f"onnx: left out, {error.name} is not installed")
             continue
         print(f"{config.out / f'network.{ENDINGS[name]}'}: differs from the library by {differences[name]:.1e} at most")
-    for name in ENDINGS.keys() - differences.keys():
-        if (config.out / f"network.{ENDINGS[name]}").exists():
-            print(
-                f"{config.out / f'network.{ENDINGS[name]}'}: as it was before this call; network.json says nothing of it"
-            )
+    for name, ending in ENDINGS.items():
+        if name not in differences and (config.out / f"network.{ending}").exists():
+            print(f"{config.out / f'network.{ending}'}: as it was before this call; network.json says nothing of it")
     with atomic_file(config.out / "network.json") as file:
         file.write((json.dumps(description(predictor, differences), indent=2) + "\n").encode())
     return DONE
@@ -89,7 +87,7 @@ def film_module(predictor: Predictor) -> FilmModule:
     module = FilmModule(
         predictor.model,
         size=preparation.size,
-        temperature=[predictor.checkpoint.temperature.get(name, 1.0) for name in predictor.structures],
+        temperature=list(predictor.checkpoint.temperatures().values()),
         percentiles=(LOW_PERCENTILE, HIGH_PERCENTILE) if preparation.intensity == "percentile" else None,
         black=BLACK if preparation.crop else None,
         dim=(DIM, MARKED),

@@ -3,7 +3,8 @@
 A gradient is dominated by a few directions, and little is learnt along the others. Here a layer's weights form one matrix, output
 channels by inputs of one output channel, and its step is the orthogonal matrix nearest to its averaged gradient. All other
 parameters (such as norms, and the last layer, whose rows are the structures) stay with AdamW. A transposed convolution stores its
-weights as (in, out, height, width), the transposed matrix; the orthogonal matrix nearest to it is transposed likewise.
+weights as (in, out, height, width), the transposed matrix; the orthogonal matrix nearest to it is transposed likewise, but
+`orthogonal` makes it longer by the rows and columns that it is stored with.
 torch.optim.Muon takes only two-dimensional weights and multiplies in bfloat16, whatever the processor.
 """
 
@@ -34,7 +35,9 @@ class Muon(torch.optim.Optimizer):
                 if weight.grad is None:
                     continue
                 state = self.state[weight]
-                average = state.setdefault("average", torch.zeros_like(weight))
+                if "average" not in state:
+                    state["average"] = torch.zeros_like(weight)
+                average = state["average"]
                 average.lerp_(weight.grad, 1 - MOMENTUM)
                 ahead = torch.lerp(weight.grad, average, MOMENTUM)  # Nesterov's
                 weight.mul_(1 - rate * group["weight_decay"]).add_(orthogonal(ahead), alpha=-rate)

@@ -31,6 +31,14 @@ def binarise(probabilities: Mapping[str, np.ndarray], thresholds: Mapping[str, f
     return masks
 
 
+def tidied(
+    probabilities: Mapping[str, np.ndarray], thresholds: Mapping[str, float]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return the masks before and after tidying, at the network's size: what predicted quality is fitted on and asked of."""
+    raw = binarise(probabilities, thresholds)
+    return raw, clean(raw)
+
+
 def clean(masks: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return each structure as one piece without holes: structure to bool (H, W), in and out.
 

@@ -40,7 +40,7 @@ class Hyperparameters:
 
 @dataclass(frozen=True)
 class Validation:
-    """Means over the validation films at the network's own size; None where no film has the structure drawn.
+    """Means over the validation films at the size of the epoch; None where no film has the structure drawn.
 
     constant: indices of the channels whose prediction was all inside or all outside on every film.
     """

@@ -26,7 +26,7 @@ def read(folder: Path) -> Iterator[SourceFilm]:
             f"{folder}: no JPCLNnnn.IMG or JPCNNnnn.IMG below it; name the folder that All247images is in"
         )
     facts = {**_nodule_facts(folder), **_normal_facts(folder)}
-    masks = {(path.parent.name.lower(), path.stem.upper()): path for path in files if path.suffix == ".gif"}
+    masks = {(path.parent.name.lower(), path.stem.upper()): path for path in files if path.suffix.lower() == ".gif"}
     for path in films:
         stem = path.stem.upper()
         age, sex, findings, note = facts.get(stem, (None, None, (), None))

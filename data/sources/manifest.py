@@ -160,7 +160,7 @@ def _film(row: dict[str, str], header: dict[str, object], line: int, doubts: Dou
         license=clean_text(row.get("license")),
         masks=tuple(_masks(row)),
         measurements=tuple(_measurements(row, line, doubts)),
-        same_patient_as=(*same_patient_ids(f"{note} {finding}"), *_named_ids(row)),
+        same_patient_as=(*same_patient_ids(note or ""), *same_patient_ids(finding or ""), *_named_ids(row)),
     )
     return replace(film, **{fact: value for fact, value in header.items() if getattr(film, fact) is None})
 

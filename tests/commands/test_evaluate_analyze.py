@@ -20,7 +20,6 @@ from data import ingest
 from data.writing import sole_writer
 from db.connection import connect
 from db.runs import find_run, finish_run, start_run
-from db.selection import query_text, select_images
 from db.splits import draw_split
 from pipeline.analysis import Analysis
 from pipeline.comparison import read_other
@@ -765,20 +764,6 @@ def test_a_page_in_another_format_takes_the_place_of_the_one_before(phantom_db, 
         (out / "measured").glob("*.png")
     )
     assert json.loads((out / "settings.json").read_text())["settings"]["by"] == "view"
-
-
-def test_films_can_be_chosen_by_age_and_ratio(phantom_db):
-    connection = connect(phantom_db)
-    parameters = {"convention": "clear_field", "provenance": "phantom", "source": "all"}
-    chosen = {
-        record.image_id for record in select_images(connection, query_text("adults_with_large_hearts"), parameters)
-    }
-    facts = (
-        "SELECT image_id FROM image JOIN study USING (study_id) JOIN measurement USING (image_id) WHERE run_id IS NULL AND "
-        "duplicate_of IS NULL AND name = 'cardiothoracic_ratio' AND value > 0.5 AND patient_age_years >= 40 "
-        "AND view_position IN ('PA', 'AP') AND modality IN ('CR', 'DX')"
-    )
-    assert chosen == {row[0] for row in connection.execute(facts)} and 0 < len(chosen) < 40
 
 
 def test_a_folder_without_a_finished_evaluation_says_how_the_latest_ended(fresh_db, tmp_path):

@@ -389,6 +389,21 @@ def test_a_mask_that_covers_most_of_its_film_is_remarked_and_listed(two_films, t
     assert [(row["file"], row["fact"]) for row in odd if row["fact"] != "pixels"] == [("a.png", "mask of lungs")]
 
 
+@pytest.mark.parametrize("folder", ["photometric interpretation test", "a: leads outside", "names no film"])
+def test_words_in_the_path_of_a_film_are_not_taken_for_what_is_wrong_with_it(folder, tmp_path, capsys):
+    """A film cut off after its first ingest was taken for one with an odd photometric interpretation, and its scores went."""
+    db, place = tmp_path / "db", tmp_path / folder / "films"
+    for name in "ab":
+        film(place / f"{folder}/{name}.png")
+    manifest(place, [{"file": f"{folder}/{name}.png", "patient_id": name} for name in "ab"])
+    call("manifest", place, "--db", db)
+    (place / folder / "a.png").write_bytes((place / folder / "a.png").read_bytes()[:60])
+    capsys.readouterr()
+    call("manifest", place, "--db", db)
+    assert "unreadable or truncated" in capsys.readouterr().out
+    assert len(images(db)) == 2
+
+
 def test_a_mask_whose_inside_and_outside_are_exchanged_is_refused_as_that(two_films, tmp_path, capsys):
     """Two inverted lungs were once said to be exchanged sides, and taken once they were; an inverted heart was only remarked."""
     inverted = 255 - np.asarray(Image.open(two_films / "m/a.png"))

@@ -1,7 +1,7 @@
 import pytest
 
 from db.ingest_rows import Refusal, write_source
-from db.records import MASK_STRUCTURES
+from db.records import MASK_STRUCTURES, SourceMeasurement
 from db.selection import Selection, query_text, run_query, select_images
 from db.splits import draw_split
 from unet.structures import HEART, LUNGS, STRUCTURES
@@ -213,3 +213,20 @@ def test_the_database_and_the_network_name_the_same_structures_in_the_same_order
     assert (
         (*STRUCTURES, "lungs") == MASK_STRUCTURES and STRUCTURES[HEART] == "heart" and MASK_STRUCTURES[LUNGS] == "lungs"
     )
+
+
+def test_the_example_of_choosing_by_age_and_ratio_takes_no_mask_of_a_model_and_no_value_that_cannot_be(
+    fresh_db, make_film
+):
+    def stated(file, age=60, ratio=0.55, **facts):
+        values = (SourceMeasurement(name="cardiothoracic_ratio", value=ratio, unit="ratio"),)
+        return make_film(file, file, patient_age_years=age, measurements=values, **facts)
+
+    films = [stated("good.png"), stated("old.png", age=140), stated("young.png", age=39), stated("slim.png", ratio=0.5),
+             stated("percent.png", ratio=55.0), stated("model.png", provenance="model"),
+             stated("side.png", view_position="LL")]  # fmt: skip
+    write_source(fresh_db, "own", "/", "manifest", films, rows_read=len(films))
+    write_source(fresh_db, "other", "/", "manifest", [stated("other.png")], rows_read=1)
+    parameters = {"convention": "clear_field", "provenance": "manual", "source": "own"}
+    found = select_images(fresh_db, query_text("adults_with_large_hearts"), parameters)
+    assert [film.file for film in found] == ["good.png"]

@@ -1,7 +1,5 @@
 """One film through a network that knows what a chest looks like: here one that simply reads the masks off the picture."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -9,12 +7,14 @@ from PIL import Image
 
 from data.loading import LoadedFilm
 from data.resize import letterbox_of, to_square
-from db.records import ImageRecord
+from db.records import STRUCTURES, ImageRecord
 from pipeline.evaluation import Wanted, evaluate_film
 from pipeline.film_job import FilmJob
 from pipeline.film_view import UNLIKE, view_film
 from pipeline.predictor import Predictor
 from report.known_errors import UNJUDGED
+from unet.checkpoint import Checkpoint
+from unet.model import UNetConfig
 from unet.quality import Quality
 from unet.traits import film_shape
 from unet.typical import fit_typical
@@ -45,7 +45,7 @@ class Reader(Predictor):
     def __init__(self):
         self.structures, self.thresholds, self.views = tuple(GREY), THRESHOLDS, ((0.0, 1.0),)
         self.learnt_from = frozenset()
-        self.checkpoint = SimpleNamespace(temperature={}, quality={}, typical={})
+        self.checkpoint = Checkpoint(UNetConfig(), {}, {}, {}, list(STRUCTURES))
 
     def logits(self, image):
         image = torch.from_numpy(np.ascontiguousarray(image))

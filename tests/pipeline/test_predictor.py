@@ -105,3 +105,13 @@ def test_a_film_may_be_a_view_and_of_any_float(network):
     masks = predictor.masks(film)
     for same in (film[::-1][::-1], film.astype(np.float64), np.asfortranarray(film)):
         assert all((predictor.masks(same)[name] == mask).all() for name, mask in masks.items())
+
+
+def test_a_pixel_that_both_lungs_claim_goes_to_the_more_probable_one(network):
+    predictor = Predictor(network, "cpu", "float32")
+    logits = torch.full((1, 3, 32, 32), -5.0)
+    logits[0, 0, 8:24, 4:19] = 2.0
+    logits[0, 1, 8:24, 14:28] = 3.0
+    masks = predictor.film_masks(logits, letterbox_of(torch.ones(32, 32), 32))
+    assert masks["right_lung"].any(axis=0).nonzero()[0].tolist() == [*range(4, 14)]
+    assert masks["left_lung"].any(axis=0).nonzero()[0].tolist() == [*range(14, 28)]

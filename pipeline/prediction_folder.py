@@ -1,0 +1,45 @@
+"""The folder that predictions are written to: whose it is, and the files of each film in it."""
+
+from contextlib import closing
+from pathlib import Path
+
+from data.writing import is_written
+from db.connection import connect
+from db.records import MASK_STRUCTURES
+from db.runs import find_run
+from pipeline.evaluation import remove_masks
+from pipeline.formats import WRITTEN_AS
+
+
+def check_folder(out: Path, database: Path) -> None:
+    """Refuse a folder with results that the database does not have: films of the same name would get each other's masks."""
+    if (out / "comparison.csv").exists():
+        raise ValueError(
+            f"--out {out} holds a comparison, whose report.html the predictions would replace; name another --out, or move "
+            "comparison.csv and its page elsewhere"
+        )
+    held = [name for name in ("predictions.csv", "masks", "overlays") if (out / name).exists()]
+    if not held:
+        return
+    if database.is_file():
+        with closing(connect(database)) as connection:
+            if find_run(connection, "predict", out) is not None:
+                return
+    raise ValueError(
+        f"--out {out} holds {held[0]}, of which the database {database} knows nothing: it was moved here, or another --db or "
+        "program wrote it; name the --db that knows it, or another --out"
+    )
+
+
+def results_exist(out: Path, name: str) -> bool:
+    """Tell whether every file of a film is there."""
+    masks = [out / "masks" / structure / f"{name}.png" for structure in MASK_STRUCTURES]
+    files = (*masks, out / "overlays" / f"{name}.jpg")
+    return all(map(is_written, files))
+
+
+def remove_results(out: Path, name: str) -> None:
+    """Remove the files of a film whose row goes: masks of what it was before must not be taken for its own."""
+    remove_masks(out / "masks", [name])
+    (out / "overlays" / f"{name}.jpg").unlink(missing_ok=True)
+    (out / WRITTEN_AS["dicom-seg"] / f"{name}.dcm").unlink(missing_ok=True)
