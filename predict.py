@@ -45,7 +45,7 @@ from pipeline.explain_films import explain_films
 from pipeline.film_job import FilmDone, FilmFailed, FilmJob, Outcome
 from pipeline.film_spacing import SpacingSource, spacing_of_call
 from pipeline.formats import FORMATS, WRITTEN_AS
-from pipeline.prediction_folder import check_folder, remove_results
+from pipeline.prediction_folder import check_folder, follow_moved, remove_results
 from pipeline.predictor import Predictor, find_checkpoint
 from report.counts import counted
 from report.page import write_page
@@ -158,6 +158,7 @@ def predict(
     run_id = from_first(lambda: open_prediction_run(connection, config.out, network, settings_as_dict(config)))
     if is_first():  # what failed in an earlier call says nothing of this one, should it be cut short
         (config.out / "failures.csv").unlink(missing_ok=True)
+    from_first(lambda: follow_moved(connection, run_id, films))
     done = films_done(connection, run_id)
     names = names_given(connection, config.out)
     spacing = SpacingSource(spacing_of_call(config.pixel_spacing_mm), config.db)
@@ -239,6 +240,12 @@ def report(
     path = write_page(prediction_page(counts, rows, failures, config.out / "overlays"), config.out)
     films = counted(counts["films"], "film", "films")
     lines.append(f"{films} done ({counts['review']} to review), {len(failures)} failed. Report: {path}")
+    others = len({*names_given(connection, config.out)} - {*films_done(connection, run_id)})
+    if others:
+        lines.append(
+            f"Of {counted(others, 'more film', 'more films')} {config.out} holds masks of another network or of other settings: "
+            "they stand in no table of this call"
+        )
     return lines + [f"failed: {one_line(file)}: {why}" for file, why in failures]
 
 

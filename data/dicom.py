@@ -135,7 +135,11 @@ def _check_kind(film, path: Path) -> None:
 
 def _check_size(film, path: Path) -> None:
     """Refuse, before decoding, what has no pixels, as reports and annotations have not, and what would fill the memory."""
-    if not any(name in film for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+    if "FloatPixelData" in film or "DoubleFloatPixelData" in film:
+        raise ValueError(
+            f"{path}: its pixels are floating-point numbers; wanted whole ones (PixelData), as films have them"
+        )
+    if "PixelData" not in film:
         if "Modality" not in film:  # cut off, or never one
             raise ValueError(f"{path}: unreadable DICOM file (no pixels in it); export it anew")
         raise ValueError(f"{path}: modality {film.Modality} without pixels; there is no picture in it")
@@ -204,6 +208,11 @@ def spacing_of(film) -> tuple[tuple[float, float] | None, str | None, str]:
 def warnings_of(film) -> list[str]:
     """Return what the header says of the picture that its pixels may not show."""
     found = []
+    enlarged = film.get("EstimatedRadiographicMagnificationFactor")
+    if enlarged and float(enlarged) != 1:
+        found.append(
+            f"the detector's lengths are {float(enlarged):g} times the patient's (EstimatedRadiographicMagnificationFactor)"
+        )
     if str(film.get("BurnedInAnnotation", "")).upper() == "YES":
         found.append("writing is burnt into the picture (BurnedInAnnotation), perhaps the patient's name")
     side = str(film.get("ImageLaterality", "") or film.get("Laterality", "") or "").upper()

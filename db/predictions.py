@@ -101,6 +101,12 @@ def write_prediction(
             )
 
 
+def move_prediction(connection: sqlite3.Connection, run_id: int, file: str, to: str) -> None:
+    """Say where a film lies now that a run has done before."""
+    with transaction(connection):
+        connection.execute("UPDATE prediction SET file = ? WHERE run_id = ? AND file = ?", (to, run_id, file))
+
+
 def forget_prediction(connection: sqlite3.Connection, run_id: int, file: str) -> None:
     """Remove what a run holds of a film, including its measurements."""
     with transaction(connection):

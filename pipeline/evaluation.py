@@ -16,11 +16,13 @@ from data.overlay import encode_picture, heat, overlay
 from data.reasons import reason
 from data.writing import atomic_file
 from db.records import MASK_STRUCTURES, ImageRecord
+from pipeline.film_view import placement_in_words
 from pipeline.measuring import measure_views
 from pipeline.predictor import Predictor
 from pipeline.probabilities import film_probabilities
 from pipeline.scoring import score_film
 from report.film_result import FilmResult
+from unet.quality import predict_quality
 from unet.structures import with_lungs
 
 READERS = 2  # threads that decode films while the network works on another; each holds two films at most
@@ -61,7 +63,7 @@ def evaluate_film(
 ) -> FilmResult:
     """Predict and score one film that was read: image (H, W) in [0, 1], masks_true structure to bool (H, W), maybe none."""
     logits, box = predictor.logits(image)
-    masks_pred = predictor.film_masks(logits, box)
+    masks_pred, traits = predictor.film_masks(logits, box), predictor.traits(logits)
     name = wanted.mask_names.get(record.image_id)
     if name is not None:
         write_masks(wanted.mask_folder, name, with_lungs(masks_pred))
@@ -70,13 +72,14 @@ def evaluate_film(
         record,
         score_film(record, masks_pred, masks_true),
         encode_picture(overlay(image, masks_pred, drawn_once(masks_true)), "JPEG"),
-        quality=predictor.quality(logits),
+        quality=predict_quality(predictor.checkpoint.quality, traits),
         measured=measure_views(predictor, logits, box, masks_pred, record.spacing_mm),
         measured_true=measure_masks(masks_true, record.spacing_mm),
         probabilities=film_probabilities(predictor, logits, box, with_lungs(masks_true)),
         disagreement=predictor.disagreement(logits),
         uncertainty=doubt,
         mask_name=name,
+        remarks=placement_in_words(predictor, image, traits.signs),
     )
 
 

@@ -19,6 +19,7 @@ from unet.typical import strangeness
 
 REVIEWED = ("lungs", "heart")  # structures whose predicted Dice may call for a review
 
+PERHAPS_INVERTED = "perhaps stored with inverted grey levels: state its photometric interpretation and ingest again"
 UNLIKE = "unlike the chest films the network knows"
 
 
@@ -88,6 +89,15 @@ def view_film(
         logits,
         box,
     )
+
+
+def placement_in_words(predictor: Predictor, image: np.ndarray, signs: np.ndarray) -> tuple[str, ...]:
+    """Say in which placement a film (H, W) in [0, 1] that is strange as it is stored, by its signs, would be less strange."""
+    strange = strangeness(predictor.checkpoint.typical, signs)
+    if strange is None or strange <= 1:
+        return ()
+    found = look_again(predictor, image, signs)
+    return (*([PERHAPS_INVERTED] if found.inverted else []), *_lies(found, AS_STORED, fixable=False))
 
 
 def look_again(predictor: Predictor, image: np.ndarray, signs: np.ndarray) -> Placement:

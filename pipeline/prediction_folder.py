@@ -1,10 +1,15 @@
 """The folder that predictions are written to: whose it is, and the files of each film in it."""
 
+import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from data.loading import hash_file
+from data.reasons import as_utf8
 from data.writing import is_written
 from db.connection import connect
+from db.predictions import films_done, move_prediction
 from db.records import MASK_STRUCTURES
 from db.runs import find_run
 from pipeline.evaluation import remove_masks
@@ -29,6 +34,16 @@ def check_folder(out: Path, database: Path) -> None:
         f"--out {out} holds {held[0]}, of which the database {database} knows nothing: it was moved here, or another --db or "
         "program wrote it; name the --db that knows it, or another --out"
     )
+
+
+def follow_moved(connection: sqlite3.Connection, run_id: int, films: Sequence[Path]) -> None:
+    """Let the rows of a run follow films that lie elsewhere now: their old file is gone, and another one has its bytes."""
+    done = films_done(connection, run_id)
+    new = {as_utf8(film): film for film in films}
+    gone = {own.input_sha256: file for file, own in done.items() if file not in new and not Path(file).exists()}
+    for file, film in new.items() if gone else ():
+        if file not in done and film.is_file() and (content := hash_file(film)) in gone:
+            move_prediction(connection, run_id, gone.pop(content), file)
 
 
 def results_exist(out: Path, name: str) -> bool:

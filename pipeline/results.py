@@ -31,7 +31,8 @@ from unet.quality import GOOD_DICE
 SCORE_COLUMNS = ("source", "image_id", "file", "patient_id", "split", "structure", "empty", *METRIC_COLUMNS,
                  "predicted_dice", "doubtful", "reference_sha256")  # fmt: skip
 FILM_COLUMNS = ("source", "image_id", "file", "patient_id", "split", *(f"predicted_dice_{s}" for s in MASK_STRUCTURES),
-                "doubtful", "cardiothoracic_ratio_true", "cardiothoracic_ratio_pred", "disagreement", "mask_name")  # fmt: skip
+                "doubtful", "cardiothoracic_ratio_true", "cardiothoracic_ratio_pred", "disagreement", "mask_name",
+                "remarks")  # fmt: skip
 UNFINISHED = ".masks"  # folder of masks whose evaluation is under way
 Failures = Sequence[tuple[ImageRecord, str]]
 
@@ -74,11 +75,12 @@ def write_results(
         "failed": [{"file": record.file, "why": reason} for record, reason in failures],
         **summarise_results(results, predictors, groups),
         **_against(comparison),
+        "remarks": Counter(remark for result in results for remark in result.remarks),
     }
     with atomic_file(out / "summary.json") as file:
         file.write((json.dumps(plain(summary), indent=2, allow_nan=False) + "\n").encode())
     history = predictors[0].checkpoint.progress.get("history", ()) if len(predictors) == 1 else ()
-    sentences = [_sentence(facts, summary, predictors), _origin(connection, predictors, results)]
+    sentences = [_sentence(facts, summary, predictors), _origin(connection, predictors, results), *_remarked(summary)]
     page = evaluation_page(sentences, summary, results, failures, groups, history)
     if comparison:
         page.add(Heading("Against another evaluation"), comparison_table(comparison))
@@ -140,6 +142,7 @@ def film_row(result: FilmResult) -> dict:
         "cardiothoracic_ratio_pred": result.ratio_pred,
         "disagreement": result.disagreement,
         "mask_name": result.mask_name,
+        "remarks": "; ".join(result.remarks),
     }
 
 
@@ -169,6 +172,7 @@ def result_lines(summary: dict, failures: Failures, comparison: Comparison | Non
             yield f"{structure:10s}  {counted(part['below'], 'film', 'films')} below {GOOD_DICE}, {caught} called doubtful"
     if summary["trained_on"]:
         yield learnt_in_words(summary["trained_on"])
+    yield from _remarked(summary)
     for record, reason in failures:
         yield f"failed: {one_line(record.file)}: {reason}"
     if comparison:
@@ -192,6 +196,11 @@ def _dice_line(structure: str, dice: Mapping) -> str:
         f"{structure:10s}  {dice['films']:4d} films  Dice {dice['mean']:.4f}{bounds}  {worst}  "
         f"below {GOOD_DICE}: {100 * dice['below']:.1f} %{empty}"
     )
+
+
+def _remarked(summary: Mapping) -> Iterator[str]:
+    for remark, films in summary["remarks"].items():
+        yield f"{counted(films, 'film', 'films')}: {remark} (remarks in films.csv)."
 
 
 def learnt_in_words(known: int) -> str:

@@ -17,7 +17,7 @@ class FilmResult:
     structure to predicted quality; empty where the network's checkpoint has none. measured, measured_true: measurements of the
     predicted and the reference masks (docs/measurements.md). probabilities: structure to sums, see `pipeline.probabilities`.
     disagreement: of the lungs between test-time views, in [0, 1]; uncertainty: picture of where they disagree, JPEG.
-    mask_name: of its mask files, None where none were written.
+    mask_name: of its mask files, None where none were written. remarks: how the film seems to be stored otherwise than stated.
     """
 
     record: ImageRecord
@@ -30,6 +30,7 @@ class FilmResult:
     disagreement: float | None = None
     uncertainty: bytes | None = None
     mask_name: str | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def dice(self) -> dict[str, float]:

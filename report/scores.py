@@ -19,12 +19,12 @@ def score_table(scores: Rows, by: str) -> Table:
         for name, group in (group_rows(own, by) if own else {}).items():
             summary = summarise([row["dice"] for row in group], [row["patient_id"] for row in group], GOOD_DICE)
             patients = count_patients(group)
-            level = f"{name} ({FEW})" if patients < SMALLEST_GROUP else name
+            note = FEW if patients < SMALLEST_GROUP else None
             interval = between(summary.mean.low, summary.mean.high)
             empty = sum(row["empty"] != "none" for row in group)
             mean, p5 = summary.mean.value, summary.p5
-            lines.append((structure, level, summary.films, patients, mean, interval, p5, empty))
-    columns = ("structure", by, "films", "patients", "Dice", "95 % interval", "5th percentile", "empty masks")
+            lines.append((structure, name, summary.films, patients, mean, interval, p5, empty, note))
+    columns = ("structure", by, "films", "patients", "Dice", "95 % interval", "5th percentile", "empty masks", "note")
     caption = (
         f"Differences between groups are associations, not causes. Intervals for {SMALLEST_GROUP} patients or more, the 5th "
         f"percentile for {FEWEST_FOR_5} films or more."

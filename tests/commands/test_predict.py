@@ -370,3 +370,34 @@ def test_the_settings_are_there_before_the_first_film(network, films, tmp_path, 
     with pytest.raises(KeyboardInterrupt):
         call(network, tmp_path / "out", films, "--photometric", "MONOCHROME1")
     assert json.loads((tmp_path / "out/settings.json").read_text())["settings"]["photometric"] == "MONOCHROME1"
+
+
+def test_the_rows_of_films_that_were_moved_follow_them(network, films, tmp_path):
+    """A folder with another name once doubled every row, and gave the films new names."""
+    out = tmp_path / "out"
+    assert call(network, out, films, "--pixel-spacing-mm", "0.2") == 0
+    before = {row["name"]: row for row in rows(out)}
+    masks = {path: path.stat().st_mtime_ns for path in (out / "masks/heart").iterdir()}
+    films.rename(tmp_path / "elsewhere")
+    assert call(network, out, tmp_path / "elsewhere", "--pixel-spacing-mm", "0.2") == 0
+    after = {row["name"]: row for row in rows(out)}
+    assert after.keys() == before.keys()
+    for name, row in after.items():
+        assert row["file"] == before[name]["file"].replace(str(films), str(tmp_path / "elsewhere"))
+        assert {**row, "file": ""} == {**before[name], "file": ""}
+    assert masks == {path: path.stat().st_mtime_ns for path in (out / "masks/heart").iterdir()}, (
+        "nothing was done again"
+    )
+
+
+def test_masks_of_another_network_in_the_folder_are_told(network, films, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert call(network, out, films) == 0
+    assert "masks of another network" not in capsys.readouterr().out
+    done = len(rows(out))
+    assert call(network, out, sorted(films.rglob("*.png"))[0], "--test-time-views") == 0
+    assert len(rows(out)) == 1
+    assert (
+        f"Of {done - 1} more film" in (told := capsys.readouterr().out)
+        and "holds masks of another network or of other" in told
+    )

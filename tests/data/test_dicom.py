@@ -44,6 +44,15 @@ def test_spacing_is_the_patients_where_stated_else_the_detectors_and_which_is_sa
     assert film.remarks == ("PixelSpacing [0.0, 0.0] not used; spacing at the detector (ImagerPixelSpacing)",)
 
 
+def test_a_stated_magnification_is_told_and_floats_are_refused(written):
+    film = read_dicom(written(ImagerPixelSpacing=[0.3, 0.4], EstimatedRadiographicMagnificationFactor="1.1"))
+    assert film.spacing_mm == (0.3, 0.4) and "1.1 times the patient's" in film.remarks[1]
+    assert len(read_dicom(written(EstimatedRadiographicMagnificationFactor="1")).remarks) == 0
+    assert len(read_dicom(written(EstimatedRadiographicMagnificationFactor=None)).remarks) == 0
+    with pytest.raises(ValueError, match="its pixels are floating-point numbers; wanted whole ones"):
+        read_dicom(written(FloatPixelData=b"\0" * 8))
+
+
 def test_a_header_with_a_broken_spacing_or_an_empty_scale_does_not_cost_the_film(written):
     film = read_dicom(written(PixelSpacing="0.2", RescaleSlope=None, RescaleIntercept=None))
     assert film.spacing_mm is None and film.remarks == ("PixelSpacing 0.2 not used",)

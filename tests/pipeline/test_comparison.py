@@ -73,7 +73,7 @@ def test_where_all_masks_were_drawn_anew_nothing_is_compared_and_nothing_lost():
         Other(Path("other"), {("a", "1.png", "heart"): (0.7, "old")}), [scored(1, heart=(0.9, "new"))]
     )
     assert comparison == Comparison(Path("other"), {}, 1)
-    summary = {"structures": {}, "predicted_quality": {}, "without_truth": 0, "trained_on": 0}
+    summary = {"structures": {}, "predicted_quality": {}, "without_truth": 0, "trained_on": 0, "remarks": {}}
     lines = list(result_lines(summary, [], comparison))
     assert lines[-2] == "No film was scored with the same reference mask here and in other: nothing to compare."
     assert lines[-1].startswith("1 film has a reference mask that changed")

@@ -169,10 +169,11 @@ def test_masks_of_an_earlier_evaluation_go_but_no_file_elsewhere(tmp_path):
 
 def test_the_terminal_gives_no_interval_of_few_patients_and_says_so():
     results = [scored(n, f"p{n}", "a", 0.9 + 0.01 * n) for n in range(5)]
-    summary = {**summarise_results(results, [], []), "trained_on": 0}
-    first, second, last = result_lines(
+    summary = {**summarise_results(results, [], []), "trained_on": 0, "remarks": {"perhaps turned": 2}}
+    first, second, remarked, last = result_lines(
         summary, [], Comparison(Path("other"), {"heart": compare_paired([0.9], [0.8], ["a"])}, 0)
     )
     assert first == "heart          5 films  Dice 0.9200  worst 0.9000  below 0.9: 0.0 %"
     assert second == "Values of fewer than 10 patients (heart) have no interval: so few say little of others."
+    assert remarked == "2 films: perhaps turned (remarks in films.csv)."
     assert last == "heart       +0.1000 against other, p = 1.0000, 1 film"

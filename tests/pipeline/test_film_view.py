@@ -10,7 +10,7 @@ from data.resize import letterbox_of, to_square
 from db.records import STRUCTURES, ImageRecord
 from pipeline.evaluation import Wanted, evaluate_film
 from pipeline.film_job import FilmJob
-from pipeline.film_view import UNLIKE, view_film
+from pipeline.film_view import PERHAPS_INVERTED, UNLIKE, placement_in_words, view_film
 from pipeline.predictor import Predictor
 from report.known_errors import UNJUDGED
 from unet.checkpoint import Checkpoint
@@ -100,6 +100,20 @@ def test_a_film_that_stands_on_its_head_keeps_its_spacing_between_rows(reader, f
     widths = {m.name: m.value for m in fixed.measurements}
     upright = {m.name: m.value for m in view_film(reader, film, (0.2, 0.1), True).measurements}
     assert widths["heart_width_mm"] == upright["heart_width_mm"]
+
+
+def test_an_evaluation_remarks_films_that_are_stored_otherwise_than_stated(reader, film):
+    """Inverted films once had a Dice of 0.0004 and no word of why, where predict.py corrects them."""
+    assert placement_in_words(reader, film, reader.signs(reader.logits(film)[0])) == ()
+    for stored, told in ((1 - film, PERHAPS_INVERTED), (np.rot90(film, -1), "lies turned by 90 degrees clockwise")):
+        stored = np.ascontiguousarray(stored)
+        assert placement_in_words(reader, stored, reader.signs(reader.logits(stored)[0])) == (told,)
+        record = ImageRecord(
+            image_id=1, source="s", file="a.png", path=None, patient_id="p", split="test", height=stored.shape[0],
+            width=stored.shape[1], photometric_interpretation=None, spacing_mm=None, content_sha256="",
+        )  # fmt: skip
+        assert evaluate_film(reader, record, stored, {}, Wanted(None)).remarks == (told,)
+    assert placement_in_words(Reader(), 1 - film, reader.signs(reader.logits(1 - film)[0])) == ()
 
 
 class SideReader(Reader):
