@@ -40,13 +40,13 @@ from db.predictions import (
 )
 from db.records import STRUCTURES
 from db.runs import closing_run
-from pipeline.compare_films import write_films_comparison
 from pipeline.explain_films import explain_films
 from pipeline.film_job import FilmDone, FilmFailed, FilmJob, Outcome
 from pipeline.film_spacing import SpacingSource, spacing_of_call
 from pipeline.formats import FORMATS, WRITTEN_AS
 from pipeline.prediction_folder import check_folder, follow_moved, remove_results
 from pipeline.predictor import Predictor, find_checkpoint
+from pipeline.tell_changes import write_films_comparison
 from report.counts import counted
 from report.page import write_page
 from report.prediction import LISTED, prediction_page
@@ -105,7 +105,8 @@ def main(argv: list[str]) -> int:
     predictor = Predictor(path, config.device, precision, config.test_time_views or config.compare)
     if config.compare:
         with sole_writer(config.out):
-            write_films_comparison(config.films, predictor, config.photometric, config.out)
+            spacing = SpacingSource(spacing_of_call(config.pixel_spacing_mm))
+            write_films_comparison(config.films, predictor, config.photometric, config.out, spacing)
         return DONE
     films, links = find_films(config.films, but=[config.out / name for name in RESULT_FOLDERS])
     not_followed = [(as_utf8(link), LEADS_OUT) for link in links]
@@ -130,10 +131,12 @@ def check_settings(config: PredictConfig) -> None:
         raise ValueError("--explain changes nothing with --compare; call them one after the other")
     if config.test_time_views and config.compare:
         raise ValueError("--compare averages over the test-time views in any case; leave --test-time-views out")
-    for name in ("format", "db", "pixel_spacing_mm", "fix_orientation"):
+    for name in ("format", "db", "fix_orientation"):
         if getattr(config, name) and (config.compare or config.explain):
             flag = name.replace("_", "-")
             raise ValueError(f"--{flag} changes nothing with --compare and --explain; leave it out")
+    if config.pixel_spacing_mm and config.explain:
+        raise ValueError("--pixel-spacing-mm changes nothing with --explain; leave it out")
     spacing_of_call(config.pixel_spacing_mm)
     if config.region and not config.explain:
         raise ValueError("--region changes nothing without --explain")

@@ -1,5 +1,6 @@
 """How every command ends: with a status, and one line on stderr when the call or its input was wrong."""
 
+import errno
 import os
 import signal
 import sqlite3
@@ -58,6 +59,8 @@ def _in_words(error: Exception) -> object:
         return f"{error.filename}: a part of it is a file, not a folder; name another one"
     if isinstance(error, PermissionError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}; allow it, or name another place"
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"{error.filename or 'the disk of the results'}: {error.strerror}; make room and call again, what was done stays"
     return error
 
 

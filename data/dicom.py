@@ -21,6 +21,7 @@ SPACINGS = {  # in the order of preference, with the plane in which each is meas
 }
 # first letters of where rows and columns of a frontal film run; rows towards the left and columns towards the feet is usual
 MIRRORED = (("R", "F"), ("L", "H"), ("H", "R"), ("F", "L"))
+STORED_MIRRORED = "stored mirrored"
 TURNED = (("H", "L"), ("R", "H"), ("F", "R"))
 
 
@@ -220,8 +221,8 @@ def warnings_of(film) -> list[str]:
         found.append(f"the header says one side only (laterality {side})")
     lies = tuple(towards[:1] for towards in directions_of(film) if towards)
     if lies == ("R",):
-        found.append("stored mirrored: rows run towards R (PatientOrientation)")
-    for kinds, word in ((MIRRORED, "mirrored"), (TURNED, "turned")):
+        found.append(f"{STORED_MIRRORED}: rows run towards R (PatientOrientation)")
+    for kinds, word in ((MIRRORED, STORED_MIRRORED), (TURNED, "stored turned")):
         if lies in kinds:
-            found.append(f"stored {word}: rows run towards {lies[0]}, columns towards {lies[1]} (PatientOrientation)")
+            found.append(f"{word}: rows run towards {lies[0]}, columns towards {lies[1]} (PatientOrientation)")
     return found

@@ -4,6 +4,7 @@ The database says in `PRAGMA user_version` how many it has had. Each change and 
 process killed half way leaves the old schema, whole.
 """
 
+import re
 import sqlite3
 from pathlib import Path
 
@@ -39,6 +40,25 @@ def migrate(connection: sqlite3.Connection) -> None:
         )
     for number in range(version + 1, len(MIGRATIONS) + 1):
         _apply(connection, number)
+    refuse_loose(connection)
+
+
+def refuse_loose(connection: sqlite3.Connection) -> None:
+    """Raise ValueError where our tables do not keep their types, or a trigger acts: then the file was not made by this toolkit.
+
+    All tables here are STRICT, so that every reader of rows may rely on numbers being numbers.
+    """
+    ours = re.findall(r"^CREATE TABLE (\w+)", "\n".join(MIGRATIONS), re.MULTILINE)
+    for row in connection.execute("PRAGMA main.table_list"):
+        if row["name"] in ours and not row["strict"]:
+            raise ValueError(
+                f"its table {row['name']} does not keep its types (STRICT): it was made elsewhere; ingest the films anew"
+            )
+    trigger = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchone()
+    if trigger is not None:
+        raise ValueError(
+            f"its trigger {trigger['name']} acts when rows are written, so it was made elsewhere; drop it first"
+        )
 
 
 def refuse_foreign(connection: sqlite3.Connection) -> None:

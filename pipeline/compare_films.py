@@ -1,7 +1,7 @@
 """Two films of one patient: laid over each other by the lungs, compared inside them, and what changed in size."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,14 +15,13 @@ from data.reasons import as_utf8, one_line
 from data.registration import Similarity, register_lungs, resample_to
 from data.resize import letterbox_of, shrink
 from data.ssim import ssim_map
+from pipeline.film_spacing import AS_STATED, SpacingSource
 from pipeline.film_view import view_film
 from pipeline.predictor import Predictor
-from report.film_comparison import RATIO_CHANGES, comparison_picture, write_comparison
 from unet.agreement import Z
 from unet.pieces import window_of
 from unet.structures import with_lungs
 
-GOOD_OVERLAP = 0.9  # Dice of the lungs; below, the difference of grey levels is mostly that of the outlines
 EVEN = 0.01  # an interquartile range of grey levels, of 1, up to which lungs count as even
 SIDE = 512  # pixels of the longer side while grey levels are compared: finer detail is noise and breathing
 RATIOS = ("cardiothoracic_ratio", "cardiothoracic_ratio_internal")
@@ -92,12 +91,15 @@ class FilmComparison(NamedTuple):
     remarks: tuple[str, ...]
 
 
-def compare_films(before: Path, after: Path, predictor: Predictor, photometric: str) -> FilmComparison:
+def compare_films(
+    before: Path, after: Path, predictor: Predictor, photometric: str, spacing: SpacingSource = AS_STATED
+) -> FilmComparison:
     """Compare two films of one patient. predictor: with test-time views, which give the uncertainty.
 
-    Raises ValueError where a film cannot be read or shows no two lungs.
+    photometric: of pictures; spacing: of films that state none. Raises ValueError where a film cannot be read, or shows no two
+    lungs.
     """
-    one, other = sides = [prepare_side(path, predictor, photometric) for path in (before, after)]
+    one, other = sides = [prepare_side(path, predictor, photometric, spacing) for path in (before, after)]
     named = list(zip((one_line(as_utf8(path.name)) for path in (before, after)), sides, strict=True))
     similarity = register_lungs(_lungs(other), _lungs(one))
     names = list(one.masks)
@@ -121,9 +123,9 @@ def compare_films(before: Path, after: Path, predictor: Predictor, photometric: 
     )  # fmt: skip
 
 
-def prepare_side(path: Path, predictor: Predictor, photometric: str) -> FilmSide:
+def prepare_side(path: Path, predictor: Predictor, photometric: str, spacing: SpacingSource) -> FilmSide:
     """Read a film, predict its masks with every view, bring it to the comparison's size; ValueError without two lungs."""
-    film = load_film(path, photometric)
+    film = spacing.complete(load_film(path, photometric))
     view = view_film(predictor, film.image, film.spacing_mm, fix_orientation=None)
     film = film._replace(image=view.image)  # its grey levels may have been stored inverted
     views = [predictor.film_masks(logits[None], view.box) for logits in view.logits]
@@ -197,59 +199,3 @@ def _areas(masks: Masks, spacing_mm: tuple[float, float] | None) -> dict[str, fl
 
 def _lungs(side: FilmSide) -> np.ndarray:
     return np.stack([side.small_masks["right_lung"], side.small_masks["left_lung"]])
-
-
-def write_films_comparison(films: Sequence[Path], predictor: Predictor, photometric: str, out: Path) -> None:
-    """Compare two films and write table, picture and page; print the same in a few lines."""
-    if len(films) != 2 or any(film.is_dir() for film in films):
-        raise ValueError(f"--compare takes two films, BEFORE and AFTER; got {', '.join(map(str, films))}")
-    if (out / "predictions.csv").exists():
-        raise ValueError(
-            f"--out {out} holds predictions, whose report.html a comparison would replace; name another --out"
-        )
-    before, after = films
-    result = compare_films(before, after, predictor, photometric)
-    rows = [_row(change) for change in result.changes]
-    picture = comparison_picture(
-        result.before.small, result.moved, result.before.small_masks, result.moved_masks, result.change
-    )
-    doubts, similarity = list(doubts_in_words(result)), list(similarity_in_words(result))
-    path = write_comparison(out, picture, rows, doubts, similarity, (as_utf8(before), as_utf8(after)))
-    print("\n".join((*doubts, *similarity)))
-    for change in result.changes:
-        low_high = "" if change.range is None else " ({:+.4g} to {:+.4g})".format(*change.range)
-        print(
-            f"{change.name:30s} {change.before:.4g} -> {change.after:.4g} {change.unit}, {change.change:+.4g}{low_high}"
-        )
-    print(f"In brackets how firm the network is of a change. {RATIO_CHANGES}")
-    print(f"Report: {path}")
-
-
-def doubts_in_words(result: FilmComparison) -> Iterator[str]:
-    """Say what to look at before the numbers."""
-    yield from (f"Look first: {doubt}." for doubt in result.doubts)
-    if result.overlap < GOOD_OVERLAP:
-        yield (
-            f"Look first: laid over each other the lungs overlap with Dice {result.overlap:.3f} only, so the picture of the "
-            "difference shows more of that than of a change."
-        )
-    yield from (f"Note: {remark}." for remark in result.remarks)
-
-
-def similarity_in_words(result: FilmComparison) -> Iterator[str]:
-    """Say how alike the films are once one is laid over the other."""
-    yield (
-        f"The second film was scaled by {result.similarity.scale:.3f} and turned by {abs(result.similarity.degrees):.1f} degrees "
-        f"{'counter-clockwise' if result.similarity.degrees > 0 else 'clockwise'}; "
-        f"the lungs then overlap with Dice {result.overlap:.3f}. What overlaps badly is compared badly."
-    )
-    yield (
-        f"Inside the lungs of both films: structural similarity {result.ssim:.3f}, mean absolute difference "
-        f"{result.difference:.3f} of the first film's grey range (once the lungs have the same median and quartiles on both)."
-    )
-
-
-def _row(change: Change) -> tuple:
-    low, high = change.range or (None, None)
-    spreads = change.before_spread, change.after_spread
-    return (change.name, change.unit, change.before, spreads[0], change.after, spreads[1], change.change, low, high)

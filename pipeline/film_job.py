@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data.dicom import STORED_MIRRORED
 from data.loading import LoadedFilm, hash_file, load_film
 from data.measurements import Measurement
 from data.overlay import encode_picture, overlay
@@ -13,7 +14,7 @@ from data.reasons import reason
 from data.writing import FATAL, atomic_file
 from db.predictions import Done
 from pipeline.evaluation import write_masks
-from pipeline.film_spacing import SpacingSource
+from pipeline.film_spacing import AS_STATED, SpacingSource
 from pipeline.film_view import view_film
 from pipeline.prediction_folder import results_exist
 from pipeline.predictor import Predictor
@@ -62,7 +63,7 @@ class FilmJob:
     network: str
     photometric: str
     fix_orientation: bool = False
-    spacing: SpacingSource = SpacingSource()
+    spacing: SpacingSource = AS_STATED
     done: dict[str, Done] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
 
@@ -97,6 +98,9 @@ class FilmJob:
             target.write(encode_picture(overlay(view.image, view.masks), "JPEG"))
         row_mm, column_mm = film.spacing_mm or (None, None)
         remarks = (*film.remarks, *view.remarks, *([SEEN] if film.sha256 in self.predictor.learnt_from else []))
+        mirrored = [
+            remark for remark in film.remarks if remark.startswith(STORED_MIRRORED)
+        ]  # or left and right are exchanged
         shares = (
             Measurement(f"{key}_share", np.count_nonzero(mask) / mask.size, "share") for key, mask in view.masks.items()
         )
@@ -104,7 +108,7 @@ class FilmJob:
             "file": file, "name": name, "input_sha256": film.sha256, "network": self.network,
             "height": film.image.shape[0], "width": film.image.shape[1],
             "row_spacing_mm": row_mm, "column_spacing_mm": column_mm,
-            "review": "; ".join(view.review), "remarks": "; ".join(remarks),
+            "review": "; ".join((*mirrored, *view.review)), "remarks": "; ".join(remarks),
             "predicted_dice": view.predicted_dice, "strangeness": view.strangeness,
         }  # fmt: skip
         return FilmDone(values, (*shares, *view.measurements))

@@ -37,6 +37,10 @@ class SpacingSource(NamedTuple):
         return film if spacing is None else film._replace(spacing_mm=spacing, remarks=(*film.remarks, remark))
 
 
+AS_STATED = SpacingSource()
+"""No spacing but what a film's own file states."""
+
+
 def spacing_of_call(values: Sequence[float]) -> tuple[float, float] | None:
     """Return the spacing of rows and columns, mm, from one number or two; None for nothing."""
     if not values:

@@ -22,6 +22,7 @@ COLUMNS = (
     "change",
     "change_low",
     "change_high",
+    "errors_of_two_films",
 )
 RATIO_CHANGES = (
     f"A cardiothoracic ratio that changes by less than {RATIO_CHANGE} may not have changed: the errors of two films lie that far "

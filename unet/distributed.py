@@ -1,8 +1,9 @@
 """One training or prediction shared by the processes that torchrun starts; in a single process everything here does nothing.
 
 Every process holds the whole network and takes every size-th film. What couples the films of a batch is computed over all
-processes: batch norm statistics, weight of the loss, gradient. So the weights are those of one process with the same batch, up
-to the rounding of sums. gloo carries tensors on processors, NCCL those on GPUs. Each process draws its own dropout.
+processes: batch norm statistics, weight of the loss, gradient. So a step is that of one process with the same batch, up to the
+rounding of sums; at the default learning rate a training amplifies that rounding, as it does that of another number of threads.
+gloo carries tensors on processors, NCCL those on GPUs. Each process draws its own dropout.
 """
 
 import atexit

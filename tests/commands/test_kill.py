@@ -32,13 +32,13 @@ def call(module, kills, longest, *arguments):
     return int(hits), float(seconds)
 
 
-def whole_and_killed(module, whole, killed):
-    """Call once undisturbed and once killed at moments drawn from the time that took."""
+def whole_and_killed(module, whole, killed, latest=0.4):
+    """Call once undisturbed and once killed at moments drawn from the time that took, each at that share of it at the latest."""
     _, seconds = call(module, 0, 0, *whole)
-    hits, _ = call(module, KILLS, 0.4 * seconds, *killed)
+    hits, _ = call(module, KILLS, latest * seconds, *killed)
     print(f"{module}: killed at work {hits} of {KILLS} times")
     if KILLS >= 10:  # of two, a machine that is busy now and idle later may miss both
-        assert hits >= 3
+        assert hits >= KILLS // 2
 
 
 def write_films(folder, count):
@@ -91,7 +91,8 @@ def test_an_ingest_killed_again_and_again_holds_every_film_once(tmp_path):
 def test_a_prediction_killed_again_and_again_has_every_film_once(network, tmp_path):
     folder = write_films(tmp_path / "films", 15)
     same = [folder, "--checkpoint", network, "--precision", "float32", "--device", "cpu"]
-    whole_and_killed("predict", [*same, "--out", tmp_path / "whole"], [*same, "--out", tmp_path / "killed"])
+    latest = min(0.4, 2 / KILLS)  # what was done before stays done, so that later kills would find no work
+    whole_and_killed("predict", [*same, "--out", tmp_path / "whole"], [*same, "--out", tmp_path / "killed"], latest)
     rows = []
     for name in ("whole", "killed"):
         with open(tmp_path / name / "predictions.csv") as file:

@@ -176,6 +176,7 @@ def test_films_of_another_call_keep_their_pictures_whatever_its_settings(network
         (("--fix-orientation", "--compare"), "--fix-orientation changes nothing with --compare"),
         (("--fix-orientation", "--explain", "heart"), "--fix-orientation changes nothing with --compare and --explain"),
         (("--compare", "--explain", "heart"), "--explain changes nothing with --compare"),
+        (("--explain", "heart", "--pixel-spacing-mm", "0.2"), "--pixel-spacing-mm changes nothing with --explain"),
         (("--compare", "--format", "rle"), "--format changes nothing with --compare and --explain"),
         (("--explain", "heart", "--db", "z.sqlite"), "--db changes nothing with --compare and --explain"),
         (("--region", "1,1,5,5"), "--region changes nothing without --explain"),
@@ -317,13 +318,14 @@ def test_spacing_and_warnings_of_a_dicom_file_reach_its_row(network, tmp_path):
     film.Rows, film.Columns, film.SamplesPerPixel, film.PixelRepresentation = 51, 37, 1, 0
     film.BitsAllocated = film.BitsStored = 8
     film.HighBit, film.PhotometricInterpretation, film.Modality = 7, "MONOCHROME2", "DX"
-    film.ImagerPixelSpacing, film.BurnedInAnnotation = [0.2, 0.1], "YES"
+    film.ImagerPixelSpacing, film.BurnedInAnnotation, film.PatientOrientation = [0.2, 0.1], "YES", ["R", "F"]
     film.PixelData = RNG.integers(0, 255, 51 * 37).astype(np.uint8).tobytes() + b"\0"
     film.save_as(tmp_path / "film.dcm", enforce_file_format=True)
     assert call(network, tmp_path / "out", tmp_path / "film.dcm") == 0
     (row,) = rows(tmp_path / "out")
     assert (row["row_spacing_mm"], row["column_spacing_mm"]) == ("0.2", "0.1")
     assert "spacing at the detector" in row["remarks"] and "burnt" in row["remarks"]
+    assert row["review"].startswith("stored mirrored: rows run towards R"), "left and right may be exchanged"
 
 
 def test_the_spacing_of_a_picture_is_the_calls_else_the_databases(network, films, tmp_path):

@@ -203,3 +203,29 @@ def test_an_empty_file_is_no_existing_database_but_may_become_one(tmp_path):
         connect_existing(path)
     connect(path).close()
     connect_existing(path).close()
+
+
+def test_a_database_whose_tables_do_not_keep_their_types_is_refused(tmp_path):
+    """A film's name as bytes or a spacing as text once ended in a traceback, hours later."""
+    with closing(connect(tmp_path / "ours.sqlite")) as connection:
+        tables = connection.execute(
+            "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type = 'table' DESC"
+        ).fetchall()
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+    with closing(sqlite3.connect(tmp_path / "loose.sqlite")) as connection, connection:
+        for (sql,) in tables:
+            connection.execute(sql.replace("STRICT", "") if sql.startswith("CREATE TABLE image ") else sql)
+        connection.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(ValueError, match="loose.sqlite: its table image does not keep its types"):
+        connect_existing(tmp_path / "loose.sqlite")
+
+
+def test_a_database_with_a_trigger_is_refused(tmp_path):
+    with closing(connect(tmp_path / "films.sqlite")) as connection:
+        connection.execute("CREATE TRIGGER eats AFTER INSERT ON run BEGIN DELETE FROM score; END")
+    with pytest.raises(ValueError, match="films.sqlite: its trigger eats acts when rows are written"):
+        connect_existing(tmp_path / "films.sqlite")
+    with closing(sqlite3.connect(tmp_path / "films.sqlite")) as connection, connection:
+        connection.execute("CREATE TABLE own (anything)")  # a table of the user's is none of ours
+        connection.execute("DROP TRIGGER eats")
+    connect_existing(tmp_path / "films.sqlite").close()

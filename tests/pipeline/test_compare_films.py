@@ -14,7 +14,9 @@ import predict
 from data.registration import Similarity, resample_to
 from data.resize import letterbox_of
 from pipeline import compare_films as compare_films_module
-from pipeline.compare_films import Change, compare_films, doubts_in_words, write_films_comparison
+from pipeline.compare_films import Change, compare_films
+from pipeline.film_spacing import SpacingSource
+from pipeline.tell_changes import doubts_in_words, write_films_comparison
 from report.known_errors import UNJUDGED
 
 SIZE = (240, 280)
@@ -237,3 +239,13 @@ def test_a_comparison_does_not_replace_the_page_of_predictions_nor_they_its(film
     (tmp_path / "predictions.csv").rename(tmp_path / "comparison.csv")
     with pytest.raises(ValueError, match="holds a comparison, whose report.html the predictions would replace"):
         predict.check_folder(tmp_path, tmp_path / "predictions.sqlite")
+
+
+def test_the_spacing_of_the_call_gives_areas_and_the_ratio_says_how_far_errors_lie_apart(films, tmp_path):
+    found = {c.name: c for c in compare_films(*films, Reader(), "MONOCHROME2", SpacingSource((0.2, 0.1))).changes}
+    assert found["heart_area"].unit == "mm2"
+    write_films_comparison(films, Reader(), "MONOCHROME2", tmp_path / "out", SpacingSource((0.2, 0.1)))
+    with open(tmp_path / "out/comparison.csv", encoding="utf-8", newline="") as file:
+        rows = {row["quantity"]: row for row in csv.DictReader(file)}
+    assert rows["heart_area"]["unit"] == "mm2" and rows["heart_area"]["errors_of_two_films"] == ""
+    assert rows["cardiothoracic_ratio"]["errors_of_two_films"] == "0.057"
