@@ -166,7 +166,7 @@ def begin_or_resume(session: Session, facts: dict) -> None:
     config, trainer = session.config, session.trainer
     last = config.out / "last.pt"
     if not last.exists():
-        session.run_id = start_run(session.connection, "train", config.out, settings_as_dict(config))
+        session.run_id = begin_run(session.connection, config)
         write_config(config.out, settings_as_dict(config), facts)
         if not config.overfit_batch:
             save(session, "last.pt", resumable=True)
@@ -184,6 +184,15 @@ def begin_or_resume(session: Session, facts: dict) -> None:
     if session.history:
         write_metrics(config.out, session.history)
     print(f"Going on after epoch {trainer.epoch} of {trainer.settings.epochs}")
+
+
+def begin_run(connection: sqlite3.Connection, config: TrainConfig) -> int:
+    """Return a new run's run_id, or that of a call that was killed before its first checkpoint: nobody else holds the folder."""
+    killed = find_run(connection, "train", config.out, "running")
+    if killed is None:
+        return start_run(connection, "train", config.out, settings_as_dict(config))
+    resume_run(connection, killed["run_id"], settings_as_dict(config))
+    return killed["run_id"]
 
 
 def follow(session: Session) -> None:

@@ -20,6 +20,7 @@ import evaluate
 import train
 from data.writing import sole_writer
 from db.connection import connect
+from db.runs import start_run
 from db.selection import query_text, select_images
 from pipeline import curriculum, session, training_films
 from pipeline.train_settings import TrainConfig, complete, stored_config
@@ -559,3 +560,14 @@ def test_a_folder_that_another_call_writes_to_is_left_alone(phantom_db, tmp_path
     ):
         call(phantom_db, tmp_path / "run", "--epochs", "1")
     assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
+
+
+def test_a_call_killed_before_its_first_checkpoint_leaves_no_run_under_way(phantom_db, tmp_path, copy_of):
+    """Its row said 'running' for ever, beside that of the call that did the work."""
+    db = copy_of(phantom_db, tmp_path / "films.sqlite")
+    with closing(connect(db)) as connection:
+        killed = start_run(connection, "train", tmp_path / "run", {"epochs": 9})
+        assert call(db, tmp_path / "run", "--epochs", "1") == 0
+        runs = connection.execute("SELECT * FROM run WHERE folder = ?", (str(tmp_path / "run"),)).fetchall()
+    assert [(run["run_id"], run["status"]) for run in runs] == [(killed, "finished")]
+    assert json.loads(runs[0]["config"])["epochs"] == 1
