@@ -1,5 +1,6 @@
 """Shared fixtures: a fresh in-memory database and a tiny source to write into it."""
 
+import sys
 from contextlib import closing
 
 import pytest
@@ -7,6 +8,20 @@ import pytest
 from db.connection import connect
 from db.ingest_rows import CheckedFilm, CheckedMask
 from db.records import SourceFilm, SourceMask
+
+LOCAL = ("127.0.0.1", "::1", "localhost", "", None)
+
+
+def refuse_other_machines(event, arguments):
+    """Let no test, whatever it calls, look up or reach another machine; tests/test_no_network.py forbids sockets altogether."""
+    host = {"socket.connect": lambda: arguments[1], "socket.getaddrinfo": lambda: arguments[:1]}.get(
+        event, lambda: ()
+    )()
+    if isinstance(host, tuple) and host and host[0] not in LOCAL:
+        raise PermissionError(f"{event} {host}: no network")
+
+
+sys.addaudithook(refuse_other_machines)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import predict
 import train
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("cli", "data", "db", "pipeline", "proposal", "report", "unet")
+FOLDERS = ("benchmarks", "cli", "data", "db", "pipeline", "proposal", "report", "unet")
 NETWORK = {"socket", "ssl", "http", "urllib", "ftplib", "smtplib", "asyncio", "socketserver", "requests", "webbrowser"}
 watched = []
 
@@ -42,6 +42,14 @@ def test_the_watch_sees_a_socket(no_sockets):
     with pytest.raises(PermissionError, match="no network"):
         socket.socket()
     assert no_sockets == ["watching", "socket.__new__"]
+
+
+@pytest.mark.parametrize("host", ["example.org", "192.0.2.1"])
+def test_no_test_reaches_another_machine(host):
+    import socket
+
+    with pytest.raises(PermissionError, match="no network"):
+        socket.create_connection((host, 80), timeout=1)
 
 
 def test_train_evaluate_analyze_and_predict_open_no_socket(no_sockets, phantom_db, tmp_path):
