@@ -19,9 +19,9 @@ SPACINGS = {  # in the order of preference, with the plane in which each is meas
     "ImagerPixelSpacing": "at the detector",
     "NominalScannedPixelSpacing": "on the scanned film",
 }
+STORED_MIRRORED = "stored mirrored"
 # first letters of where rows and columns of a frontal film run; rows towards the left and columns towards the feet is usual
 MIRRORED = (("R", "F"), ("L", "H"), ("H", "R"), ("F", "L"))
-STORED_MIRRORED = "stored mirrored"
 TURNED = (("H", "L"), ("R", "H"), ("F", "R"))
 
 
@@ -210,9 +210,9 @@ def warnings_of(film) -> list[str]:
     """Return what the header says of the picture that its pixels may not show."""
     found = []
     enlarged = film.get("EstimatedRadiographicMagnificationFactor")
-    if enlarged and float(enlarged) != 1:
+    if enlarged and str(enlarged).strip() not in ("1", "1.0"):
         found.append(
-            f"the detector's lengths are {float(enlarged):g} times the patient's (EstimatedRadiographicMagnificationFactor)"
+            f"the detector's lengths are {enlarged} times the patient's (EstimatedRadiographicMagnificationFactor)"
         )
     if str(film.get("BurnedInAnnotation", "")).upper() == "YES":
         found.append("writing is burnt into the picture (BurnedInAnnotation), perhaps the patient's name")

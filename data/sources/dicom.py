@@ -19,6 +19,6 @@ def read(folder: Path) -> Iterator[SourceFilm]:
     top = Path(os.path.abspath(folder if folder.is_dir() else folder.parent))
     found = find_films([folder])
     if found.links:
-        warnings.warn(f"{found.links[0]} and {len(found.links) - 1} more: {LEADS_OUT}", stacklevel=2)
+        warnings.warn(f"{folder}: {len(found.links)} x {LEADS_OUT}; the first: {found.links[0]}", stacklevel=2)
     files = [path.relative_to(top).as_posix() for path in found.films if is_dicom(path)]
     yield from read_rows(folder, top, [(number, {"file": file}) for number, file in enumerate(files, start=1)])
