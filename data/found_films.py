@@ -10,6 +10,7 @@ from data.dicom import is_dicom
 from data.reading import PICTURE_ENDINGS, UNREAD_ENDINGS
 from data.reasons import as_utf8
 from data.sources.files import search
+from data.sources.manifest import masks_beside
 
 ENDINGS = (*PICTURE_ENDINGS, ".dcm")
 PERHAPS_DICOM = (".dicom", ".ima", ".dic")  # used by hospitals and VinDr-CXR, but by other programs too
@@ -38,7 +39,7 @@ def find_films(places: Sequence[Path], but: Collection[Path] = ()) -> FoundFilms
     """Return the films at the places, folders searched to the bottom, in alphabetical order within each, none twice.
 
     but: folders to skip unless they are named themselves. RESULT_FOLDERS and RESULT_PICTURES beside a table of an earlier call of
-    a command are skipped wherever they are.
+    a command are skipped wherever they are, and so is what a manifest.csv lists as masks.
     A file that is named directly is taken whatever its ending; in a folder, files with no ending, a number as ending or one of
     PERHAPS_DICOM are taken only if they contain DICOM, and what macOS leaves beside files is skipped. Pictures of formats that
     are not read (UNREAD_ENDINGS) count as films, which cannot be read, unless the same name is there in a format
@@ -103,6 +104,9 @@ def _films_below(folder: Path, but: Collection[Path], links: list[Path]) -> Iter
     # a film that is there in a format that is read needs no other
     read = {path.with_suffix("") for path in paths if path.suffix.lower() in ENDINGS}
     no_films |= {path for path in paths if path.suffix.lower() in UNREAD_ENDINGS and path.with_suffix("") in read}
+    for path in paths:
+        if path.name == "manifest.csv":
+            no_films |= masks_beside(path)
     for path in paths:
         try:
             if path in no_films or not no_films.isdisjoint(path.parents):

@@ -7,7 +7,7 @@ import numpy as np
 
 from report.cohort import Rows, count_patients
 from report.counts import counted
-from report.figures import BLUE, GREY, RED, Chart, new_figure
+from report.figures import BLUE, Chart, draw_limits, new_figure
 from report.page import Table
 from unet.agreement import agree_above, bland_altman, icc_2_1
 from unet.summary import SMALLEST_GROUP, Interval
@@ -131,9 +131,7 @@ def agreement_figure(pairs: Rows, against: str) -> Chart | None:
         a, b = np.array([row["predicted"] for row in own]), np.array([row[against] for row in own])
         result = bland_altman(a, b, [row["patient_id"] for row in own])
         axis.plot((a + b) / 2, a - b, "o", color=BLUE, markersize=3, alpha=0.6)
-        for value, colour in ((result.bias, RED), (result.lower, GREY), (result.upper, GREY)):
-            axis.axhline(value.value, color=colour, linewidth=1)
-            axis.axhspan(value.low, value.high, color=colour, alpha=0.12, linewidth=0)
+        draw_limits(axis, result.bias, result.lower, result.upper)
         axis.set_title(f"{name.replace('_', ' ')}\nn = {len(own)} films", fontsize=9)
         axis.set(xlabel=f"mean, {own[0]['unit']}", ylabel=f"predicted - {against}, {own[0]['unit']}")
         lines += [(name, row["predicted"], row[against]) for row in own]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from data.overlay import HOTTEST
 from report.agreement import interval
 from report.counts import counted
 from report.evaluation_figures import (
@@ -28,7 +29,7 @@ from report.figures import curves_figure, figure_bytes
 from report.film_result import FilmResult, confident_failures, failures_to_show, unjudged_failures, worst_ratios
 from report.page import Block, Gallery, Heading, Page, Picture, Table, Text
 from report.reading_help import reading_help
-from unet.quality import GOOD_DICE
+from unet.quality import FALSE_ALARMS, GOOD_DICE
 from unet.summary import Interval
 
 EMBEDDED_PICTURES = 250  # of more films only the worst, median and best are shown
@@ -39,7 +40,7 @@ COLOURS = (
 )
 GLOW = (
     "Yellow glows where five slightly turned and zoomed copies of the film disagree; at its brightest the probability's standard "
-    "deviation is 0.3 or more."
+    f"deviation is {HOTTEST:g} or more."
 )
 
 
@@ -148,7 +149,8 @@ def _quality(summary: dict, results: Sequence[FilmResult]) -> Iterator[Block]:
         return
     yield Text(
         "What the network's probabilities and the shape of its masks lead one to expect, without the reference. A film is "
-        "doubtful when it lies below the limit in the checkpoint, which at most 5 % of good films of the training's hospitals "
+        "doubtful when it lies below the limit in the checkpoint, which at most "
+        f"{100 * FALSE_ALARMS:.0f} % of good films of the training's hospitals "
         "should fall below."
     )
     yield quality_table(quality)

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from report.evaluation_tables import GROUPINGS, ORDER, PLACES, TITLES, largest_levels
-from report.figures import BLUE, GREY, ORANGE, RED, new_figure
+from report.figures import BLUE, GREY, ORANGE, RED, draw_limits, new_figure
 from report.film_result import FilmResult
 from unet.quality import GOOD_DICE
 
@@ -99,11 +99,13 @@ def ratio_figure(results: Sequence[FilmResult], agreement: dict) -> Figure:
     pairs = np.array([(r.ratio_pred, r.ratio_true) for r in results if r.ratio_error is not None])
     figure, axis = new_figure(6.4, 3.6)
     axis.plot(pairs.mean(axis=1), pairs[:, 0] - pairs[:, 1], ".", color=BLUE)
+    draw_limits(
+        axis, *([agreement[name][key] for key in ("value", "low", "high")] for name in ("bias", "lower", "upper"))
+    )
     for name, words in (("upper", "+1.96 SD"), ("bias", "bias"), ("lower", "-1.96 SD")):
-        part = agreement[name]
-        axis.axhline(part["value"], color=RED if name == "bias" else GREY, linewidth=1)
-        axis.axhspan(part["low"], part["high"], color=RED if name == "bias" else GREY, alpha=0.12, linewidth=0)
-        axis.annotate(f"{words} {part['value']:+.3f}", (1, part["value"]), xycoords=("axes fraction", "data"), fontsize=8,
-                      ha="right", va="bottom")  # fmt: skip
+        value = agreement[name]["value"]
+        axis.annotate(
+            f"{words} {value:+.3f}", (1, value), xycoords=("axes fraction", "data"), fontsize=8, ha="right", va="bottom"
+        )
     axis.set(xlabel="mean of predicted and true cardiothoracic ratio", ylabel="predicted minus true")
     return figure

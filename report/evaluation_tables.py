@@ -7,6 +7,7 @@ from report.counts import between, counted
 from report.film_result import FilmResult
 from report.page import Table
 from unet.quality import GOOD_DICE
+from unet.summary import DRAWS
 
 TITLES = {"lungs": "both lungs", "right_lung": "right lung", "left_lung": "left lung", "heart": "heart"}
 ORDER = ("lungs", "right_lung", "left_lung", "heart")
@@ -31,7 +32,7 @@ def summary_tables(summary: dict) -> Iterator[Table]:
         others = [_mean(part.get(name)) for name in ("iou", "precision", "recall", "relative_area_error")]
         rows.append((title, dice["films"], dice["empty"], dice["mean"], between(dice["low"], dice["high"]), dice["median"],
                      dice["p5"], percent(dice["below"]), *others))  # fmt: skip
-    yield Table(columns, rows, "Overlap. Means over films; intervals resample patients (2,000 draws).")
+    yield Table(columns, rows, f"Overlap. Means over films; intervals resample patients ({DRAWS:,} draws).")
     for unit, (words, steps) in UNITS.items():
         rows = [(title, *_distances(part, unit, steps)) for title, part in parts if f"hd_{unit}" in part]
         columns = ("structure", "films", "empty masks", f"HD95 {unit}", "95 % interval", "median", f"ASSD {unit}",

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import matplotlib
 
 matplotlib.use("Agg")
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
@@ -45,6 +46,13 @@ def new_figure(
         axis.grid(axis="y", color="#dddddd", linewidth=0.6)
         axis.set_axisbelow(True)
     return figure, axes
+
+
+def draw_limits(axis: Axes, bias: Sequence[float], lower: Sequence[float], upper: Sequence[float]) -> None:
+    """Draw bias and limits of agreement (Bland & Altman), each (value, low, high): a line, and its interval as a band."""
+    for (value, low, high), colour in ((upper, GREY), (bias, RED), (lower, GREY)):
+        axis.axhline(value, color=colour, linewidth=1)
+        axis.axhspan(low, high, color=colour, alpha=0.12, linewidth=0)
 
 
 def figure_bytes(figure: Figure) -> bytes:

@@ -10,7 +10,7 @@ from report.cohort import Rows, count_patients, frequent_findings, split_finding
 from report.figures import BLUE, Chart, new_figure
 from report.page import Table
 from unet.association import DependentColumns, benjamini_hochberg, compare_groups, linear_model
-from unet.summary import SMALLEST_GROUP, gap
+from unet.summary import DRAWS, SMALLEST_GROUP, gap
 
 OLD = 60  # years
 PIXEL_UNITS = ("px", "px2")  # films are stored at different sizes, so pixels do not compare persons
@@ -81,7 +81,7 @@ def relation_table(measurements: Sequence[tuple[str, str, Rows]], taken_by: str)
     lines.sort(key=lambda line: line[-1])
     columns = ("measurement", "unit", "groups", "patients", "and", "difference [95 %]", "Hedges' g [95 %]", "p", "q")
     caption = (
-        f"Measurements taken by {taken_by}. Means of patients, groups of {SMALLEST_GROUP} patients or more. p by 2,000 "
+        f"Measurements taken by {taken_by}. Means of patients, groups of {SMALLEST_GROUP} patients or more. p by {DRAWS:,} "
         f"regroupings; q is p corrected for the {len(tests)} comparisons (Benjamini-Hochberg). Associations: groups may differ "
         "in other ways too."
     )

@@ -46,6 +46,16 @@ def manifest_path(folder: Path) -> Path:
     return path
 
 
+def masks_beside(table: Path) -> set[Path]:
+    """Return the pictures that a table lists as masks and not as films; none where it is no such table."""
+    try:
+        rows = [row for _, row in read_table(table, ("file",))]
+    except (ValueError, OSError):
+        return set()
+    masks = {table.parent / mask.file for row in rows for mask in _masks(row)}
+    return masks - {table.parent / _path(row["file"]) for row in rows}
+
+
 def read(folder: Path) -> Iterator[SourceFilm]:
     """Yield the rows of a manifest; facts that are stated but not understood are left out, and a warning tells which."""
     path = manifest_path(folder)

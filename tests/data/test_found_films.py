@@ -63,6 +63,23 @@ def test_what_any_command_has_written_is_no_film(folder):
     assert found == ["a.png", "sub/b.JPG", "sub/deep/a.png", "x.png/inside.png"]
 
 
+def test_masks_that_a_manifest_lists_are_no_films(folder):
+    """A folder laid out as the README shows once gave every mask masks."""
+    for name in ("m/left/a.png", "m/labels.png", "m/not listed.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+    (folder / "manifest.csv").write_text(
+        "file;left_lung;heart\na.png;m\\left\\a.png;m/labels.png=3\nsub/b.JPG;;a.png\n"
+    )
+    found = [path.relative_to(folder).as_posix() for path in find_films([folder])]
+    assert found == ["a.png", "m/not listed.png", "sub/b.JPG", "sub/deep/a.png", "x.png/inside.png"]
+    (folder / "manifest.csv").write_bytes(b"\xff\xfe no table")
+    assert len(find_films([folder])) == 7
+    assert find_films([folder / "m"]) == [
+        folder / "m" / name for name in ("labels.png", "left/a.png", "not listed.png")
+    ]
+
+
 def test_a_link_that_leads_nowhere_is_listed_and_not_lost(folder, tmp_path):
     (folder / "sub/gone.png").symlink_to(folder / "not fetched/gone.png")
     (folder / "sub/notes").symlink_to(folder / "not fetched/notes")
