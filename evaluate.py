@@ -79,7 +79,8 @@ def main(argv: list[str]) -> int:
     out = config.out or folder / "-".join(
         ["evaluate", config.split, *chosen_in_words(config, predictors[0].checkpoint.training)]
     )
-    connection = connect_existing(config.db or Path(predictors[0].checkpoint.training["db"]))
+    db = config.db or Path(predictors[0].checkpoint.training["db"])
+    connection = connect_existing(db)
     members = [(predictor, select_records(connection, config, predictor)) for predictor in predictors]
     if are_folds:
         check_folds(predictors, folder)
@@ -89,11 +90,10 @@ def main(argv: list[str]) -> int:
     other = None if config.against is None else read_other(config.against, out, films)
     parent = find_run(connection, "train", paths[0].parent)
     run_id = start_run(connection, "evaluate", out, settings_as_dict(config), parent and parent["run_id"])
-    db = str(config.db or predictors[0].checkpoint.training["db"])
-    facts = {"db": db, "settings": settings_as_dict(config), "precision": first.reason, "trained_on": trained_on}
-    with closing_run(connection, run_id), sole_writer(out), unfinished_masks(out) as folder:
+    facts = {"db": str(db), "settings": settings_as_dict(config), "precision": first.reason, "trained_on": trained_on}
+    with closing_run(connection, run_id), sole_writer(out), unfinished_masks(out) as mask_folder:
         write_settings(out, "evaluate", settings_as_dict(config))
-        wanted = Wanted(folder, mask_names(films) if config.save_masks else {}, config.uncertainty_maps)
+        wanted = Wanted(mask_folder, mask_names(films) if config.save_masks else {}, config.uncertainty_maps)
         results, failures = score_all(members, wanted)
         if not results:
             record, why = failures[0]
