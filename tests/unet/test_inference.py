@@ -31,6 +31,11 @@ def test_every_view_comes_back_to_where_it_was():
     assert (views - image)[inner].abs().max() < 0.03
 
 
+def test_a_view_repeats_the_border_where_the_film_ends():
+    ones = torch.ones(1, 1, 40, 30)
+    assert (_turn(ones, 5.0, 0.9) - 1).abs().max() < 1e-6
+
+
 def test_a_turn_is_counter_clockwise_and_a_zoom_enlarges():
     image = torch.zeros(1, 1, 65, 129)
     image[..., 32, 84] = 1.0  # 20 pixels right of the centre

@@ -79,6 +79,25 @@ def test_of_several_pieces_beside_the_other_lung_the_largest_that_is_half_as_lar
         assert np.array_equal(clean({"right_lung": right, "left_lung": left})["right_lung"], kept)
 
 
+def test_a_piece_of_less_than_half_the_air_is_no_lung():
+    left, air = np.zeros((20, 12), bool), np.zeros((20, 12), bool)
+    left[:, 11], air[:20, 0] = True, True
+    for rows, stays in ((10, True), (9, False)):
+        piece = np.zeros((20, 12), bool)
+        piece[:rows, 4] = True
+        kept = clean({"right_lung": air | piece, "left_lung": left})["right_lung"]
+        assert np.array_equal(kept, piece if stays else air)
+
+
+def test_a_heart_that_would_lose_a_sixth_is_left_alone():
+    rows, columns = np.mgrid[:100, :220]
+    disc = (rows - 50.0) ** 2 + (columns - 40.0) ** 2 <= 30**2  # 2,821 pixels
+    for length, is_cut in ((90, True), (115, False)):  # 14 and 17 % of the whole
+        tail = (abs(rows - 50) <= 2) & (columns > 70) & (columns <= 70 + length)
+        margins = np.where(disc | tail, 1.0, -1.0)
+        assert (cut_tails(margins)[50, 120] < 0) == is_cut
+
+
 def test_holes_are_filled_and_bays_are_not():
     assert np.array_equal(fill_holes(mask("####", "#..#", "####")), np.ones((3, 4), bool))
     bay = mask("####", "#...", "####")
