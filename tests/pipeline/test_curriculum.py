@@ -62,11 +62,10 @@ def test_phantom_films_teach_nothing_to_a_selection_of_phantoms_or_to_trained_we
         assert summary(plan_stages(replace(CONFIG, **change), real, range(7)))[0][0] == "selected", change
 
 
-def test_phantom_films_that_are_kept_for_testing_and_their_patients_others_are_not_trained_on(real):
+@pytest.mark.parametrize("split", ["test", "val"])
+def test_phantom_films_that_are_kept_for_testing_and_their_patients_others_are_not_trained_on(real, split):
     tested = real.records[0].patient_id
-    real.records = [
-        replace(record, split="test" if record.patient_id == tested else "train") for record in real.records
-    ]
+    real.records = [replace(record, split=split if record.patient_id == tested else "train") for record in real.records]
     phantom = plan_stages(CONFIG, real, range(1, 9))[0]
     seen = {phantom.dataset.records[row].patient_id for row in phantom.rows}
     assert tested not in seen and {record.patient_id for record in real.records[1:]} - {tested} <= seen

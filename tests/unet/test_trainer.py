@@ -105,6 +105,16 @@ def test_a_constant_prediction_is_noticed():
     assert trainer.validate(batches(1)).constant == (0, 1, 2, 3)
 
 
+def test_a_pixel_that_a_mask_half_covers_counts_as_inside():
+    trainer = make()
+    for parameter in trainer.average.model.head.parameters():
+        parameter.zero_()
+    trainer.average.model.head.bias.fill_(1.0)  # inside everywhere
+    for covered, dice in ((0.5, 1.0), (0.49, 0.0)):
+        found = trainer.validate([(torch.rand(1, 1, 32, 32), torch.full((1, 4, 32, 32), covered), torch.ones(1, 4))])
+        assert found.dice_lungs == found.dice_heart == dice
+
+
 def test_the_average_follows_the_weights_and_copies_counters():
     model = UNet(UNetConfig(base=4, depth=1))
     average = WeightAverage(model, decay=0.5)
