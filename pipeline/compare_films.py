@@ -128,7 +128,6 @@ def prepare_side(path: Path, predictor: Predictor, photometric: str, spacing: Sp
     film = spacing.complete(load_film(path, photometric))
     view = view_film(predictor, film.image, film.spacing_mm, fix_orientation=None)
     film = film._replace(image=view.image)  # its grey levels may have been stored inverted
-    views = [predictor.film_masks(logits[None], view.box) for logits in view.logits]
     frame = letterbox_of(torch.from_numpy(film.image), SIDE)
     grey = shrink(torch.from_numpy(film.image)[None], frame)[0]
     small_masks = {
@@ -139,7 +138,7 @@ def prepare_side(path: Path, predictor: Predictor, photometric: str, spacing: Sp
             raise ValueError(f"{path}: no {name.replace('_', ' ')} was found, so it cannot be laid over another film")
     stretched = standardise(grey, "percentile").numpy()
     remarks = (*film.remarks, *view.remarks)
-    return FilmSide(film, view.masks, views, grey.numpy(), stretched, small_masks, view.review, remarks)
+    return FilmSide(film, view.masks, view.views, grey.numpy(), stretched, small_masks, view.review, remarks)
 
 
 def alike(first: np.ndarray, second: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

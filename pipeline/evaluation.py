@@ -17,7 +17,6 @@ from data.reasons import reason
 from data.writing import atomic_file
 from db.records import MASK_STRUCTURES, ImageRecord
 from pipeline.film_view import placement_in_words
-from pipeline.measuring import measure_views
 from pipeline.predictor import Predictor
 from pipeline.probabilities import film_probabilities
 from pipeline.scoring import score_film
@@ -73,7 +72,7 @@ def evaluate_film(
         score_film(record, masks_pred, masks_true),
         encode_picture(overlay(image, masks_pred, drawn_once(masks_true)), "JPEG"),
         quality=predict_quality(predictor.checkpoint.quality, traits),
-        measured=measure_views(predictor, logits, box, masks_pred, record.spacing_mm),
+        measured=measure_masks(masks_pred, record.spacing_mm, predictor.view_masks(logits, box)),
         measured_true=measure_masks(masks_true, record.spacing_mm),
         probabilities=film_probabilities(predictor, logits, box, with_lungs(masks_true)),
         disagreement=predictor.disagreement(logits),

@@ -1,15 +1,12 @@
 """What the network makes of one film: its orientation, its masks, measurements, and how far to trust them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from torch import Tensor
 
-from data.measurements import Measurement
-from data.resize import Letterbox
+from data.measurements import Measurement, measure_masks
 from pipeline.doubts import doubts
-from pipeline.measuring import measure_views
 from pipeline.orientation import AS_STORED, Placement, find_placement, place, turn_in_words, unplace
 from pipeline.predictor import Predictor
 from report.known_errors import UNJUDGED
@@ -27,8 +24,8 @@ class FilmView(NamedTuple):
     """image, masks: (H, W), the film as the network saw it. stored: the same masks on the film as it is stored.
 
     review: what makes the masks doubtful, in words; remarks: what else was seen or done. predicted_dice: of the lungs;
-    strangeness: above 1 the film is unlike the training's; either is None where the checkpoint cannot say. logits, box: as
-    `Predictor.logits` gave them.
+    strangeness: above 1 the film is unlike the training's; either is None where the checkpoint cannot say. views: the masks of
+    each test-time view, none without them.
     """
 
     image: np.ndarray
@@ -39,8 +36,7 @@ class FilmView(NamedTuple):
     remarks: tuple[str, ...]
     predicted_dice: float | None
     strangeness: float | None
-    logits: Tensor
-    box: Letterbox
+    views: Sequence[Mapping[str, np.ndarray]]
 
 
 def view_film(
@@ -63,7 +59,7 @@ def view_film(
         traits = predictor.traits(logits)
         strange = strangeness(fit, traits.signs)
         spacing_mm = spacing_mm[::-1] if spacing_mm and applied.quarter_turns % 2 else spacing_mm
-    masks = predictor.film_masks(logits, box)
+    masks, views = predictor.film_masks(logits, box), predictor.view_masks(logits, box)
     quality = predict_quality(predictor.checkpoint.quality, traits)
     poor = [
         f"predicted Dice of the {name} {quality[name].predicted_dice:.2f}"
@@ -76,7 +72,7 @@ def view_film(
         image,
         masks,
         {name: unplace(mask, applied) for name, mask in masks.items()},
-        measure_views(predictor, logits, box, masks, spacing_mm),
+        measure_masks(masks, spacing_mm, views),
         (
             *_lies(found, applied, fix_orientation is not None),
             *([UNLIKE] if unlike else []),
@@ -86,8 +82,7 @@ def view_film(
         (*_done(applied), *([UNJUDGED] if masks["heart"].any() and "heart" not in quality else [])),
         quality["lungs"].predicted_dice if "lungs" in quality else None,
         strange,
-        logits,
-        box,
+        views,
     )
 
 

@@ -4,40 +4,20 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-from torch import Tensor
-
-from data.geometry import Spacing
 from data.loading import load_record
 from data.masks import load_masks
 from data.measurement_overlay import draw_measurements
 from data.measurements import Measurement, measure_masks
 from data.overlay import encode_picture
-from data.resize import Letterbox
 from data.writing import atomic_file
 from db.records import ImageRecord
 from db.runs import finish_run, start_run
 from db.scores import write_measurements
-from pipeline.predictor import Predictor
 from report.film_result import FilmResult
 
 DRAWN = 6
 REFERENCE = "measure"
 """Command of the run that measures an evaluation's reference masks; its parent is the evaluation."""
-
-
-def measure_views(
-    predictor: Predictor, logits: Tensor, box: Letterbox, masks_pred: dict[str, np.ndarray], spacing_mm: Spacing | None
-) -> tuple[Measurement, ...]:
-    """Measure the predicted masks of a film; with test-time views each value's spread is that over the views' masks.
-
-    logits: (V, C, N, N) and box as `predictor.logits` gave them.
-    """
-    if len(logits) < 2:
-        return measure_masks(masks_pred, spacing_mm)
-    # one at a time: five films of logits at full size need not be held together
-    views = [predictor.film_masks(view[None], box) for view in logits]
-    return measure_masks(masks_pred, spacing_mm, views)
 
 
 def keep_measurements(connection: sqlite3.Connection, run_id: int, folder: Path, results: Sequence[FilmResult]) -> None:

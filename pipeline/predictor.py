@@ -90,6 +90,11 @@ class Predictor:
             left &= ~(both & more_right)
         return clean(masks)
 
+    def view_masks(self, logits: torch.Tensor, box: Letterbox) -> list[dict[str, np.ndarray]]:
+        """Return the masks of each view as `film_masks` does, from what `logits` gave; none where there is only one view."""
+        # one at a time: five films of logits at full size need not be held together
+        return [self.film_masks(view[None], box) for view in logits] if len(logits) > 1 else []
+
     def quality(self, logits: torch.Tensor) -> dict[str, Quality]:
         """Return the predicted quality of each structure, from what `logits` gave; empty where the checkpoint has none."""
         return predict_quality(self.checkpoint.quality, self.traits(logits))

@@ -16,6 +16,7 @@ from data.resize import letterbox_of
 from pipeline import compare_films as compare_films_module
 from pipeline.compare_films import Change, compare_films
 from pipeline.film_spacing import SpacingSource
+from pipeline.predictor import Predictor
 from pipeline.tell_changes import doubts_in_words, write_films_comparison
 from report.known_errors import UNJUDGED
 
@@ -36,6 +37,7 @@ class Reader:
     """In place of a network: what is dark on the left and right is lung, what is brightest is heart; two views."""
 
     checkpoint = SimpleNamespace(typical={}, quality={})
+    view_masks = Predictor.view_masks
 
     def traits(self, logits):
         return SimpleNamespace(signs=None)
