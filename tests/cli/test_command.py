@@ -1,3 +1,4 @@
+import errno
 import io
 import os
 import signal
@@ -41,6 +42,18 @@ def test_a_file_within_the_path_of_the_folder_for_results_is_named(monkeypatch, 
     (tmp_path / "a  file").touch()
     assert call(monkeypatch, lambda argv: (tmp_path / "a  file/out").mkdir(parents=True)) == 2
     assert "a  file/out: a part of it is a file, not a folder; name another one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "named"), [("/archive/out/a.png", "/archive/out/a.png"), (None, "the disk of the results")]
+)
+def test_a_full_disk_is_told_in_words(monkeypatch, capsys, file, named):
+    def write(_argv):
+        raise OSError(errno.ENOSPC, "No space left on device", file)
+
+    assert call(monkeypatch, write) == 2
+    told = f"error: {named}: No space left on device; make room and call again, what was done stays\n"
+    assert capsys.readouterr().err == told
 
 
 def test_what_the_system_does_not_permit_is_told_in_words(monkeypatch, capsys):

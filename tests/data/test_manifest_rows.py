@@ -112,6 +112,16 @@ def test_a_person_named_in_a_note_is_one_person(source, capsys, column, words):
     assert capsys.readouterr().err == ""
 
 
+def test_a_finding_is_no_id_that_the_note_before_it_names(source):
+    """Note and finding were once read as one text, so that a finding after 'same pt as A17' became one more id."""
+    _, db = source(
+        {"file": "a.png", "patient_id": "A17"}, {"file": "c.png", "patient_id": "COVID-19"},
+        {"file": "b.png", "patient_id": "B18", "note": "same pt as A17,", "finding": "COVID-19"},
+    )  # fmt: skip
+    persons = dict(map(tuple, db.execute("SELECT file, patient_id FROM image JOIN study USING (study_id)")))
+    assert persons["a.png"] == persons["b.png"] != persons["c.png"]
+
+
 def test_ids_of_films_in_notes_are_found_as_they_are_and_without_their_number(source):
     _, db = source(
         {"file": "a.png", "patient_id": "C_0012_1"}, {"file": "b.png", "patient_id": "C_0013"},
