@@ -243,7 +243,8 @@ def report(
     path = write_page(prediction_page(counts, rows, failures, config.out / "overlays"), config.out)
     films = counted(counts["films"], "film", "films")
     lines.append(f"{films} done ({counts['review']} to review), {len(failures)} failed. Report: {path}")
-    others = len({*names_given(connection, config.out)} - {*films_done(connection, run_id)})
+    own = {done.name for done in films_done(connection, run_id).values()}
+    others = len({*names_given(connection, config.out).values()} - own)  # by name, as their masks lie there
     if others:
         lines.append(
             f"Of {counted(others, 'more film', 'more films')} {config.out} holds masks of another network or of other settings: "
