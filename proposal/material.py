@@ -1,5 +1,7 @@
 """The films of the protocol and the base model that is adapted, drawn and trained from seeds alone."""
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from cli.settings import setting
@@ -50,3 +52,8 @@ def make_base(config: MaterialConfig) -> TinyVLM:
     """Pre-train the base on the first hospital's films and wording."""
     films = draw_set(100 * config.seed + 11, config.first_people, 2, FIRST, config.workers)
     return pretrain(to_batch(films, "first"), config.pretraining_steps, config.seed)
+
+
+def begun_anew(workers: int) -> ProcessPoolExecutor:
+    """Return processes to train in. Forked from one that has trained they could not, on a machine with a GPU."""
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))

@@ -7,7 +7,6 @@ blind twin each, puts all questions, and applies the printed rules. Same setting
 import json
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from cli.settings import parse_settings, setting, settings_as_dict
 from proposal.adaptation import METHODS, trained_share
 from proposal.evidence import summary
 from proposal.interventions import CONCEPTS, auroc, labels
-from proposal.material import Material, MaterialConfig, draw_material, make_base
+from proposal.material import Material, MaterialConfig, begun_anew, draw_material, make_base
 from proposal.results import baselines_table, methods_table, verdicts_table
 from proposal.tiny_vlm import TinyVLM
 from proposal.trial import (
@@ -88,7 +87,7 @@ def _all_trials(
 ) -> dict[str, tuple[list[Trial], list[Trial]]]:
     """Adapt and measure: {method: (real trials, blind trials)}."""
     trials = {}
-    with ProcessPoolExecutor(config.workers) as pool:
+    with begun_anew(config.workers) as pool:
         for method in METHODS:
             calls = [
                 (base, method, material, config.steps, seed, blind)

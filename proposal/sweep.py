@@ -1,6 +1,5 @@
 """Choose each method's learning rate on validation films: `python -m proposal.sweep` prints what METHODS holds the best of."""
 
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +9,7 @@ from cli.command import run
 from cli.settings import parse_settings, setting
 from proposal.adaptation import METHODS, adapt, to_batch
 from proposal.interventions import CONCEPTS, auroc, labels, margins
-from proposal.material import MaterialConfig, draw_material, make_base
+from proposal.material import MaterialConfig, begun_anew, draw_material, make_base
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ def main(argv: list[str]) -> int:
     torch.set_num_threads(1)
     material, base = draw_material(config, with_validation=True), make_base(config)
     jobs = [(base, replace(method, rate=rate), material, config) for method in METHODS for rate in config.rates]
-    with ProcessPoolExecutor(config.workers) as pool:
+    with begun_anew(config.workers) as pool:
         for job, score in zip(jobs, pool.map(_score, jobs), strict=True):
             print(f"{job[1].name:<26}{job[1].rate:8.0e}  mean validation AUROC {score:.3f}", flush=True)
     return 0
