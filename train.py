@@ -114,7 +114,7 @@ def train_one_epoch(session: Session, progress: Progress) -> None:
     generator = torch.Generator().manual_seed(trainer.epoch_seed)
     augment = AugmentConfig().scaled(stage.strength) if session.config.augment else None
     rows = stage.sample(generator)
-    batches = stage.dataset.augmented_batches(rows, batch_size, generator, augment, shard(), stage.size)
+    batches = stage.dataset.augmented_batches(rows, batch_size, generator, augment, shard(), stage.size, trainer.device)
     for count, loss in trainer.train_epoch(batches):
         losses, films = losses + loss * count, films + count
         speed = films / (time.monotonic() - started)

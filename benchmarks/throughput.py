@@ -1,6 +1,6 @@
 """Training speed, latency and memory of the network as it is trained, against the plain way, in one run.
 
-    python -m benchmarks.throughput
+    python -m benchmarks.throughput [DEVICE]      # cpu; cuda
 
 The plain way is the same network in float32, contiguous memory, each film augmented by itself. Every figure is the median of the
 steps of one process of its own, so that one's memory does not help the other; read the ratios, the seconds depend on the machine.
@@ -15,23 +15,22 @@ import time
 
 import torch
 
-from data.augment import AugmentConfig, apply, draw_parameters
-from unet.device import autocast, choose_precision, keep_freed_memory
+from data.augment import AugmentConfig, AugmentParameters, apply, draw_parameters
+from unet.device import autocast, choose_device, choose_precision, keep_freed_memory, prepare_model
 from unet.losses import dice_bce_loss
 from unet.model import UNet, UNetConfig, with_union
 from unet.muon import build_optimizers
 
 BATCH, STEPS, WARMUP = 8, 8, 2
-CPU = torch.device("cpu")
 
 
-def main() -> None:
+def main(device: str = "cpu") -> None:
     """Measure both ways at 256 and 512 pixels and print one table."""
-    precision, reason = choose_precision("auto", CPU)
-    print(f"{torch.get_num_threads()} threads; {reason}; batch {BATCH}; medians of {STEPS} steps")
+    precision, reason = choose_precision("auto", choose_device(device))
+    print(f"{device}, {torch.get_num_threads()} threads; {reason}; batch {BATCH}; medians of {STEPS} steps")
     print(f"{'':24s} {'films/s':>8s} {'film ms':>8s} {'peak MiB':>9s} {'faults/step':>12s}")
     for size in (256, 512):
-        ours, plain = (measure_apart(way, size, precision) for way in ("ours", "plain"))
+        ours, plain = (measure_apart(way, size, precision, device) for way in ("ours", "plain"))
         for name, row in ((f"ours, {size} px", ours), (f"plain, {size} px", plain)):
             print(
                 f"{name:24s} {row['films_per_second']:8.1f} {row['latency_ms']:8.1f} {row['peak_mib']:9.0f} {row['faults']:12.0f}"
@@ -40,56 +39,61 @@ def main() -> None:
         print(f"{f'ratio, {size} px':24s} {faster:7.2f}x {quicker:7.2f}x {ours['peak_mib'] / plain['peak_mib']:8.2f}x")
 
 
-def measure_apart(way: str, size: int, precision: str) -> dict:
+def measure_apart(way: str, size: int, precision: str, device: str) -> dict:
     """Measure one way in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.throughput", way, str(size), precision]
+    command = [sys.executable, "-m", "benchmarks.throughput", way, str(size), precision, device]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def measure(way: str, size: int, precision: str) -> dict:
-    """Return films per second of training, milliseconds of one film's prediction, peak memory and page faults per step."""
+def measure(way: str, size: int, precision: str, device: torch.device) -> dict:
+    """Return films per second of training, milliseconds of one film's prediction, peak memory and page faults per step.
+
+    The memory is that of the process or, on a GPU, what its tensors take there.
+    """
     ours = way == "ours"
     if ours:
         keep_freed_memory()
     torch.manual_seed(0)
     order = torch.channels_last if ours else torch.contiguous_format
     number = precision if ours else "float32"
-    model = UNet(UNetConfig()).to(memory_format=order)
+    model = prepare_model(UNet(UNetConfig()), device).to(memory_format=order)
     optimizers = build_optimizers(model, "muon", learning_rate=1e-3, weight_decay=1e-2, fused=ours)
     images, masks = torch.rand(BATCH, 1, size, size), torch.rand(BATCH, 4, size, size).round()
     seconds, faults = [], []
     for step in range(WARMUP + STEPS):
         started, faults_before = time.perf_counter(), page_faults()
-        batch = augment(images, masks, step, together=ours)
+        batch = augment(images, masks, step, device, together=ours)
         train_step(model, optimizers, batch, order, number)
+        wait(device)
         seconds.append(time.perf_counter() - started)
         faults.append(page_faults() - faults_before)
     return {
         "films_per_second": BATCH / statistics.median(seconds[WARMUP:]),
-        "latency_ms": 1000 * latency(model.eval(), images[:1], order, number),
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "latency_ms": 1000 * latency(model.eval(), images[:1].to(device), order, number),
+        "peak_mib": peak_bytes(device) / 2**20,
         "faults": statistics.median(faults[WARMUP:]),
     }
 
 
-def augment(images, masks, step: int, together: bool):
-    """Augment a batch at once, or film by film and then put together."""
+def augment(images, masks, step: int, device: torch.device, together: bool):
+    """Augment a batch at once where the network is, or film by film on the processor and then put together."""
     generator = torch.Generator().manual_seed(step)
     if together:
-        return apply(images, masks, draw_parameters(len(images), AugmentConfig(), generator))
+        drawn = draw_parameters(len(images), AugmentConfig(), generator)
+        return apply(images.to(device), masks.to(device), AugmentParameters(*(numbers.to(device) for numbers in drawn)))
     films = [
         apply(images[i : i + 1], masks[i : i + 1], draw_parameters(1, AugmentConfig(), generator))
         for i in range(len(images))
     ]
-    return torch.cat([film[0] for film in films]), torch.cat([film[1] for film in films])
+    return torch.cat([film[0] for film in films]).to(device), torch.cat([film[1] for film in films]).to(device)
 
 
 def train_step(model, optimizers, batch, order: torch.memory_format, number: str) -> None:
     """Forward, Dice + BCE, backward, Muon and AdamW."""
     images, masks = batch
-    with autocast(CPU, number):
+    with autocast(images.device, number):
         logits = model(images.contiguous(memory_format=order))
-    loss = dice_bce_loss(with_union(logits.float()), masks, torch.ones(len(images), 4))
+    loss = dice_bce_loss(with_union(logits.float()), masks, torch.ones(len(images), 4, device=images.device))
     model.zero_grad(set_to_none=True)
     loss.backward()
     for optimizer in optimizers:
@@ -102,10 +106,24 @@ def latency(model, image, order: torch.memory_format, number: str) -> float:
     seconds = []
     for _ in range(12):
         started = time.perf_counter()
-        with autocast(CPU, number):
+        with autocast(image.device, number):
             model(image.contiguous(memory_format=order))
+        wait(image.device)
         seconds.append(time.perf_counter() - started)
     return statistics.median(seconds[2:])
+
+
+def wait(device: torch.device) -> None:
+    """Return once a GPU has done what it was asked for."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def peak_bytes(device: torch.device) -> int:
+    """Return the largest memory so far: of the process, on a GPU of the tensors there."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def page_faults() -> int:
@@ -114,7 +132,8 @@ def page_faults() -> int:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 4:
-        print(json.dumps(measure(sys.argv[1], int(sys.argv[2]), sys.argv[3])))
+    if len(sys.argv) == 5:
+        way, size, precision, device = sys.argv[1:]
+        print(json.dumps(measure(way, int(size), precision, choose_device(device))))
     else:
-        main()
+        main(*sys.argv[1:])

@@ -161,7 +161,7 @@ def _affine(draws: Tensor, config: AugmentConfig) -> Tensor:
 
 def _clouds(images: Tensor, clouds: Tensor) -> Tensor:
     """Smooth bright patches; brightest where the film is dark, so that air fills up and bone stays what it was."""
-    y, x = _coordinates(images.shape[-2:])
+    y, x = _coordinates(images.shape[-2:], images.device)
     centre_x, centre_y, width, height, strength = (part[..., None] for part in clouds.unbind(-1))  # each (B, CLOUDS, 1)
     along_x = torch.exp(-0.5 * ((x - centre_x) / width) ** 2)
     along_y = torch.exp(-0.5 * ((y - centre_y) / height) ** 2) * strength
@@ -172,18 +172,19 @@ def _clouds(images: Tensor, clouds: Tensor) -> Tensor:
 def _noise(images: Tensor, seeds: Tensor) -> Tensor:
     """Standard normal noise, each film from its own seed."""
     shape = images.shape[1:]
-    return torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(int(seed))) for seed in seeds])
+    own = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds.tolist()]
+    return torch.stack(own).to(images.device)  # drawn on the processor: the same films wherever the network is
 
 
 def _window_mask(size: torch.Size, window: Tensor) -> Tensor:
     """1 inside the collimated field, 0 outside: (B, 1, H, W)."""
-    y, x = _coordinates(size)
+    y, x = _coordinates(size, window.device)
     left, top, right, bottom = (part[:, None] for part in window.unbind(1))
     inside_x, inside_y = (x >= left) & (x <= right), (y >= top) & (y <= bottom)
     return (inside_y[:, None, :, None] & inside_x[:, None, None, :]).float()
 
 
-def _coordinates(size: torch.Size) -> tuple[Tensor, Tensor]:
+def _coordinates(size: torch.Size, device: torch.device) -> tuple[Tensor, Tensor]:
     """Pixel centres along y and x in -1..1."""
-    height, width = size
-    return (2 * torch.arange(height) + 1) / height - 1, (2 * torch.arange(width) + 1) / width - 1
+    y, x = ((2 * torch.arange(side, device=device) + 1) / side - 1 for side in size)
+    return y, x

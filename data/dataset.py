@@ -23,6 +23,7 @@ from data.writing import atomic_file
 from db.records import MASK_STRUCTURES, ImageRecord
 from unet.structures import DRAWN, HEART, LEFT_LUNG, RIGHT_LUNG, WITH_HEART, with_lungs
 
+PROCESSOR = torch.device("cpu")
 CACHE_VERSION = 4  # raise when the same settings would give other pixels
 
 
@@ -165,20 +166,22 @@ class FilmDataset:
         config: AugmentConfig | None,
         shard: slice = slice(None),
         side: int | None = None,
+        device: torch.device = PROCESSOR,
     ) -> Iterator[Batch]:
         """Yield the films of the rows once, in a random order and changed at random; config None leaves them as they are.
 
         shard: which films of each batch to yield. Random numbers are drawn for the whole batch, so the shards of several
         processes together are the batch of a single one. side: of the squares to yield, pixels; None: as they are kept.
+        device: where the films are changed and yielded.
         """
         side = side or self.preprocessing.size
         order = torch.randperm(len(rows), generator=generator).tolist()
         for start in range(0, len(rows), size):
             chosen = [rows[i] for i in order[start : start + size]]
-            batch = self.batch(chosen[shard])
+            batch = Batch(*(part.to(device) for part in self.batch(chosen[shard])))
             if config is not None:
                 drawn = draw_parameters(len(chosen), config, generator)
-                own = AugmentParameters(*(numbers[shard] for numbers in drawn))
+                own = AugmentParameters(*(numbers[shard].to(device) for numbers in drawn))
                 batch = Batch(*apply(batch.images, batch.masks, own, (side, side)), batch.known)
             yield batch.resized(side)
 

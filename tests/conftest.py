@@ -1,7 +1,11 @@
 """Shared fixtures: a fresh in-memory database and a tiny source to write into it."""
 
+import os
+import socket
+import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -79,6 +83,44 @@ def dicom_file():
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def on_two_machines():
+    """A function that runs a command on two machines, one process each, and returns what they printed.
+
+    They are two torchruns on this one that meet each other. NCCL tells machines apart by NCCL_HOSTID, and so lets both have the
+    same GPU, which it refuses to two processes of one machine.
+    """
+    root = Path(__file__).parent.parent
+
+    def start(rank, port, command):
+        meeting = ["--nnodes", "2", "--node-rank", str(rank), "--master-addr", "127.0.0.1", "--master-port", str(port)]
+        torchrun = [sys.executable, "-m", "torch.distributed.run", *meeting, "--nproc-per-node", "1"]
+        own = {"NCCL_HOSTID": f"machine{rank}", "NCCL_SOCKET_IFNAME": "lo", "GLOO_SOCKET_IFNAME": "lo"}
+        return subprocess.Popen(
+            [*torchrun, *map(str, command)],
+            cwd=root,
+            env={**os.environ, "OMP_NUM_THREADS": "1", **own},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(*command):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        machines = [start(rank, port, command) for rank in (0, 1)]
+        try:
+            printed = [machine.communicate(timeout=300) for machine in machines]
+        finally:
+            for machine in machines:
+                machine.kill()
+        assert [machine.returncode for machine in machines] == [0, 0], printed[0][1] + printed[1][1]
+        return [out for out, _ in printed]
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -18,17 +18,20 @@ HOPELESS = 0.5  # below, no third trial: without AVX-512 bfloat16 has a tenth of
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Return the named device, or for 'auto' CUDA, else MPS, else the processor; ValueError for one that is not there."""
+    """Return the named device, or for 'auto' CUDA, else MPS, else the processor; ValueError for one that is not there.
+
+    A GPU comes with its number, since the current one is a matter of each thread.
+    """
+    # without this a GPU multiplies float32 with 10 bits (TF32); who wants speed has bfloat16
+    torch.backends.cudnn.allow_tf32 = False
     if name != "auto":
         try:
-            device = torch.device(name)
-            torch.empty(1, device=device)
+            return torch.empty(1, device=name).device
         except (RuntimeError, AssertionError, NotImplementedError) as error:
             reason = str(error).splitlines()[0]
             raise ValueError(f"--device {name}: not to be had here ({reason}); try auto or cpu") from error
-        return device
     if torch.cuda.is_available():
-        return torch.device("cuda")
+        return torch.device("cuda", torch.cuda.current_device())
     if torch.backends.mps.is_available():
         return torch.device("mps")
     return torch.device("cpu")

@@ -3,7 +3,8 @@
 Every process holds the whole network and takes every size-th film. What couples the films of a batch is computed over all
 processes: batch norm statistics, weight of the loss, gradient. So a step is that of one process with the same batch, up to the
 rounding of sums; at the default learning rate a training amplifies that rounding, as it does that of another number of threads.
-gloo carries tensors on processors, NCCL those on GPUs. Each process draws its own dropout.
+gloo carries tensors on processors, NCCL those on GPUs; where processes must share a GPU, which NCCL refuses, gloo carries all.
+Each process draws its own dropout.
 """
 
 import atexit
@@ -28,8 +29,10 @@ def join() -> None:
         return
     backend = "gloo"
     if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
-        backend = "cpu:gloo,cuda:nccl"
+        gpus = torch.cuda.device_count()
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % gpus)
+        if int(os.environ["LOCAL_WORLD_SIZE"]) <= gpus:
+            backend = "cpu:gloo,cuda:nccl"
     # torch imports this module at some point, and its functions bind the group of that moment as their default. Imported now,
     # they bind none; imported later, they would keep the group past its end, and its threads would abort the interpreter at exit
     importlib.import_module("torch.distributed.nn.functional")

@@ -71,6 +71,11 @@ def test_the_memory_switch_is_taken_where_there_is_one():
     assert keep_freed_memory() is True
 
 
+def test_a_gpu_is_told_to_multiply_float32_whole():
+    choose_device("cpu")
+    assert torch.backends.cudnn.allow_tf32 is False
+
+
 @pytest.mark.parametrize("name", ["foo", "cuda:99"])
 def test_a_device_that_is_not_there_is_a_wrong_call(name):
     with pytest.raises(ValueError, match=f"--device {name}: not to be had here"):

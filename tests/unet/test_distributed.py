@@ -11,14 +11,30 @@ from unet.distributed import check_shares, first_then_others, from_first, interl
 from unet.model import UNet, UNetConfig
 
 HERE = Path(__file__).parent
+NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
-def test_two_processes_make_the_gradients_and_statistics_of_one():
-    done = subprocess.run([*TORCHRUN, HERE / "shared_gradients.py"], capture_output=True, text=True, timeout=300)
+def check_gradients(printed):
+    assert "films in order: True" in printed
+    assert float(re.search("largest difference: (.*)", printed)[1]) < 1e-12  # float64: nothing but rounding
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=NEEDS_GPU)])
+def test_two_processes_make_the_gradients_and_statistics_of_one(device):
+    done = subprocess.run(
+        [*TORCHRUN, HERE / "shared_gradients.py", device], capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr
-    assert "films in order: True" in done.stdout
-    assert float(re.search("largest difference: (.*)", done.stdout)[1]) < 1e-12  # float64: nothing but rounding
+    check_gradients(done.stdout)
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=NEEDS_GPU)])
+def test_so_do_two_machines(device, on_two_machines):
+    first, second = on_two_machines(HERE / "shared_gradients.py", device)
+    check_gradients(first)
+    assert second == ""
+    assert ("cuda:nccl" in first) == (device == "cuda" or torch.cuda.is_available())
 
 
 def test_in_a_single_process_nothing_changes():
