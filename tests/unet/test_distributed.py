@@ -46,6 +46,24 @@ def test_in_a_single_process_nothing_changes():
     assert interleave([], 3).shape == (0, 3)
 
 
+@pytest.mark.parametrize(
+    "gpus, processes, backend",
+    [(0, 2, "gloo"), (2, 2, "cpu:gloo,cuda:nccl"), (4, 2, "cpu:gloo,cuda:nccl"), (1, 2, "gloo")],
+)
+def test_nccl_carries_what_lies_on_gpus_of_ones_own(monkeypatch, gpus, processes, backend):
+    """Two processes on one GPU are refused by NCCL, so gloo must carry."""
+    joined, chosen = [], []
+    for name, value in {"WORLD_SIZE": 4, "LOCAL_WORLD_SIZE": processes, "LOCAL_RANK": 1}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setattr(distributed.torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(distributed.torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(distributed.torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr(distributed.dist, "init_process_group", lambda backend, timeout: joined.append(backend))
+    monkeypatch.setattr(distributed.atexit, "register", lambda function: None)
+    distributed.join()
+    assert joined == [backend] and chosen == ([1 % gpus] if gpus else [])
+
+
 def test_a_batch_that_leaves_a_process_without_a_film_is_refused(monkeypatch):
     monkeypatch.setattr(distributed, "size", lambda: 3)
     check_shares(24, 8)
