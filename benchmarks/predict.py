@@ -5,8 +5,8 @@
 Speed: films of 1024 px as JPEG from files to files and rows, against the network alone on the same films already prepared, both
 with one film per core, in turn. The processor time of each says more than the seconds where the machine does other work too.
 Without arguments the network is untrained and the films are phantoms; with a checkpoint give films that it knows, since a film
-that looks strange is looked at eight times more. Memory: 5,000 small films through a small network; the most that the process
-ever held, after a tenth of them and after all.
+that looks strange is looked at up to eight times more. Memory: 5,000 small films through a small network; the most that the
+process ever held, after a tenth of them and after all.
 """
 
 import resource

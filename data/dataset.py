@@ -49,6 +49,10 @@ class Batch(NamedTuple):
     masks: Tensor
     known: Tensor
 
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on a device."""
+        return Batch(*(part.to(device) for part in self))
+
     def resized(self, side: int) -> "Batch":
         """Return the batch in squares of `side` pixels; the masks stay smoothed shares."""
         if self.images.shape[-1] == side:
@@ -168,22 +172,23 @@ class FilmDataset:
         side: int | None = None,
         device: torch.device = PROCESSOR,
     ) -> Iterator[Batch]:
-        """Yield the films of the rows once, in a random order and changed at random; config None leaves them as they are.
+        """Yield the films of the rows once, in a random order and changed on the device; config None leaves them as they are.
 
         shard: which films of each batch to yield. Random numbers are drawn for the whole batch, so the shards of several
         processes together are the batch of a single one. side: of the squares to yield, pixels; None: as they are kept.
-        device: where the films are changed and yielded.
         """
         side = side or self.preprocessing.size
         order = torch.randperm(len(rows), generator=generator).tolist()
         for start in range(0, len(rows), size):
             chosen = [rows[i] for i in order[start : start + size]]
-            batch = Batch(*(part.to(device) for part in self.batch(chosen[shard])))
-            if config is not None:
+            batch = self.batch(chosen[shard])
+            if config is None:
+                yield batch.resized(side).to(device)
+            else:
                 drawn = draw_parameters(len(chosen), config, generator)
                 own = AugmentParameters(*(numbers[shard].to(device) for numbers in drawn))
-                batch = Batch(*apply(batch.images, batch.masks, own, (side, side)), batch.known)
-            yield batch.resized(side)
+                images, masks, known = batch.to(device)
+                yield Batch(*apply(images, masks, own, (side, side)), known)
 
     def faults(self, taught_before: bool = False) -> list[str]:
         """Return which structures are drawn on no training film or only as empty masks; an empty list is good news.

@@ -99,13 +99,13 @@ def look_again(predictor: Predictor, image: np.ndarray, signs: np.ndarray) -> Pl
     """Return the placement of a stored film (H, W) in [0, 1], given its signs; the checkpoint must hold the training's shapes."""
     typical = predictor.checkpoint.typical
     reflected = strangeness(typical, mirrored_signs(signs))
-    return find_placement(strangeness(typical, signs), reflected, lambda tried: judge(predictor, image, tried))
+    return find_placement(strangeness(typical, signs), reflected, lambda placement: judge(predictor, image, placement))
 
 
-def judge(predictor: Predictor, image: np.ndarray, tried: Sequence[Placement]) -> list[float]:
-    """Return how strange a stored film (H, W) in [0, 1] is in each placement; the checkpoint must hold the training's shapes."""
-    logits = (predictor.logits(place(image, placement))[0] for placement in tried)
-    return [strangeness(predictor.checkpoint.typical, predictor.signs(own)) for own in logits]
+def judge(predictor: Predictor, image: np.ndarray, placement: Placement) -> float:
+    """Return how strange a stored film (H, W) in [0, 1] is in a placement; the checkpoint must hold the training's shapes."""
+    signs = predictor.signs(predictor.logits(place(image, placement))[0])
+    return strangeness(predictor.checkpoint.typical, signs)
 
 
 def _lies(found: Placement, applied: Placement, fixable: bool) -> list[str]:

@@ -30,9 +30,9 @@ def test_placing_inverts_mirrors_and_turns_counter_clockwise():
 
 
 def judge_of(values, asked):
-    def judge(tried):
-        asked.extend(tried)
-        return [values.get(placement, 3.0) for placement in tried]
+    def judge(placement):
+        asked.append(placement)
+        return values.get(placement, 3.0)
 
     return judge
 
@@ -53,6 +53,15 @@ def test_a_film_a_little_off_that_would_be_stranger_mirrored_is_not_looked_at_ag
 
 def test_the_least_strange_placement_wins_where_it_is_clearly_less_and_itself_not_strange():
     inverted, turned = Placement(inverted=True), Placement(quarter_turns=2)
-    assert find_placement(2.0, 2.0, judge_of({inverted: 0.4, turned: 0.3}, [])) == turned
+    assert find_placement(2.0, 2.0, judge_of({inverted: 0.6, turned: 0.4}, [])) == turned
     assert find_placement(2.0, 2.0, judge_of({inverted: 1.2}, [])) == AS_STORED
     assert find_placement(0.9, 0.9, judge_of({inverted: 0.8, MIRROR: 0.85}, [])) == AS_STORED
+
+
+def test_nothing_more_is_tried_once_a_placement_is_not_strange():
+    asked = []
+    inverted, turned = Placement(inverted=True), Placement(quarter_turns=2)
+    assert find_placement(2.0, 2.0, judge_of({inverted: 0.35, turned: 0.3}, asked)) == inverted == asked[0]
+    assert len(asked) == 1
+    assert find_placement(2.0, 2.0, judge_of({turned: 0.3}, asked)) == turned == asked[-1]
+    assert len(asked) < 1 + 8
