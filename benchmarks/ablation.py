@@ -16,10 +16,12 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from statistics import mean, stdev
 
 from cli.command import DONE, run
+from cli.parallel import map_in_order
 from cli.settings import parse_settings, setting
 from db.connection import connect_existing
 from db.splits import ensure_split
@@ -55,6 +57,7 @@ class AblationConfig:
     part: str = setting("ingredients", "which table to make", choices=("ingredients", "efficiency"))
     preset: str = setting("accurate", "preset of every training", choices=("fast", "accurate"))
     seeds: int = setting(3, "trainings of each variant, with the seeds 0, 1, ...")
+    at_once: int = setting(1, "trainings at the same time; OMP_NUM_THREADS says how many cores each has")
     epochs: int | None = setting(None, "epochs of every training, instead of the preset's")
     phantom_epochs: int | None = setting(None, "epochs on phantom films before them, instead of the preset's")
     rows: tuple[str, ...] = setting((), "make only these rows of the table, by their names; without it all")
@@ -64,24 +67,28 @@ class AblationConfig:
 def main(argv: list[str]) -> int:
     """Train and score what is missing, print the table of what there is."""
     config = parse_settings(AblationConfig, argv, __doc__)
-    if config.seeds < 1:
-        raise ValueError(f"--seeds {config.seeds}: wanted 1 or more")
+    for name in ("seeds", "at_once"):
+        if getattr(config, name) < 1:
+            raise ValueError(f"--{name.replace('_', '-')} {getattr(config, name)}: wanted 1 or more")
     splits = {"in-source": ("--folds", "5", "--fold", "1"), "across": ("--leave-out", ",".join(config.left_out))}
     variants = chosen_variants(config)
     common = ["--db", str(config.db), "--preset", config.preset]
     common += ["--epochs", str(config.epochs)] if config.epochs is not None else []
     common += ["--phantom-epochs", str(config.phantom_epochs)] if config.phantom_epochs is not None else []
+
+    def numbers_of(training: tuple[str, str, int]) -> tuple[float | None, ...]:
+        name, split, seed = training
+        selection = (*splits[split], "--seed", str(seed))
+        own = without_too_many(variants[name], (*common, *selection))
+        folder = config.out / config.part / slug(name) / split / f"seed{seed}"
+        return tuple(scores(train_and_score(folder, (*common, *own, *selection))))
+
+    trainings = [(name, split, seed) for name in variants for split in splits for seed in range(config.seeds)]
+    numbers = map_in_order(numbers_of, trainings, config.at_once)
     values = {}  # variant to its columns, each with one number per seed
-    for name, flags in variants.items():
-        values[name] = []
-        for split, split_flags in splits.items():
-            folders = [config.out / config.part / slug(name) / split / f"seed{seed}" for seed in range(config.seeds)]
-            summaries = []
-            for seed, folder in enumerate(folders):
-                selection = (*split_flags, "--seed", str(seed))
-                own = without_too_many(flags, (*common, *selection))
-                summaries.append(train_and_score(folder, (*common, *own, *selection)))
-            values[name] += zip(*map(scores, summaries), strict=True)
+    for name in variants:
+        per_split = [list(islice(numbers, config.seeds)) for _ in splits]
+        values[name] = [column for rows in per_split for column in zip(*rows, strict=True)]
         print(" | ".join((name, *map(over_seeds, values[name]))), flush=True)
     rows = [(name, *map(over_seeds, columns)) for name, columns in values.items()]
     lines = list(table_lines(rows, splits))

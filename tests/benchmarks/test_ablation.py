@@ -1,6 +1,7 @@
 """The ablation's table: what is kept of each run, and how seeds become an interval."""
 
 import json
+import threading
 
 import pytest
 
@@ -46,6 +47,22 @@ def test_every_variant_is_trained_once_and_tabulated(tmp_path, monkeypatch, caps
     )
     calls.clear()
     assert ablation.main(arguments) == 0 and calls == []  # what is finished is not done again
+
+
+def test_trainings_at_once_make_the_same_table(tmp_path, monkeypatch):
+    """Each training waits until another one has begun: one after the other they would wait for ever."""
+    met = threading.Barrier(2, timeout=20)
+
+    def train_and_score(folder, flags):
+        met.wait()
+        seed, split = int(folder.name.removeprefix("seed")), folder.parent.name
+        return {"structures": {"lungs": {"dice": {"mean": 0.9 + 0.01 * seed - 0.1 * (split == "across"), "p5": 0.8}}}}
+
+    monkeypatch.setattr(ablation, "train_and_score", train_and_score)
+    arguments = ["--out", str(tmp_path), "--seeds", "2", "--rows", "as recommended,CLAHE", "--at-once", "2"]
+    assert ablation.main(arguments) == 0
+    columns = (tmp_path / "ingredients.md").read_text().splitlines()[3].split(" | ")
+    assert columns[0] == "| CLAHE" and columns[1].startswith("0.9050 ±") and columns[4].startswith("0.8050 ±")
 
 
 def test_a_training_that_was_begun_is_gone_on_with(tmp_path, monkeypatch):
