@@ -15,7 +15,7 @@ import time
 
 import torch
 
-from data.augment import AugmentConfig, AugmentParameters, apply, draw_parameters
+from data.augment import AugmentConfig, apply, draw_parameters
 from unet.device import autocast, choose_device, choose_precision, keep_freed_memory, prepare_model
 from unet.losses import dice_bce_loss
 from unet.model import UNet, UNetConfig, with_union
@@ -79,8 +79,7 @@ def augment(images, masks, step: int, device: torch.device, together: bool):
     """Augment a batch at once where the network is, or film by film on the processor and then put together."""
     generator = torch.Generator().manual_seed(step)
     if together:
-        drawn = draw_parameters(len(images), AugmentConfig(), generator)
-        return apply(images.to(device), masks.to(device), AugmentParameters(*(numbers.to(device) for numbers in drawn)))
+        return apply(images.to(device), masks.to(device), draw_parameters(len(images), AugmentConfig(), generator))
     films = [
         apply(images[i : i + 1], masks[i : i + 1], draw_parameters(1, AugmentConfig(), generator))
         for i in range(len(images))

@@ -101,10 +101,11 @@ def draw_parameters(batch: int, config: AugmentConfig, generator: torch.Generato
 def apply(
     images: Tensor, masks: Tensor, parameters: AugmentParameters, size: tuple[int, int] | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Return the changed images (B, 1, H, W) and masks (B, C, H, W), both in [0, 1]; the inputs are not touched.
+    """Return the changed images (B, 1, H, W) and masks (B, C, H, W), both in [0, 1], on their device; the inputs stay.
 
     size: height and width of the result; None: as the input. Outside the film both are 0.
     """
+    parameters = AugmentParameters(*(numbers.to(images.device) for numbers in parameters))
     images, masks = warp(images, masks, parameters, size)
     images = change_grey_levels(images, parameters)
     inside = _window_mask(images.shape[-2:], parameters.window)

@@ -186,7 +186,7 @@ class FilmDataset:
                 yield batch.resized(side).to(device)
             else:
                 drawn = draw_parameters(len(chosen), config, generator)
-                own = AugmentParameters(*(numbers[shard].to(device) for numbers in drawn))
+                own = AugmentParameters(*(numbers[shard] for numbers in drawn))
                 images, masks, known = batch.to(device)
                 yield Batch(*apply(images, masks, own, (side, side)), known)
 
