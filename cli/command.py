@@ -51,6 +51,12 @@ def run(main: Callable[[list[str]], int]) -> None:
     sys.exit(status)
 
 
+def check_alone(command: str) -> None:
+    """Raise ValueError where torchrun has started several processes of a command that they cannot share."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ValueError(f"{command} is not shared between processes; call python, not torchrun")
+
+
 def _in_words(error: Exception) -> object:
     """Return what to say of an error: of a file that the system refuses, in words and with what helps."""
     if isinstance(error, FileExistsError):

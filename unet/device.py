@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from unet.blocks import DoubleConv
+from unet.distributed import size
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 TRIALS = 5  # of each format
@@ -26,13 +27,18 @@ def choose_device(name: str = "auto") -> torch.device:
     torch.backends.cudnn.allow_tf32 = False
     if name != "auto":
         try:
-            return torch.empty(1, device=name).device
+            device = torch.empty(1, device=name).device
         except (RuntimeError, AssertionError, NotImplementedError) as error:
-            reason = str(error).splitlines()[0]
+            reason = str(error).splitlines()[0].split(". ")[0]
             raise ValueError(f"--device {name}: not to be had here ({reason}); try auto or cpu") from error
+        if device.type not in ("cpu", "cuda", "mps"):
+            raise ValueError(f"--device {name}: nothing is computed there; try auto or cpu")
+        if size() > 1 and (device.type == "mps" or torch.device(name).index is not None):
+            raise ValueError(f"--device {name}: several processes cannot share it; try auto, cuda or cpu")
+        return device
     if torch.cuda.is_available():
         return torch.device("cuda", torch.cuda.current_device())
-    if torch.backends.mps.is_available():
+    if torch.backends.mps.is_available() and size() == 1:  # neither gloo nor NCCL carries its tensors
         return torch.device("mps")
     return torch.device("cpu")
 
@@ -45,7 +51,7 @@ def choose_precision(name: str, device: torch.device) -> tuple[str, str]:
     if name != "auto":
         return name, f"{name} as asked"
     if device.type == "cuda":
-        supported = torch.cuda.is_bf16_supported()
+        supported = torch.cuda.is_bf16_supported(including_emulation=False)
         return (
             ("bfloat16", "bfloat16: the GPU supports it")
             if supported

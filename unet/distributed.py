@@ -4,7 +4,6 @@ Every process holds the whole network and takes every size-th film. What couples
 processes: batch norm statistics, weight of the loss, gradient. So a step is that of one process with the same batch, up to the
 rounding of sums; at the default learning rate a training amplifies that rounding, as it does that of another number of threads.
 gloo carries tensors on processors, NCCL those on GPUs; where processes must share a GPU, which NCCL refuses, gloo carries all.
-Each process draws its own dropout.
 """
 
 import atexit
@@ -20,6 +19,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 T = TypeVar("T")
+FAILED = 2  # exit status of the others where the first process has said what is wrong
 PATIENCE = timedelta(days=1)  # the first process may decode films for hours; torchrun notices a process that died
 
 
@@ -38,6 +38,11 @@ def join() -> None:
     importlib.import_module("torch.distributed.nn.functional")
     dist.init_process_group(backend, timeout=PATIENCE)
     atexit.register(dist.destroy_process_group)
+    chosen = sorted(set(gather([backend])))
+    if len(chosen) > 1:
+        raise ValueError(
+            f"some machines would send by {', others by '.join(chosen)}: start as many processes as each has GPUs"
+        )
     if not is_first():
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  for the life of the process
 
@@ -73,20 +78,29 @@ def check_shares(films: int, batch_size: int) -> None:
 
 
 def from_first(make: Callable[[], T]) -> T:
-    """Return in every process what the first one makes."""
-    made: list[Any] = [make() if is_first() else None]
-    if size() > 1:
-        dist.broadcast_object_list(made, device=torch.device("cpu"))
-    return made[0]
+    """Return in every process what the first one makes; what it raises is raised there, and the others end without a word."""
+    if size() == 1:
+        return make()
+    made, error = None, None
+    if is_first():
+        try:
+            made = make()
+        except Exception as raised:
+            error = raised
+    told: list[Any] = [made, error is not None]
+    dist.broadcast_object_list(told, device=torch.device("cpu"))
+    if error is not None:
+        raise error
+    if told[1]:
+        sys.exit(FAILED)
+    return told[0]
 
 
 def first_then_others(make: Callable[[], T]) -> T:
     """Call `make` in every process, first in the first one, so that the others find what it has written."""
-    if size() == 1:
-        return make()
-    made = make() if is_first() else None
-    dist.barrier()
-    return made if is_first() else make()
+    made: list[T] = []
+    from_first(lambda: made.append(make()))
+    return made[0] if is_first() else make()
 
 
 def gather(items: Sequence[T]) -> list[T]:

@@ -1,7 +1,7 @@
 """The training loop: one optimiser step, one epoch, one validation. It takes batches, wherever they come from.
 
-Everything random is drawn from (seed, epoch), so a training that is resumed from its counters goes on exactly as
-if it had not stopped.
+Everything random is drawn from (seed, epoch), so a training that is resumed from its counters goes on as if it had not stopped;
+on a processor exactly so.
 """
 
 import math

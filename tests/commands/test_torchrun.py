@@ -96,6 +96,13 @@ def test_two_processes_predict_what_one_does(trained, tmp_path):
         assert (tmp_path / "one" / mask).read_bytes() == (tmp_path / "two" / mask).read_bytes(), mask
 
 
+def test_what_is_wrong_is_said_once(phantom_db, tmp_path):
+    words = ["train.py", "--db", str(phantom_db), "--out", str(tmp_path / "run"), "--fold", "3"]
+    done = subprocess.run([sys.executable, *TORCHRUN, *words], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode != 0 and done.stderr.count("error: --fold 3 changes nothing without --folds") == 1
+    assert "Connection closed" not in done.stderr and "RuntimeError" not in done.stderr
+
+
 END = """
 import importlib, sys
 from pathlib import Path

@@ -76,7 +76,32 @@ def test_a_gpu_is_told_to_multiply_float32_whole():
     assert torch.backends.cudnn.allow_tf32 is False
 
 
-@pytest.mark.parametrize("name", ["foo", "cuda:99"])
+@pytest.mark.parametrize("supported, chosen", [(True, "bfloat16"), (False, "float32")])
+def test_bfloat16_that_a_gpu_only_imitates_is_not_chosen(monkeypatch, supported, chosen):
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or supported
+    )
+    assert choose_precision("auto", torch.device("cuda"))[0] == chosen
+
+
+def test_nothing_is_computed_where_there_are_only_shapes():
+    with pytest.raises(ValueError, match="--device meta: nothing is computed there; try auto or cpu"):
+        choose_device("meta")
+
+
+def test_several_processes_take_no_device_that_they_cannot_share(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert choose_device("auto").type == "mps"
+    monkeypatch.setattr(device, "size", lambda: 2)
+    assert choose_device("auto").type == choose_device("cpu").type == "cpu"
+    monkeypatch.setattr(torch, "empty", lambda count, device: torch.zeros(count))  # as if there were several GPUs
+    with pytest.raises(ValueError, match="--device cuda:1: several processes cannot share it; try auto, cuda or cpu"):
+        choose_device("cuda:1")
+
+
+@pytest.mark.parametrize("name", ["foo", "cuda:99", "mps"])
 def test_a_device_that_is_not_there_is_a_wrong_call(name):
-    with pytest.raises(ValueError, match=f"--device {name}: not to be had here"):
+    with pytest.raises(ValueError, match=f"--device {name}: not to be had here") as refused:
         choose_device(name)
+    assert len(str(refused.value)) < 350

@@ -64,6 +64,19 @@ def test_nccl_carries_what_lies_on_gpus_of_ones_own(monkeypatch, gpus, processes
     assert joined == [backend] and chosen == ([1 % gpus] if gpus else [])
 
 
+def test_machines_that_would_send_by_different_means_are_refused(monkeypatch):
+    """They would wait for each other for a day."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(distributed.torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(distributed.dist, "init_process_group", lambda backend, timeout: None)
+    monkeypatch.setattr(distributed.atexit, "register", lambda function: None)
+    monkeypatch.setattr(distributed, "gather", lambda items: [*items, "cpu:gloo,cuda:nccl"])
+    with pytest.raises(
+        ValueError, match="some machines would send by cpu:gloo,cuda:nccl, others by gloo: start as many"
+    ):
+        distributed.join()
+
+
 def test_a_batch_that_leaves_a_process_without_a_film_is_refused(monkeypatch):
     monkeypatch.setattr(distributed, "size", lambda: 3)
     check_shares(24, 8)
