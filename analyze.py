@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.command import DONE, SOME_FAILED, run
+from cli.command import DONE, SOME_FAILED, check_alone, run
 from cli.progress import track
 from cli.settings import parse_settings, setting, settings_as_dict
 from data.ingest import ensure_phantom
@@ -35,7 +35,7 @@ from pipeline.measuring import measure_references
 from report.cohort import GROUPINGS, check_group
 from report.counts import counted
 from report.page import Block, Heading, Picture, Table, remove_page, write_page
-from report.run_folder import read_json, write_csv, write_settings
+from report.run_folder import check_command, read_json, write_csv, write_settings
 
 FORMATS = ("html", "md", "json")
 USUAL_SPLIT = "seed0"
@@ -66,14 +66,19 @@ class AnalyzeConfig:
     show_ids: bool = setting(
         False, "name patients and files in the list of rows to look at, and let --by name patients"
     )
-    out: Path | None = setting(None, "folder for the results; without it runs/analyze-NAME_OF_DATABASE")
+    out: Path | None = setting(
+        None, "folder for the results; without it runs/analyze-NAME_OF_DATABASE, or -NAME_OF_RUN"
+    )
 
 
 def main(argv: list[str]) -> int:
     """Analyse as the arguments say and return the exit status."""
     config = parse_settings(AnalyzeConfig, argv, __doc__)
     db = config.db or database_of(config.run)
-    out = config.out or Path("runs") / f"analyze-{db.stem}"
+    about = "-".join(config.run.resolve().parts[-2:]) if config.run else db.stem
+    out = config.out or Path("runs") / f"analyze-{about}"
+    check_alone("analyze.py")
+    check_command(out, "analyze")
     connection = connect_existing(db)
     check_settings(connection, config)
     evaluation = None if config.run is None else evaluation_of(connection, config.run)

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.command import DONE, SOME_FAILED, run
+from cli.command import DONE, SOME_FAILED, check_alone, run
 from cli.progress import track
 from cli.settings import parse_settings, setting, settings_as_dict
 from data.writing import sole_writer
@@ -32,7 +32,7 @@ from pipeline.evaluation import Wanted, evaluate_films, mask_names
 from pipeline.predictor import Predictor, find_checkpoints
 from pipeline.results import store_results, unfinished_masks, write_results
 from report.film_result import FilmResult
-from report.run_folder import write_settings
+from report.run_folder import check_command, write_settings
 from unet.device import PRECISIONS, keep_freed_memory
 
 RUNS = Path("runs")
@@ -53,7 +53,8 @@ class EvaluateConfig:
     source: tuple[str, ...] = setting((), "names of the sources to score; without it the training's")
     out: Path | None = setting(
         None,
-        "folder for the results; without it evaluate-SPLIT beside the checkpoint, followed by --db, --source, --query, views",
+        "folder for the results; without it evaluate-SPLIT beside the checkpoint, followed by its name if that is not best.pt, "
+        "by --db, --source, --query, views",
     )
     against: Path | None = setting(None, "folder of another evaluation to compare with, film by film")
     save_masks: bool = setting(False, "write the predicted masks as PNG files of the films' own size")
@@ -67,6 +68,7 @@ def main(argv: list[str]) -> int:
     """Evaluate as the arguments say and return the exit status."""
     config = parse_settings(EvaluateConfig, argv, __doc__)
     keep_freed_memory()
+    check_alone("evaluate.py")
     folder, paths, are_folds = find_checkpoints(config.checkpoint, RUNS)
     views = config.test_time_views or config.uncertainty_maps
     first = Predictor(paths[0], config.device, config.precision, views)
@@ -77,8 +79,9 @@ def main(argv: list[str]) -> int:
     for predictor in predictors:
         check_training(predictor, NEEDED_OF_FOLDS if are_folds else NEEDED)
     out = config.out or folder / "-".join(
-        ["evaluate", config.split, *chosen_in_words(config, predictors[0].checkpoint.training)]
+        ["evaluate", config.split, *chosen_in_words(config, paths[0], predictors[0].checkpoint.training)]
     )
+    check_command(out, "evaluate")
     db = config.db or Path(predictors[0].checkpoint.training["db"])
     connection = connect_existing(db)
     members = [(predictor, select_records(connection, config, predictor)) for predictor in predictors]
@@ -114,10 +117,11 @@ def check_training(predictor: Predictor, needed: Sequence[str]) -> None:
         )
 
 
-def chosen_in_words(config: EvaluateConfig, training: Mapping) -> list[str]:
-    """Return the choices that differ from the training's, for a folder's name: other results must not overwrite the first."""
+def chosen_in_words(config: EvaluateConfig, checkpoint: Path, training: Mapping) -> list[str]:
+    """Return the choices that differ from the usual, for a folder's name: other results must not overwrite the first."""
     elsewhere = config.db is not None and config.db.resolve() != Path(training["db"]).resolve()
     words = [
+        checkpoint.stem if checkpoint.stem != "best" else "",
         config.db.stem if elsewhere else "",
         *(config.source if config.source != tuple(training["source"]) else ()),
         Path(config.query).stem if config.query not in (None, training["query"]) else "",

@@ -24,6 +24,16 @@ def write_settings(folder: Path, command: str, settings: dict) -> None:
         file.write((json.dumps({"command": command, "settings": settings}, indent=2) + "\n").encode())
 
 
+def check_command(folder: Path, command: str) -> None:
+    """Raise ValueError where a folder holds the results of another command, whose page and masks this one's would replace."""
+    path = folder / "settings.json"
+    other = read_json(path).get("command") if path.is_file() else None
+    if other not in (None, command):
+        raise ValueError(
+            f"--out {folder} holds results of {other}.py, which those of {command} would replace; name another --out"
+        )
+
+
 def read_json(path: Path) -> dict:
     """Return the object that a JSON file holds; ValueError with the file's name where it holds none."""
     try:

@@ -162,6 +162,33 @@ def test_a_network_that_does_not_know_its_films_is_said_to_be_one(trained, tmp_p
         assert ("does not say which films it has learnt from" in capsys.readouterr().out) is said
 
 
+def test_another_checkpoint_of_a_training_gets_another_folder(trained):
+    before = (trained / "evaluate-test/scores.csv").read_bytes()
+    assert evaluate.main(["--checkpoint", str(trained / "last.pt"), "--precision", "float32"]) == 0
+    assert (trained / "evaluate-test-last/scores.csv").is_file()
+    assert (trained / "evaluate-test/scores.csv").read_bytes() == before
+
+
+def test_commands_do_not_replace_each_others_results(evaluated, trained, tmp_path, monkeypatch):
+    page = (evaluated / "report.html").read_bytes()
+    with pytest.raises(ValueError, match="holds results of evaluate.py, which those of analyze would replace"):
+        analyze.main(["--run", str(evaluated), "--out", str(evaluated)])
+    (tmp_path / "settings.json").write_text('{"command": "predict", "settings": {}}')
+    with pytest.raises(ValueError, match="holds results of predict.py, which those of evaluate would replace"):
+        evaluate.main(["--checkpoint", str(trained), "--out", str(tmp_path), "--save-masks"])
+    assert (evaluated / "report.html").read_bytes() == page and len(list(tmp_path.iterdir())) == 1
+    monkeypatch.chdir(tmp_path)
+    assert analyze.main(["--run", str(evaluated)]) == 0
+    assert (tmp_path / f"runs/analyze-{trained.name}-{evaluated.name}/report.html").is_file()
+
+
+@pytest.mark.parametrize("command", [evaluate, analyze])
+def test_what_processes_cannot_share_says_so(command, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match=f"{command.__name__}.py is not shared between processes; call python"):
+        command.main([])
+
+
 def test_other_films_get_another_folder(trained, phantom_db, tmp_path):
     query = tmp_path / "some films.sql"
     query.write_text("SELECT image_id, mask_id FROM mask WHERE convention = :convention LIMIT 40")
