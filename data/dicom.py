@@ -64,6 +64,11 @@ def read_dicom(path: Path, frontal_only: bool = True) -> DicomFilm:
         raise ValueError(f"{path}: unreadable DICOM file ({error}); export it anew") from error
 
 
+def stated_spacing(path: Path) -> tuple[float, float] | None:
+    """Return the spacing of rows and columns, mm, that a file's header states; None for none. Pixels are not read."""
+    return spacing_of(import_pydicom(path).dcmread(path, stop_before_pixels=True))[0]
+
+
 def import_pydicom(path: Path) -> ModuleType:
     """Return pydicom; ModuleNotFoundError, where it is missing, names the file that needs it and says how to get it."""
     try:

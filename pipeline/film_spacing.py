@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from data.dicom import is_dicom
+from data.dicom import is_dicom, stated_spacing
 from data.loading import LoadedFilm
 from data.sources.facts import LARGEST_MM, SMALLEST_MM, is_possible_spacing
 from db.predictions import Done, stored_spacing
@@ -24,10 +24,8 @@ class SpacingSource(NamedTuple):
 
     def is_that_of(self, path: Path, done: Done) -> bool:
         """Tell whether a film that was done before was measured with the spacing that it would have now."""
-        wanted = self.known(done.input_sha256)[0]
-        if is_dicom(path):  # which states its own, as a rule
-            return wanted is None or done.spacing_mm is not None
-        return done.spacing_mm == wanted
+        stated = stated_spacing(path) if is_dicom(path) else None
+        return done.spacing_mm == (stated or self.known(done.input_sha256)[0])
 
     def complete(self, film: LoadedFilm) -> LoadedFilm:
         """Return the film with a spacing where one is known; one whose file states it stays as it is."""

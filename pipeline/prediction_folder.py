@@ -14,6 +14,7 @@ from db.records import MASK_STRUCTURES
 from db.runs import find_run
 from pipeline.evaluation import remove_masks
 from pipeline.formats import WRITTEN_AS
+from report.run_folder import check_command
 
 
 def check_folder(out: Path, database: Path) -> None:
@@ -23,6 +24,7 @@ def check_folder(out: Path, database: Path) -> None:
             f"--out {out} holds a comparison, whose report.html the predictions would replace; name another --out, or move "
             "comparison.csv and its page elsewhere"
         )
+    check_command(out, "predict")
     held = [name for name in ("predictions.csv", "masks", "overlays") if (out / name).exists()]
     if not held:
         return

@@ -364,6 +364,34 @@ def test_a_film_is_measured_anew_where_its_spacing_has_changed_since(network, fi
     assert done == [None, (0.2, 0.2), None]
 
 
+def test_a_dicom_film_that_states_no_spacing_is_measured_anew_too(network, tmp_path, dicom_file, monkeypatch):
+    pytest.importorskip("pydicom")
+    values = RNG.integers(0, 4096, (51, 37))
+    silent = dicom_file(tmp_path / "dicom/silent.dcm", values, ViewPosition="PA")
+    stating = dicom_file(tmp_path / "dicom/stating.dcm", values, ViewPosition="PA", ImagerPixelSpacing=[0.3, 0.3])
+    done = []
+    original = FilmJob.predict
+
+    def predict_one(self, film, file, name):
+        done.append((name, film.spacing_mm))
+        return original(self, film, file, name)
+
+    monkeypatch.setattr(FilmJob, "predict", predict_one)
+    for words in (("--pixel-spacing-mm", "0.1"), ("--pixel-spacing-mm", "0.4"), ("--pixel-spacing-mm", "0.4"), ()):
+        assert call(network, tmp_path / "out", silent, stating, *words) == 0
+    stated = ("stating", (0.3, 0.3))
+    assert sorted(done, key=str) == sorted(
+        [("silent", (0.1, 0.1)), stated, ("silent", (0.4, 0.4)), ("silent", None)], key=str
+    )
+
+
+def test_results_of_another_command_are_not_replaced(network, films, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/settings.json").write_text('{"command": "evaluate", "settings": {}}')
+    with pytest.raises(ValueError, match="--out .*out holds results of evaluate.py, .*; name another --out"):
+        call(network, tmp_path / "out", films)
+
+
 def test_the_settings_are_there_before_the_first_film(network, films, tmp_path, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
