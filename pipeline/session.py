@@ -17,7 +17,7 @@ from db.runs import find_run, finish_run, log_epoch, resume_run, start_run
 from db.splits import ensure_split
 from pipeline.curriculum import Stage, chosen_films, plan_stages
 from pipeline.train_settings import TrainConfig
-from pipeline.training_checks import already_known, check_unchanged, contents_hash, warn
+from pipeline.training_checks import already_known, check_unchanged, contents_hash, warn, without_effect
 from pipeline.training_films import every_film, find_guests, hashes_learnt_from, select_films
 from report.run_folder import read_facts, write_config, write_metrics, write_split
 from unet.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -72,7 +72,8 @@ def open_session(config: TrainConfig, held: ExitStack) -> Session:
     config = replace(config, precision=precision)
     stages = first_then_others(lambda: plan_stages(config, dataset, train_rows))
     taught_before = start is not None or stages[0].films == "phantom"
-    for fault in (*dataset.faults(taught_before), *already_known(config.init, start, records)):
+    idle = without_effect(config, stages[0].films == "phantom", stages[-1].guests)
+    for fault in (*dataset.faults(taught_before), *already_known(config.init, start, records), *idle):
         warn(fault)
     for stage in stages:
         check_shares(stage.count, config.batch_size)

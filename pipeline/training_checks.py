@@ -8,7 +8,7 @@ from pathlib import Path
 
 from data.loading import hash_file
 from db.records import ImageRecord
-from pipeline.train_settings import TrainConfig
+from pipeline.train_settings import PRESETS, TrainConfig
 from pipeline.trained_on import patients_trained_on
 from report.run_folder import read_facts
 from unet.checkpoint import Checkpoint
@@ -102,3 +102,19 @@ def warn(message: str) -> None:
     """Print a warning to stderr, once for all processes."""
     if is_first():
         print(f"warning: {message}", file=sys.stderr, flush=True)
+
+
+def without_effect(config: TrainConfig, phantom: bool, guests: int) -> list[str]:
+    """Return which settings change nothing on these films, as far as they are not the preset's own.
+
+    phantom: whether the training begins with phantom films; guests: how many of the other convention join an epoch.
+    """
+    idle = {
+        "phantom_epochs": (phantom, "the films are phantoms already, or none is drawn in their convention"),
+        "guest_share": (guests, "there is no film drawn with the heart's shadow inside to join them"),
+    }
+    return [
+        f"--{name.replace('_', '-')} {getattr(config, name)} changes nothing: {why}"
+        for name, (used, why) in idle.items()
+        if getattr(config, name) and not used and getattr(config, name) != PRESETS[config.preset][name]
+    ]

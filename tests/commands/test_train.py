@@ -337,6 +337,16 @@ def test_films_drawn_with_the_heart_train_beside_the_others_and_are_never_judged
     assert "drawn with the heart" not in capsys.readouterr().out
 
 
+def test_settings_that_change_nothing_on_these_films_are_told(phantom_db, tmp_path, capsys):
+    asked = ("--epochs", "1", "--phantom-epochs", "3", "--guest-share", "0.5")
+    assert call(phantom_db, tmp_path / "asked", *asked) == 0
+    said = capsys.readouterr().err
+    assert "--phantom-epochs 3 changes nothing: the films are phantoms already" in said
+    assert "--guest-share 0.5 changes nothing: there is no film drawn with the heart's shadow" in said
+    call(phantom_db, tmp_path / "preset", "--epochs", "1", "--preset", "accurate")
+    assert "changes nothing" not in capsys.readouterr().err
+
+
 def test_phantom_films_that_came_first_are_listed_as_trained_on_and_count_as_no_selected_films(
     phantom_db, tmp_path, copy_of, monkeypatch
 ):
