@@ -75,23 +75,26 @@ def names_for(
 ) -> dict[Path, str]:
     """Give every film the name its results are stored under: the stem, with a number behind it where stems repeat.
 
-    known: names that were given before and stay. taken: further names that must not be given.
+    known: names that were given before and stay. taken: further names that must not be given. Names differ in more than
+    capitals, since some disks take those for the same.
     """
     paths, known = list(paths), known or {}
     stems = {path: as_utf8(path.stem) for path in paths}
-    counts = Counter(stems.values())
+    counts = Counter(stem.casefold() for stem in stems.values())
     single = {stem for stem, count in counts.items() if count == 1}
     names: dict[Path, str] = {}
-    given = {*known.values(), *taken}
+    given = {name.casefold() for name in (*known.values(), *taken)}
     # the last number of each stem: counting from 1 for every film would take quadratic time
     last: Counter[str] = Counter()
     for path, stem in stems.items():
-        name = stem
-        while path not in known and (name in given or (counts[stem] > 1 if name == stem else name in single)):
-            last[stem] += 1
-            name = f"{stem}-{last[stem]}"
+        name, own = stem, stem.casefold()
+        while path not in known and (
+            name.casefold() in given or (counts[own] > 1 if name == stem else name.casefold() in single)
+        ):
+            last[own] += 1
+            name = f"{stem}-{last[own]}"
         names[path] = known.get(path, name)
-        given.add(names[path])
+        given.add(names[path].casefold())
     return names
 
 

@@ -55,7 +55,8 @@ def doubts_in_words(result: FilmComparison) -> Iterator[str]:
 def similarity_in_words(result: FilmComparison) -> Iterator[str]:
     """Say how alike the films are once one is laid over the other."""
     yield (
-        f"The second film was scaled by {result.similarity.scale:.3f} and turned by {abs(result.similarity.degrees):.1f} degrees "
+        f"Both brought to one size, the second film was scaled by {result.similarity.scale:.3f} and turned by "
+        f"{abs(result.similarity.degrees):.1f} degrees "
         f"{'counter-clockwise' if result.similarity.degrees > 0 else 'clockwise'}; "
         f"the lungs then overlap with Dice {result.overlap:.3f}. What overlaps badly is compared badly."
     )

@@ -160,3 +160,10 @@ def test_hospitals_endings_are_films_where_they_are_dicom_inside(tmp_path):
 def test_many_films_of_one_stem_are_numbered_in_order():
     paths = [Path(f"series{number}/1-1.dcm") for number in range(3000)]
     assert list(names_for(paths).values()) == [f"1-1-{number}" for number in range(1, 3001)]
+
+
+def test_names_differ_in_more_than_capitals(tmp_path):
+    paths = [tmp_path / name for name in ("A.png", "a.jpg", "b.png", "B-1.png", "sub/b.png", "c.png")]
+    names = list(names_for(paths).values())
+    assert len({name.casefold() for name in names}) == len(paths) and names[-1] == "c"
+    assert names_for([tmp_path / "New.png"], {}, ["new"])[tmp_path / "New.png"] == "New-1"

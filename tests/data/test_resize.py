@@ -51,6 +51,13 @@ def test_a_film_that_uses_a_part_of_the_range_has_the_border_of_one_that_uses_al
     assert letterbox_of(dim, 32) == letterbox_of(film, 32)
 
 
+def test_a_dim_film_on_a_floor_loses_its_border_too():
+    film = torch.zeros(100, 80)
+    film[3:97, 3:77] = torch.linspace(0.1, 1, 74)  # nine tenths of the picture: no film on a page
+    assert letterbox_of(0.1 + 0.2 * film, 32) == letterbox_of(film, 32)
+    assert letterbox_of(film, 32)[2:6] == (3, 3, 94, 74)
+
+
 @pytest.mark.parametrize("page", [0.5, 1.0])
 def test_a_film_on_a_page_of_one_grey_is_cut_out_and_one_with_a_white_side_is_not(page):
     film = torch.full((60, 50), page)

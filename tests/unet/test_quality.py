@@ -26,6 +26,7 @@ def invent(count, seed, noise=0.1):
     shape = generator.normal(size=(count, len(SHAPES))) * (1 + (np.arange(count) % 3)[:, None])
     odd = np.log1p(np.square(shape).mean(axis=1))
     loss = np.exp(-2.8 + 0.4 * own[:, 0] + 0.3 * own[:, 1] + 0.5 * odd + noise * generator.normal(size=count))
+    shape *= np.geomspace(0.1, 10, len(SHAPES))  # a length, a share, an angle: only the standardised ones are alike
     films = [
         FilmTraits({"lungs": own_row, "heart": own_row}, shape_row)
         for own_row, shape_row in zip(own, shape, strict=True)
