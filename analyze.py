@@ -74,10 +74,10 @@ class AnalyzeConfig:
 def main(argv: list[str]) -> int:
     """Analyse as the arguments say and return the exit status."""
     config = parse_settings(AnalyzeConfig, argv, __doc__)
+    check_alone("analyze.py")
     db = config.db or database_of(config.run)
     about = "-".join(config.run.resolve().parts[-2:]) if config.run else db.stem
     out = config.out or Path("runs") / f"analyze-{about}"
-    check_alone("analyze.py")
     check_command(out, "analyze")
     connection = connect_existing(db)
     check_settings(connection, config)

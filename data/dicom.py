@@ -65,7 +65,10 @@ def read_dicom(path: Path, frontal_only: bool = True) -> DicomFilm:
 
 
 def stated_spacing(path: Path) -> tuple[float, float] | None:
-    """Return the spacing of rows and columns, mm, that a file's header states; None for none. Pixels are not read."""
+    """Return the spacing of rows and columns, mm, that a DICOM file's header states; None where there is none to use.
+
+    Pixels are not read. ModuleNotFoundError without pydicom; pydicom's own error where the header cannot be read.
+    """
     return spacing_of(import_pydicom(path).dcmread(path, stop_before_pixels=True))[0]
 
 

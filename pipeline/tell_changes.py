@@ -9,6 +9,7 @@ from pipeline.film_spacing import AS_STATED, SpacingSource
 from pipeline.predictor import Predictor
 from report.film_comparison import RATIO_CHANGES, comparison_picture, write_comparison
 from report.known_errors import RATIO_CHANGE
+from report.run_folder import check_command
 
 GOOD_OVERLAP = 0.9  # Dice of the lungs; below, the difference of grey levels is mostly that of the outlines
 
@@ -23,6 +24,7 @@ def write_films_comparison(
         raise ValueError(
             f"--out {out} holds predictions, whose report.html a comparison would replace; name another --out"
         )
+    check_command(out, "predict --compare")
     before, after = films
     result = compare_films(before, after, predictor, photometric, spacing)
     rows = [_row(change) for change in result.changes]

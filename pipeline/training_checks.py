@@ -111,7 +111,10 @@ def without_effect(config: TrainConfig, phantom: bool, guests: int) -> list[str]
     """
     idle = {
         "phantom_epochs": (phantom, "the films are phantoms already, or none is drawn in their convention"),
-        "guest_share": (guests, "there is no film drawn with the heart's shadow inside to join them"),
+        "guest_share": (
+            guests,
+            "there is no film drawn with the heart's shadow inside to join films of the clear field",
+        ),
     }
     return [
         f"--{name.replace('_', '-')} {getattr(config, name)} changes nothing: {why}"

@@ -241,6 +241,12 @@ def test_a_comparison_does_not_replace_the_page_of_predictions_nor_they_its(film
     (tmp_path / "predictions.csv").rename(tmp_path / "comparison.csv")
     with pytest.raises(ValueError, match="holds a comparison, whose report.html the predictions would replace"):
         predict.check_folder(tmp_path, tmp_path / "predictions.sqlite")
+    (tmp_path / "evaluation").mkdir()
+    (tmp_path / "evaluation/settings.json").write_text('{"command": "evaluate", "settings": {}}')
+    with pytest.raises(
+        ValueError, match="holds results of evaluate.py, which those of predict --compare would replace"
+    ):
+        write_films_comparison(films, Reader(), "MONOCHROME2", tmp_path / "evaluation")
 
 
 def test_the_spacing_of_the_call_gives_areas_and_the_ratio_says_how_far_errors_lie_apart(films, tmp_path):

@@ -72,7 +72,8 @@ def test_the_memory_switch_is_taken_where_there_is_one():
 
 
 def test_a_gpu_is_told_to_multiply_float32_whole():
-    choose_device("cpu")
+    torch.backends.cudnn.allow_tf32 = True
+    prepare_model(UNet(UNetConfig(base=4, depth=1)), torch.device("cpu"))
     assert torch.backends.cudnn.allow_tf32 is False
 
 
