@@ -19,11 +19,6 @@ from report.run_folder import check_command
 
 def check_folder(out: Path, database: Path) -> None:
     """Refuse a folder with results that the database does not have: films of the same name would get each other's masks."""
-    if (out / "comparison.csv").exists():
-        raise ValueError(
-            f"--out {out} holds a comparison, whose report.html the predictions would replace; name another --out, or move "
-            "comparison.csv and its page elsewhere"
-        )
     check_command(out, "predict")
     held = [name for name in ("predictions.csv", "masks", "overlays") if (out / name).exists()]
     if not held:

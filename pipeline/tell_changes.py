@@ -20,10 +20,6 @@ def write_films_comparison(
     """Compare two films and write table, picture and page; print the same in a few lines."""
     if len(films) != 2 or any(film.is_dir() for film in films):
         raise ValueError(f"--compare takes two films, BEFORE and AFTER; got {', '.join(map(str, films))}")
-    if (out / "predictions.csv").exists():
-        raise ValueError(
-            f"--out {out} holds predictions, whose report.html a comparison would replace; name another --out"
-        )
     check_command(out, "predict --compare")
     before, after = films
     result = compare_films(before, after, predictor, photometric, spacing)

@@ -10,6 +10,9 @@ from pathlib import Path
 from data.writing import atomic_file
 from db.records import ImageRecord
 
+# Tables that say whose results a folder holds where no settings.json does, as that of a comparison does not.
+WRITERS = {"predictions.csv": "predict", "comparison.csv": "predict --compare"}
+
 
 def write_config(folder: Path, settings: dict, facts: dict) -> None:
     """Write config.json: the effective settings and what was found when the run began (films, device, precision)."""
@@ -27,10 +30,11 @@ def write_settings(folder: Path, command: str, settings: dict) -> None:
 def check_command(folder: Path, command: str) -> None:
     """Raise ValueError where a folder holds the results of another command, whose page and masks this one's would replace."""
     path = folder / "settings.json"
-    other = read_json(path).get("command") if path.is_file() else None
-    if other not in (None, command):
+    found = {table: writer for table, writer in WRITERS.items() if (folder / table).exists()}
+    others = {*found.values(), read_json(path).get("command") if path.is_file() else None} - {None, command}
+    for other in sorted(map(str, others)):
         raise ValueError(
-            f"--out {folder} holds results of {other}.py, which those of {command} would replace; name another --out"
+            f"--out {folder} holds results of {other}, which those of {command} would replace; name another --out"
         )
 
 

@@ -171,10 +171,10 @@ def test_another_checkpoint_of_a_training_gets_another_folder(trained):
 
 def test_commands_do_not_replace_each_others_results(evaluated, trained, tmp_path, monkeypatch):
     page = (evaluated / "report.html").read_bytes()
-    with pytest.raises(ValueError, match="holds results of evaluate.py, which those of analyze would replace"):
+    with pytest.raises(ValueError, match="holds results of evaluate, which those of analyze would replace"):
         analyze.main(["--run", str(evaluated), "--out", str(evaluated)])
     (tmp_path / "settings.json").write_text('{"command": "predict", "settings": {}}')
-    with pytest.raises(ValueError, match="holds results of predict.py, which those of evaluate would replace"):
+    with pytest.raises(ValueError, match="holds results of predict, which those of evaluate would replace"):
         evaluate.main(["--checkpoint", str(trained), "--out", str(tmp_path), "--save-masks"])
     assert (evaluated / "report.html").read_bytes() == page and len(list(tmp_path.iterdir())) == 1
     monkeypatch.chdir(tmp_path)

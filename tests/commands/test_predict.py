@@ -388,7 +388,7 @@ def test_a_dicom_film_that_states_no_spacing_is_measured_anew_too(network, tmp_p
 def test_results_of_another_command_are_not_replaced(network, films, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/settings.json").write_text('{"command": "evaluate", "settings": {}}')
-    with pytest.raises(ValueError, match="--out .*out holds results of evaluate.py, .*; name another --out"):
+    with pytest.raises(ValueError, match="--out .*out holds results of evaluate, .*; name another --out"):
         call(network, tmp_path / "out", films)
 
 

@@ -19,6 +19,7 @@ from pipeline.film_spacing import SpacingSource
 from pipeline.predictor import Predictor
 from pipeline.tell_changes import doubts_in_words, write_films_comparison
 from report.known_errors import UNJUDGED
+from report.run_folder import check_command
 
 SIZE = (240, 280)
 
@@ -236,16 +237,17 @@ def test_areas_at_the_patient_and_at_the_detector_are_not_subtracted(films, monk
 
 def test_a_comparison_does_not_replace_the_page_of_predictions_nor_they_its(films, tmp_path):
     (tmp_path / "predictions.csv").touch()
-    with pytest.raises(ValueError, match="holds predictions, whose report.html a comparison would replace"):
+    with pytest.raises(ValueError, match="holds results of predict, which those of predict --compare would replace"):
         write_films_comparison(films, Reader(), "MONOCHROME2", tmp_path)
     (tmp_path / "predictions.csv").rename(tmp_path / "comparison.csv")
-    with pytest.raises(ValueError, match="holds a comparison, whose report.html the predictions would replace"):
+    with pytest.raises(ValueError, match="holds results of predict --compare, which those of predict would replace"):
         predict.check_folder(tmp_path, tmp_path / "predictions.sqlite")
     (tmp_path / "evaluation").mkdir()
     (tmp_path / "evaluation/settings.json").write_text('{"command": "evaluate", "settings": {}}')
-    with pytest.raises(
-        ValueError, match="holds results of evaluate.py, which those of predict --compare would replace"
-    ):
+    for command in ("evaluate", "analyze"):
+        with pytest.raises(ValueError, match=f"holds results of predict --compare, which those of {command} would"):
+            check_command(tmp_path, command)
+    with pytest.raises(ValueError, match="holds results of evaluate, which those of predict --compare would replace"):
         write_films_comparison(films, Reader(), "MONOCHROME2", tmp_path / "evaluation")
 
 
