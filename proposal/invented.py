@@ -6,10 +6,11 @@ what is tested here is text, tables and splits.
 
 import csv
 import gzip
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from proposal.studies import METADATA_FILE, SPLIT_FILE, report_path
 
 METADATA_COLUMNS = (
     "dicom_id", "subject_id", "study_id", "PerformedProcedureStepDescription", "ViewPosition", "Rows", "Columns",
@@ -17,7 +18,6 @@ METADATA_COLUMNS = (
     "PatientOrientationCodeSequence_CodeMeaning",
 )  # fmt: skip
 SPLIT_COLUMNS = ("dicom_id", "study_id", "subject_id", "split")
-METADATA_FILE, SPLIT_FILE = "mimic-cxr-2.0.0-metadata.csv.gz", "mimic-cxr-2.0.0-split.csv.gz"
 BODY = (
     "The orchard side is clear.",
     "The heart is of ordinary size.",
@@ -27,18 +27,6 @@ BODY = (
 PARTING = ("Nothing to act on.", "Fluid on one side.", "Tube well placed.")
 LAYOUTS = ("plain", "mixed case", "no colon", "digit title", "empty findings", "two findings", "typo", "chest reason",
            "combined", "wet read", "impression only")  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Study:
-    """One study as the tables give it. date_time sorts in the order of the films; study ids do not."""
-
-    subject_id: str
-    study_id: str
-    split: str
-    date_time: tuple[str, float]
-    views: tuple[str, ...]
-    report: Path
 
 
 def write_invented(folder: Path, patients: int = 12, seed: int = 0) -> list[str]:
@@ -70,28 +58,6 @@ def write_invented(folder: Path, patients: int = 12, seed: int = 0) -> list[str]
     return layouts
 
 
-def report_path(folder: Path, subject_id: str, study_id: str) -> Path:
-    """Return where the report of a study lies: files/p10/p10000032/s50414267.txt for subject 10000032."""
-    return folder / "files" / f"p{subject_id[:2]}" / f"p{subject_id}" / f"s{study_id}.txt"
-
-
-def read_studies(folder: Path) -> list[Study]:
-    """Return the studies of both tables, each patient's in the order in which they were taken."""
-    split_of = {row["dicom_id"]: row["split"] for row in _rows(folder / SPLIT_FILE)}
-    studies: dict[str, dict] = {}
-    for row in _rows(folder / METADATA_FILE):
-        entry = studies.setdefault(row["study_id"], {"row": row, "views": [], "split": split_of[row["dicom_id"]]})
-        entry["views"].append(row["ViewPosition"])
-    found = [
-        Study(
-            row["subject_id"], study_id, entry["split"], (row["StudyDate"], float(row["StudyTime"])), tuple(entry["views"]),
-            report_path(folder, row["subject_id"], study_id),
-        )
-        for study_id, entry in studies.items() for row in (entry["row"],)
-    ]  # fmt: skip
-    return sorted(found, key=lambda study: (study.subject_id, study.date_time))
-
-
 def invented_report(layout: str, rng: np.random.Generator) -> str:
     """Return an invented report in one of LAYOUTS, with the dataset's indents, blank lines and marks of de-identification."""
     body = " ".join(rng.permutation(BODY)[:3])
@@ -120,8 +86,3 @@ def invented_report(layout: str, rng: np.random.Generator) -> str:
 def _write(path: Path, columns: tuple[str, ...], rows: list[tuple]) -> None:
     with gzip.open(path, "wt", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([columns, *rows])
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    with gzip.open(path, "rt", newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))

@@ -113,11 +113,11 @@ def findings_target(report: str) -> Target:
     return Target(filled[0], None)
 
 
-def count_exclusions(reports: Iterable[str]) -> dict[str, int]:
-    """Return how many reports are usable and how many are left out for which reason; the counts add up to the reports."""
+def count_exclusions(targets: Iterable[Target]) -> dict[str, int]:
+    """Return how many reports are usable and how many are left out for which reason; the counts add up to the targets."""
     counts: dict[str, int] = {"usable": 0}
-    for report in reports:
-        reason = findings_target(report).exclusion or "usable"
+    for target in targets:
+        reason = target.exclusion or "usable"
         counts[reason] = counts.get(reason, 0) + 1
     return counts
 

@@ -7,14 +7,12 @@ import re
 from proposal.invented import (
     LAYOUTS,
     METADATA_COLUMNS,
-    METADATA_FILE,
     SPLIT_COLUMNS,
-    SPLIT_FILE,
-    read_studies,
     write_invented,
 )
 from proposal.sections import findings_target
 from proposal.splits import crossing_patients
+from proposal.studies import METADATA_FILE, SPLIT_FILE, read_studies
 
 
 def test_folders_and_columns(tmp_path):

@@ -153,7 +153,7 @@ def test_text_without_headers_is_the_preamble():
 
 def test_exclusions_add_up_over_all_layouts():
     rng = np.random.default_rng(0)
-    counts = count_exclusions(invented_report(layout, rng) for layout in LAYOUTS)
+    counts = count_exclusions(findings_target(invented_report(layout, rng)) for layout in LAYOUTS)
     assert sum(counts.values()) == len(LAYOUTS)
     assert counts["usable"] == 7
     assert len(counts) == 5
