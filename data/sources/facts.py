@@ -98,9 +98,15 @@ def iso_date(text: str | None, month_first: bool = False) -> str | None:
 
 
 def number(text: str | None) -> float | None:
-    """Return a finite number, or None where the text is not one."""
+    """Return a finite number, or None where the text is not one.
+
+    A comma is a decimal one, but before exactly three digits it may part thousands: '0,482' is a number, '1,482' may be either.
+    """
+    word = clean_text(text) or "nan"
+    if re.fullmatch(r"[+-]?(0,\d+|\d+,(\d{1,2}|\d{4,}))", word):
+        word = word.replace(",", ".")
     try:
-        value = float(clean_text(text) or "nan")
+        value = float(word)
     except ValueError:
         return None
     return value if abs(value) < float("inf") else None

@@ -309,6 +309,16 @@ def test_words_of_sources_become_codes():
     for other in ("PA and lateral", "AP PA", "erect", "chest", "PA oblique", "", None):
         assert view_codes(other) == (None, None), other
     assert [number(word) for word in ("1.5", "?", "inf", "nan", None)] == [1.5, None, None, None, None]
+    read = {
+        "0,482": 0.482,
+        "12,5": 12.5,
+        "-3,25": -3.25,
+        "1,2345": 1.2345,
+        "1,482": None,
+        "0,4,8": None,
+        "1,482,5": None,
+    }
+    assert {word: number(word) for word in read} == read
 
 
 def test_covid_films_of_one_offset_or_else_one_day_are_one_study(tmp_path):
