@@ -118,12 +118,12 @@ def check_training(predictor: Predictor, needed: Sequence[str]) -> None:
 
 
 def chosen_in_words(config: EvaluateConfig, checkpoint: Path, training: Mapping) -> list[str]:
-    """Return the choices that differ from the usual, for a folder's name: other results must not overwrite the first."""
+    """Return the choices that differ from the usual, by their names, for a folder's name: they do not overwrite the first."""
     elsewhere = config.db is not None and config.db.resolve() != Path(training["db"]).resolve()
     words = [
         checkpoint.stem if checkpoint.stem != "best" else "",
         config.db.stem if elsewhere else "",
-        *(config.source if config.source != tuple(training["source"]) else ()),
+        *(sorted(config.source) if {*config.source} != {*training["source"]} else ()),
         Path(config.query).stem if config.query not in (None, training["query"]) else "",
         "views" if config.test_time_views or config.uncertainty_maps else "",
     ]

@@ -86,10 +86,15 @@ def run_session(session: Session, whole: Path | None) -> int:
     except KeyboardInterrupt:
         progress.close()
         finish(session, "interrupted")
-        print(
-            f"\nStopped after epoch {trainer.epoch}; go on with: python train.py --resume {whole or config.out}",
-            file=sys.stderr,
+        resumable = (
+            whole or (config.out / "last.pt").exists()
+        )  # not before the first epoch's end, nor of --overfit-batch
+        advice = (
+            f"; go on with: python train.py --resume {whole or config.out}"
+            if resumable
+            else " before anything was kept"
         )
+        print(f"\nStopped{advice}", file=sys.stderr)
         return INTERRUPTED
     except BaseException:
         finish(session, "failed")

@@ -20,6 +20,7 @@ SPACINGS = {  # in the order of preference, with the plane in which each is meas
     "NominalScannedPixelSpacing": "on the scanned film",
 }
 STORED_MIRRORED = "stored mirrored"
+SQUARE = 1.05  # a pixel's longer side by its shorter one; beyond, a chest looks stretched
 # first letters of where rows and columns of a frontal film run; rows towards the left and columns towards the feet is usual
 MIRRORED = (("R", "F"), ("L", "H"), ("H", "R"), ("F", "L"))
 TURNED = (("H", "L"), ("R", "H"), ("F", "R"))
@@ -233,4 +234,16 @@ def warnings_of(film) -> list[str]:
     for kinds, word in ((MIRRORED, STORED_MIRRORED), (TURNED, "stored turned")):
         if lies in kinds:
             found.append(f"{word}: rows run towards {lies[0]}, columns towards {lies[1]} (PatientOrientation)")
+    height, width = spacing_of(film)[0] or aspect_of(film)
+    if max(height, width) > SQUARE * min(height, width):
+        found.append(f"pixels are not square ({height:g} high by {width:g} wide): the network sees the chest stretched")
     return found
+
+
+def aspect_of(film) -> tuple[float, float]:
+    """Return height and width of a pixel as PixelAspectRatio states them, in no unit; 1 and 1 where it does not."""
+    try:
+        height, width = (float(value) for value in film.get("PixelAspectRatio") or (1, 1))
+    except (TypeError, ValueError):
+        return 1.0, 1.0
+    return (height, width) if height > 0 and width > 0 else (1.0, 1.0)

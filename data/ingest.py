@@ -15,7 +15,7 @@ import sqlite3
 import sys
 import warnings
 from collections.abc import Collection, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -85,9 +85,19 @@ def ensure_phantom(db: Path = DEFAULT_DATABASE) -> Path:
         with TemporaryDirectory(prefix=".unfinished-", dir=db.parent) as folder:
             unfinished = Path(folder) / db.name
             ingest_phantom(unfinished, DEFAULT_COUNT, 0, db.parent / f"{db.stem}_films", PHANTOM)
-            with suppress(FileExistsError):  # the other process was first, and may already be writing to it
-                os.link(unfinished, db)
+            publish(unfinished, db)
     return db
+
+
+def publish(unfinished: Path, db: Path) -> None:
+    """Give a complete database its name, unless another process was first, which may already be writing to it."""
+    try:
+        os.link(unfinished, db)
+    except FileExistsError:
+        pass
+    except OSError:  # a disk without hard links; a process that comes between these two lines drew the same films
+        if not db.exists():
+            os.rename(unfinished, db)
 
 
 def ingest_phantom(db: Path, count: int, seed: int, folder: Path | None, name: str) -> list[Refusal]:
@@ -144,16 +154,16 @@ def check_name(connection: sqlite3.Connection, name: str, root: Path) -> None:
     """Refuse a name whose films were read from another folder that is still there; a folder that has moved keeps its name.
 
     Also refuse a new name with a colon, which separates name and id (a with patient b:c and a:b with c would be one person),
-    and one that --source could not name.
+    one that --source could not name, and one with a plus sign, which parts the sources that a split set leaves out.
     """
     if as_utf8(f"{root} {name}") != f"{root} {name}":
         raise ValueError(
             f"{as_utf8(str(root))}, --name {as_utf8(name)}: a name that is not UTF-8; give the folder another"
         )
     row = connection.execute("SELECT root FROM source WHERE name = ?", (name,)).fetchone()
-    if row is None and (":" in name or "," in name or name == "all"):
+    if row is None and (name == "all" or any(sign in name for sign in ":,+")):
         raise ValueError(
-            f"{root}: a source may not be called {name}, as 'all' means every source and colons and commas part names; give it "
+            f"{root}: a source may not be called {name}, as 'all' means every source and :, comma and + part names; give it "
             "another --name"
         )
     if row is not None and row["root"] != str(root) and Path(row["root"]).is_dir():
@@ -171,9 +181,9 @@ def without_contradictions(films: Sequence[SourceFilm]) -> tuple[list[SourceFilm
     notes = []
     for fact, of, word in (
         ("patient_sex", lambda film: film.patient_id, "patients have rows of both sexes"),
-        ("patient_age_years", visit_of, "visits have rows of several ages"),
-        ("study_date", visit_of, "visits have rows of several dates"),
-        ("offset_days", visit_of, "visits have rows of several offsets"),
+        ("patient_age_years", patient_and_visit, "visits have rows of several ages"),
+        ("study_date", patient_and_visit, "visits have rows of several dates"),
+        ("offset_days", patient_and_visit, "visits have rows of several offsets"),
     ):
         stated: dict[object, set] = {}
         for film in films:
@@ -190,9 +200,9 @@ def without_contradictions(films: Sequence[SourceFilm]) -> tuple[list[SourceFilm
     return list(films), notes
 
 
-def visit_of(film: SourceFilm) -> tuple[str, str]:
-    """Return patient and visit; without a visit every film is one of its own."""
-    return film.patient_id, film.study_id or film.file
+def patient_and_visit(film: SourceFilm) -> tuple[str, str]:
+    """Return whose film it is, and of which visit."""
+    return film.patient_id, film.visit
 
 
 def _agree(values: Collection) -> bool:

@@ -12,9 +12,9 @@ def check_asked(connection: sqlite3.Connection, sql: str, asked: Mapping[str, Se
 
     asked: those of the query's named parameters that the user has set, each with its values.
     """
-    code = re.sub(r"--.*", "", sql)
+    code = re.sub(r"--.*|/\*[\s\S]*?\*/", "", sql)
     for name in asked:
-        if f":{name}" not in code:
+        if not re.search(rf":{name}\b", code):
             raise ValueError(
                 f"--{name} changes nothing: the query does not use :{name}; leave it out, or use it in the query"
             )

@@ -137,7 +137,7 @@ def _study_key(name: str, film: SourceFilm) -> str:
     Colons in the patient's id are escaped: patient 7 with study 8:9 is not patient 7:8 with study 9.
     """
     patient = film.patient_id.replace("\\", r"\\").replace(":", r"\:")  # most ids have neither, and keep their keys
-    return f"{name}:{patient}:{film.study_id if film.study_id is not None else film.file}"
+    return f"{name}:{patient}:{film.visit}"
 
 
 def _write_patient_and_study(connection: sqlite3.Connection, name: str, source_id: int, film: SourceFilm) -> None:

@@ -80,6 +80,11 @@ class SourceFilm:
     same_patient_as: tuple[str, ...] = ()
     sides_by_place: bool = False
 
+    @property
+    def visit(self) -> str:
+        """The source's own id of the study; where it has none, every film is a visit of its own."""
+        return self.study_id or self.file
+
 
 @dataclass(frozen=True, kw_only=True)
 class MaskRecord:

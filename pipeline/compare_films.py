@@ -19,6 +19,7 @@ from pipeline.film_spacing import AS_STATED, SpacingSource
 from pipeline.film_view import view_film
 from pipeline.predictor import Predictor
 from unet.agreement import Z
+from unet.metrics import count, dice
 from unet.pieces import window_of
 from unet.structures import with_lungs
 
@@ -116,7 +117,7 @@ def compare_films(
         one, other, similarity, moved, moved_masks, inside, change,
         ssim=float(ssim_map(first_grey, second_grey)[inside].mean()),
         difference=float(np.abs(change)[inside].mean()),
-        overlap=float(2 * inside.sum() / (first.sum() + second.sum())),
+        overlap=dice(count(second, first)),
         changes=tuple(changes(one, other)),
         doubts=tuple(f"{name}: {doubt}" for name, side in named for doubt in side.review),
         remarks=tuple(f"{name}: {remark}" for name, side in named for remark in side.remarks),

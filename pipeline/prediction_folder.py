@@ -37,10 +37,13 @@ def follow_moved(connection: sqlite3.Connection, run_id: int, films: Sequence[Pa
     """Let the rows of a run follow films that lie elsewhere now: their old file is gone, and another one has its bytes."""
     done = films_done(connection, run_id)
     new = {as_utf8(film): film for film in films}
-    gone = {own.input_sha256: file for file, own in done.items() if file not in new and not Path(file).exists()}
+    gone: dict[str, list[str]] = {}  # several films may have the same bytes
+    for file, own in done.items():
+        if file not in new and not Path(file).exists():
+            gone.setdefault(own.input_sha256, []).append(file)
     for file, film in new.items() if gone else ():
-        if file not in done and film.is_file() and (content := hash_file(film)) in gone:
-            move_prediction(connection, run_id, gone.pop(content), file)
+        if file not in done and film.is_file() and (old := gone.get(hash_file(film))):
+            move_prediction(connection, run_id, old.pop(0), file)
 
 
 def results_exist(out: Path, name: str) -> bool:

@@ -86,7 +86,7 @@ def open_session(config: TrainConfig, held: ExitStack) -> Session:
     )  # fmt: skip
     facts = {
         "films": {split: counts[split] for split in ("train", "val", "test")},
-        "patients": len({record.patient_id for record in records}),
+        "patients": len({record.patient_id for record in records if record.split}),
         "contents": from_first(lambda: contents_hash(films)),
         "precision": reason,
         **facts_of(session),

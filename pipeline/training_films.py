@@ -66,12 +66,15 @@ def every_film(
 ) -> list[ImageRecord]:
     """Return every film of a training once: the selection, then, with split 'train', the guests and the phantom films.
 
-    A phantom film's image_id is that of the embedded database; in another database only its bytes identify it.
+    A phantom film's image_id is that of the embedded database; in another database only its bytes identify it. One that the
+    selection holds without a split, since --train-films left it out, is taught all the same, and so has its split here.
     """
     drawn = [stage.dataset.records[row] for stage in stages if stage.films == "phantom" for row in stage.rows]
     chosen = [*records, *(record for record in guests if record.split == "train")]
-    known = {record.content_sha256 for record in chosen}
-    return [*chosen, *(replace(record, split="train") for record in drawn if record.content_sha256 not in known)]
+    known = {record.content_sha256 for record in chosen if record.split}
+    phantoms = [replace(record, split="train") for record in drawn if record.content_sha256 not in known]
+    taught = {record.content_sha256 for record in phantoms}
+    return [*(record for record in chosen if record.content_sha256 not in taught), *phantoms]
 
 
 def hashes_learnt_from(films: Iterable[ImageRecord], start: Checkpoint | None) -> list[str]:

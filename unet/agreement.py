@@ -6,6 +6,7 @@ patients have several.
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from unet.distributions import f_quantile
 from unet.summary import LEVEL, ROUNDING, UNDEFINED, Interval, bootstrap_spread
 
 UPPER = 0.5 + LEVEL / 2
-Z = 1.959963984540054  # standard normal, 97.5 % below
+Z = NormalDist().inv_cdf(UPPER)
 
 
 class BlandAltman(NamedTuple):

@@ -432,3 +432,14 @@ def test_masks_of_another_network_in_the_folder_are_told(network, films, tmp_pat
     films.rename(tmp_path / "elsewhere")  # the masks of a film that was moved are its own all the same
     assert call(network, out, sorted((tmp_path / "elsewhere").rglob("*.png"))[0], "--test-time-views") == 0
     assert f"Of {done - 1} more film" in capsys.readouterr().out
+
+
+def test_films_of_the_same_bytes_that_moved_together_keep_a_row_each(network, films, tmp_path):
+    shutil.copy(sorted(films.rglob("*.png"))[0], films / "copy.png")
+    assert call(network, tmp_path / "out", films) == 0
+    before = {row["name"] for row in rows(tmp_path / "out")}
+    films.rename(tmp_path / "elsewhere")
+    assert call(network, tmp_path / "out", tmp_path / "elsewhere") == 0
+    after = rows(tmp_path / "out")
+    assert {row["name"] for row in after} == before and len(after) == len(before)
+    assert all(row["file"].startswith(str(tmp_path / "elsewhere")) for row in after)

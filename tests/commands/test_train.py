@@ -164,6 +164,15 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(phantom_db, tmp_path, monke
     assert not list((tmp_path / "run").glob(".*tmp"))
 
 
+def test_a_training_stopped_before_its_first_checkpoint_is_not_told_to_go_on(phantom_db, tmp_path, capsys, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "train_one_epoch", stop)
+    assert call(phantom_db, tmp_path / "run") == train.INTERRUPTED
+    assert "Stopped before anything was kept" in capsys.readouterr().err
+
+
 def test_a_sound_set_up_learns_one_batch_by_heart(phantom_db, tmp_path, capsys):
     flags = ("--base", "16", "--learning-rate", "0.01", "--size", "64", "--precision", "float32", "--seed", "9")
     status = train.main(["--db", str(phantom_db), "--out", str(tmp_path / "run"), "--overfit-batch", *flags])

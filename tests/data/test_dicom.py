@@ -34,14 +34,14 @@ def test_padding_is_black_and_does_not_stretch_the_grey_levels(written):
 
 def test_spacing_is_the_patients_where_stated_else_the_detectors_and_which_is_said(written):
     film = read_dicom(written(PixelSpacing=[0.2, 0.1], ImagerPixelSpacing=[0.3, 0.3]))
-    assert film.spacing_mm == (0.2, 0.1) and film.remarks == ("spacing at the patient (PixelSpacing)",)
+    assert film.spacing_mm == (0.2, 0.1) and film.remarks[0] == "spacing at the patient (PixelSpacing)"
     film = read_dicom(written(ImagerPixelSpacing=[0.3, 0.4]))
-    assert film.spacing_mm == (0.3, 0.4) and film.remarks == ("spacing at the detector (ImagerPixelSpacing)",)
+    assert film.spacing_mm == (0.3, 0.4) and film.remarks[0] == "spacing at the detector (ImagerPixelSpacing)"
     assert read_dicom(written()).spacing_mm is None
     assert read_dicom(written(PixelSpacing=[0, 0.1])).spacing_mm is None
     film = read_dicom(written(PixelSpacing=[0, 0], ImagerPixelSpacing=[0.14, 0.15]))
     assert film.spacing_mm == (0.14, 0.15)
-    assert film.remarks == ("PixelSpacing [0.0, 0.0] not used; spacing at the detector (ImagerPixelSpacing)",)
+    assert film.remarks[0] == "PixelSpacing [0.0, 0.0] not used; spacing at the detector (ImagerPixelSpacing)"
 
 
 def test_a_stated_magnification_is_told_and_floats_are_refused(written):
@@ -177,3 +177,19 @@ def test_only_the_first_window_counts_and_an_empty_limit_is_none(written):
 def test_a_direction_of_rows_alone_still_says_mirrored(written):
     (remark,) = read_dicom(written(PatientOrientation=["R", ""])).remarks
     assert remark.startswith("stored mirrored")
+
+
+def test_pixels_that_are_not_square_are_told(written):
+    for facts, told in (
+        (
+            {"PixelSpacing": [0.2, 0.1]},
+            ["pixels are not square (0.2 high by 0.1 wide): the network sees the chest stretched"],
+        ),
+        ({"PixelSpacing": [0.2, 0.195]}, []),
+        (
+            {"PixelAspectRatio": [1, 2]},
+            ["pixels are not square (1 high by 2 wide): the network sees the chest stretched"],
+        ),
+        ({"PixelAspectRatio": [1, 1]}, []),
+    ):
+        assert [remark for remark in read_dicom(written(**facts)).remarks if "square" in remark] == told
