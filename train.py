@@ -86,9 +86,7 @@ def run_session(session: Session, whole: Path | None) -> int:
     except KeyboardInterrupt:
         progress.close()
         finish(session, "interrupted")
-        resumable = (
-            whole or (config.out / "last.pt").exists()
-        )  # not before the first epoch's end, nor of --overfit-batch
+        resumable = whole or (config.out / "last.pt").exists()  # --overfit-batch keeps none
         advice = (
             f"; go on with: python train.py --resume {whole or config.out}"
             if resumable

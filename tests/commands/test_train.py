@@ -164,12 +164,17 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(phantom_db, tmp_path, monke
     assert not list((tmp_path / "run").glob(".*tmp"))
 
 
-def test_a_training_stopped_before_its_first_checkpoint_is_not_told_to_go_on(phantom_db, tmp_path, capsys, monkeypatch):
+def test_only_a_training_that_kept_a_checkpoint_is_told_how_to_go_on(phantom_db, tmp_path, capsys, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(train, "train_one_epoch", stop)
     assert call(phantom_db, tmp_path / "run") == train.INTERRUPTED
+    assert f"Stopped; go on with: python train.py --resume {tmp_path / 'run'}" in capsys.readouterr().err
+    monkeypatch.setattr(train, "overfit", stop)
+    flags = ["--base", "4", "--size", "64", "--precision", "float32", "--seed", "9"]
+    by_heart = ["--db", str(phantom_db), "--out", str(tmp_path / "heart"), "--overfit-batch", *flags]
+    assert train.main(by_heart) == train.INTERRUPTED
     assert "Stopped before anything was kept" in capsys.readouterr().err
 
 
