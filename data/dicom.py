@@ -62,6 +62,11 @@ def read_dicom(path: Path, frontal_only: bool = True) -> DicomFilm:
     except Exception as error:  # foreign bytes break pydicom in many ways; all of them mean the same to the user
         if isinstance(error, ValueError) and str(error).startswith(f"{path}:"):
             raise  # one of ours, which says why
+        if "missing dependencies" in str(error):
+            raise ValueError(
+                f"{path}: compressed in a way that needs another package to read; try `pip install pylibjpeg pylibjpeg-libjpeg` "
+                f"({error})"
+            ) from error
         raise ValueError(f"{path}: unreadable DICOM file ({error}); export it anew") from error
 
 
@@ -88,7 +93,7 @@ def _read(film, path: Path) -> DicomFilm:
     from pydicom.pixels import apply_modality_lut, apply_voi_lut
 
     _check_size(film, path)
-    for name in ("RescaleSlope", "RescaleIntercept"):
+    for name in ("RescaleSlope", "RescaleIntercept", "VOILUTFunction"):
         if film.get(name, 1) in (None, ""):  # there, but empty
             del film[name]
     if not _window_is_valid(film):
@@ -119,7 +124,10 @@ def _padding(stored: np.ndarray, film) -> np.ndarray:
     if value is None:
         return np.zeros(stored.shape, bool)
     limit = film.get("PixelPaddingRangeLimit")
-    low, high = sorted((value, value if limit is None else limit))
+    ends = (value, value if limit is None else limit)
+    if film.get("PixelRepresentation") == 1:  # signed pixels, whose padding some write as if it had no sign
+        ends = tuple(end - 2**film.BitsAllocated if end >= 2 ** (film.BitsAllocated - 1) else end for end in ends)
+    low, high = sorted(ends)
     return (stored >= low) & (stored <= high)
 
 

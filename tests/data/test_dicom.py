@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from data import dicom
 from data.dicom import read_dicom
 
 pydicom = pytest.importorskip("pydicom")
@@ -193,3 +194,26 @@ def test_pixels_that_are_not_square_are_told(written):
         ({"PixelAspectRatio": [1, 1]}, []),
     ):
         assert [remark for remark in read_dicom(written(**facts)).remarks if "square" in remark] == told
+
+
+def test_an_empty_voi_function_costs_nothing(written):
+    image = read_dicom(written(WindowCenter=500, WindowWidth=400, VOILUTFunction="")).image
+    assert np.array_equal(image, read_dicom(written(WindowCenter=500, WindowWidth=400)).image)
+
+
+def test_padding_of_signed_pixels_written_without_a_sign_is_padding():
+    film = pydicom.Dataset()
+    film.PixelRepresentation, film.BitsAllocated = 1, 16
+    film.add_new(0x00280120, "US", 63536)  # the bits of -2000, which a writer of today would refuse to mix up
+    assert dicom._padding(np.array([[-2000, 5], [63536, 0]]), film).tolist() == [[True, False], [False, False]]
+    film.add_new(0x00280120, "SS", -2000)
+    assert dicom._padding(np.array([[-2000, 5]]), film).tolist() == [[True, False]]
+
+
+def test_a_compression_that_needs_another_package_says_which(written, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("Unable to decompress: all plugins are missing dependencies: pylibjpeg")
+
+    monkeypatch.setattr(pydicom.dataset.Dataset, "pixel_array", property(fail))
+    with pytest.raises(ValueError, match="needs another package to read; try `pip install pylibjpeg"):
+        read_dicom(written())
