@@ -58,9 +58,9 @@ def _facts(film) -> dict[str, object]:
 
 
 def _age(stated: str | None, born: str | None, taken: str | None) -> float | None:
-    """Return the age in years, as the header states it or from the two dates, if they are whole ones."""
-    if stated is not None:
-        return age_years(stated)
+    """Return the age in years, as the header states it, or where it does not so that it is understood, from two whole dates."""
+    if (age := age_years(stated)) is not None:
+        return age
     try:
         days = (date.fromisoformat(iso_date(taken) or "") - date.fromisoformat(iso_date(born) or "")).days
     except ValueError:
@@ -69,10 +69,14 @@ def _age(stated: str | None, born: str | None, taken: str | None) -> float | Non
 
 
 def _view(film, stated: str | None) -> str | None:
-    """Return the view position; where the header states none, the view's code or the direction of rows and columns may tell."""
-    if stated is not None:
-        return view_codes(stated)[0] or stated.upper()
+    """Return the view position; where it is not understood, the view's code or the direction of rows and columns may tell.
+
+    Where nothing tells, it is what the header states, in capitals, or None.
+    """
+    if known := view_codes(stated)[0]:
+        return known
     meanings = view_meanings(film)
     if any(map(LATERAL_WORDS.search, meanings)) or any(way.startswith(FRONT_OR_BACK) for way in directions_of(film)):
         return "LL"
-    return next((view for words, view in FRONTAL_WORDS.items() for meaning in meanings if words in meaning), None)
+    coded = (view for words, view in FRONTAL_WORDS.items() for meaning in meanings if words in meaning)
+    return next(coded, stated and stated.upper())

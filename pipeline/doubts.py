@@ -1,12 +1,15 @@
 """What is implausible about masks of a chest film, in words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+
+from data.measurements import Measurement
 
 SMALLEST_LUNGS = 0.06  # share of the film
 MOST_UNEQUAL = 2.5  # times
 MOST_SHARED = 0.2  # of the heart that lies over the lungs: at most 0.054 on 370 films, bedside ones among them
+NARROWEST_MM, WIDEST_MM = 60, 600  # of a thorax; that of a newborn is about 100 mm wide
 
 
 def doubts(masks: Mapping[str, np.ndarray], film_pixels: int | None = None) -> list[str]:
@@ -30,6 +33,13 @@ def doubts(masks: Mapping[str, np.ndarray], film_pixels: int | None = None) -> l
         times = max(ratio, 1 / ratio)
         found.append(f"one lung is {f'{times:.1f}' if times < 10 else 'more than 10'} times the other")
     return found + _doubts_of_heart(masks["heart"], right | left)
+
+
+def doubts_of_spacing(measurements: Sequence[Measurement]) -> Iterator[str]:
+    """Say that a pixel spacing makes the thorax as narrow or wide as none is. measurements: of one film; none without spacing."""
+    for one in measurements:
+        if one.name == "thorax_width_mm" and not NARROWEST_MM <= one.value <= WIDEST_MM:
+            yield f"the pixel spacing makes the thorax {one.value:.0f} mm wide"
 
 
 def _doubts_of_heart(heart: np.ndarray, lungs: np.ndarray) -> list[str]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data.measurements import Measurement, measure_masks
-from pipeline.doubts import doubts
+from pipeline.doubts import doubts, doubts_of_spacing
 from pipeline.orientation import AS_STORED, Placement, find_placement, place, turn_in_words, unplace
 from pipeline.predictor import Predictor
 from report.known_errors import UNJUDGED
@@ -66,17 +66,19 @@ def view_film(
         for name in REVIEWED
         if name in quality and quality[name].doubtful
     ]
+    measurements = measure_masks(masks, spacing_mm, views)
     known_why = found.quarter_turns != applied.quarter_turns
     unlike = strange is not None and strange > 1 and not known_why
     return FilmView(
         image,
         masks,
         {name: unplace(mask, applied) for name, mask in masks.items()},
-        measure_masks(masks, spacing_mm, views),
+        measurements,
         (
             *_lies(found, applied, fix_orientation is not None),
             *([UNLIKE] if unlike else []),
             *doubts(masks, box.crop_height * box.crop_width),
+            *doubts_of_spacing(measurements),
             *poor,
         ),
         (*_done(applied), *([UNJUDGED] if masks["heart"].any() and "heart" not in quality else [])),

@@ -35,12 +35,15 @@ def check_counts(records: list, counts: Counter, config: TrainConfig) -> None:
             "to train on all"
         )
     patients = len({record.patient_id for record in records})
+    way_out = f"try another --seed{' or fewer --folds' if config.folds else ''}"
+    if patients == 1:
+        way_out = f"give each person an own patient_id, if {records[0].patient_id} stands for several"
     of_fold = f" of fold {config.fold}" if config.folds else ""
     for split in ("train", "val", "test") if config.folds else ("train", "val"):
         if not counts[split]:
             raise ValueError(
                 f"no film of {len(records)} ({patients} patients) fell into the {split} split{of_fold}; the split is by patient: "
-                f"ingest more patients, or try another --seed{' or fewer --folds' if config.folds else ''}"
+                f"ingest more patients, or {way_out}"
             )
     if not counts["test"]:
         warn("no film fell into the test split: there will be nothing to report on")

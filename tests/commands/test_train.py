@@ -12,6 +12,7 @@ import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -178,6 +179,17 @@ def test_only_a_training_that_kept_a_checkpoint_is_told_how_to_go_on(phantom_db,
     assert "Stopped before anything was kept" in capsys.readouterr().err
 
 
+def test_a_phantom_that_train_films_left_out_and_the_phantom_stage_teaches_counts_as_learnt_from(phantom_db):
+    with closing(connect(phantom_db)) as connection:
+        parameters = {"convention": "clear_field", "provenance": "phantom", "source": "all"}
+        left_out, kept = select_images(connection, query_text("segmentation_images"), parameters, "seed9")[:2]
+    left_out, kept = replace(left_out, split=None), replace(kept, split="test")
+    stage = SimpleNamespace(films="phantom", dataset=SimpleNamespace(records=[left_out, kept]), rows=[0])
+    films = training_films.every_film([left_out, kept], [], [stage])
+    assert sorted(film.content_sha256 for film in films) == sorted([left_out.content_sha256, kept.content_sha256])
+    assert training_films.hashes_learnt_from(films, None) == [left_out.content_sha256]
+
+
 def test_a_sound_set_up_learns_one_batch_by_heart(phantom_db, tmp_path, capsys):
     flags = ("--base", "16", "--learning-rate", "0.01", "--size", "64", "--precision", "float32", "--seed", "9")
     status = train.main(["--db", str(phantom_db), "--out", str(tmp_path / "run"), "--overfit-batch", *flags])
@@ -283,7 +295,8 @@ def test_one_patient_alone_cannot_be_split(phantom_db, tmp_path):
         "WHERE patient_id = (SELECT min(patient_id) FROM study)"
     )
     with pytest.raises(
-        ValueError, match=r"\(1 patients\) fell into the .* split; the split is by patient: ingest more"
+        ValueError,
+        match=r"\(1 patients\) fell into the .* split; the split is by patient: ingest more patients, or give each person an own",
     ):
         call(phantom_db, tmp_path / "run", "--query", query)
 

@@ -725,3 +725,16 @@ def test_a_folder_that_was_renamed_is_read_as_the_source_that_it_is(two_films, t
     shutil.move(tmp_path / "away", moved)
     copy = shutil.copytree(moved, tmp_path / "copy")  # the first folder is still there: two sources
     assert call("manifest", copy, "--db", tmp_path / "db") == DONE
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_without_hard_links_a_complete_database_is_renamed_unless_another_was_first(tmp_path, monkeypatch, first):
+    def refused(*_):
+        raise PermissionError("no hard links here")
+
+    monkeypatch.setattr(os, "link", refused)
+    (tmp_path / "unfinished").write_text("own")
+    if not first:
+        (tmp_path / "db").write_text("other")
+    ingest.publish(tmp_path / "unfinished", tmp_path / "db")
+    assert (tmp_path / "db").read_text() == ("own" if first else "other")

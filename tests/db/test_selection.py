@@ -1,5 +1,8 @@
+from contextlib import nullcontext
+
 import pytest
 
+from db.asked import check_asked
 from db.ingest_rows import Refusal, write_source
 from db.records import MASK_STRUCTURES, SourceMeasurement
 from db.selection import Selection, query_text, run_query, select_images
@@ -230,3 +233,19 @@ def test_the_example_of_choosing_by_age_and_ratio_takes_no_mask_of_a_model_and_n
     parameters = {"convention": "clear_field", "provenance": "manual", "source": "own"}
     found = select_images(fresh_db, query_text("adults_with_large_hearts"), parameters)
     assert [film.file for film in found] == ["good.png"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "used"),
+    [
+        ("SELECT 1 WHERE 's' = :source", True),
+        ("SELECT 1 /* one */ WHERE 's' = :source -- two", True),
+        ("SELECT 1 -- :source", False),
+        ("SELECT 1 /* of\n :source */", False),
+        ("SELECT 1 WHERE 's' = :source_id", False),
+    ],
+)
+def test_a_parameter_is_used_where_the_query_itself_names_it(fresh_db, make_film, sql, used):
+    fill(fresh_db, [make_film("a.png", "1")])
+    with nullcontext() if used else pytest.raises(ValueError, match="the query does not use :source"):
+        check_asked(fresh_db, sql, {"source": ["s"]})

@@ -1,6 +1,7 @@
 import numpy as np
 
-from pipeline.doubts import doubts
+from data.measurements import Measurement
+from pipeline.doubts import doubts, doubts_of_spacing
 
 
 def lungs(right, left, shape=(40, 60)):
@@ -42,3 +43,18 @@ def test_lungs_are_small_against_the_film_not_against_the_page_that_it_lies_on()
     masks = lungs((5, 10), (40, 45), (100, 100))  # 300 pixels
     assert doubts(masks) == ["lungs cover less than 6 % of the picture"]
     assert doubts(masks, 50 * 60) == [] and doubts(masks, 100 * 60) == ["lungs cover less than 6 % of the picture"]
+
+
+def test_a_thorax_two_metres_wide_has_a_wrong_spacing():
+    told = {
+        value: list(
+            doubts_of_spacing([Measurement("heart_width_mm", 900.0, "mm"), Measurement("thorax_width_mm", value, "mm")])
+        )
+        for value in (59.0, 60.0, 290.0, 600.0, 2132.4)
+    }
+    wrong = {
+        59.0: ["the pixel spacing makes the thorax 59 mm wide"],
+        2132.4: ["the pixel spacing makes the thorax 2132 mm wide"],
+    }
+    assert {value: found for value, found in told.items() if found} == wrong
+    assert list(doubts_of_spacing([Measurement("thorax_width_px", 2132.4, "px")])) == []

@@ -69,7 +69,7 @@ def film():
 
 
 def test_a_film_like_those_of_the_training_is_left_alone(reader, film):
-    view = view_film(reader, film, (0.2, 0.1), fix_orientation=True)
+    view = view_film(reader, film, (8.0, 4.0), fix_orientation=True)
     assert view.review == () and view.remarks == (UNJUDGED,) and view.strangeness < 0.7
     assert np.array_equal(view.stored["heart"], np.abs(film - 0.5) < 0.04)
     assert film_shape(view.masks).shape == (13,)
@@ -83,22 +83,22 @@ def test_inverted_grey_levels_are_corrected_and_said(reader, film):
 
 def test_a_turned_film_is_said_to_be_and_turned_only_when_asked(reader, film):
     stored = np.ascontiguousarray(np.rot90(film, -1))
-    said = view_film(reader, stored, (0.1, 0.2), fix_orientation=False)
+    said = view_film(reader, stored, (4.0, 8.0), fix_orientation=False)
     assert "lies turned by 90 degrees clockwise; --fix-orientation turns it back" in said.review
     assert said.strangeness > 1 and UNLIKE not in said.review  # the turn says why
-    fixed = view_film(reader, stored, (0.1, 0.2), fix_orientation=True)
+    fixed = view_film(reader, stored, (4.0, 8.0), fix_orientation=True)
     assert fixed.review == () and "turned back" in fixed.remarks[0]
     assert np.array_equal(fixed.stored["left_lung"], np.abs(stored - 0.4) < 0.04)
     widths = {m.name: m.value for m in fixed.measurements}
-    upright = {m.name: m.value for m in view_film(reader, film, (0.2, 0.1), True).measurements}
+    upright = {m.name: m.value for m in view_film(reader, film, (8.0, 4.0), True).measurements}
     assert widths["heart_width_mm"] == upright["heart_width_mm"]
 
 
 def test_a_film_that_stands_on_its_head_keeps_its_spacing_between_rows(reader, film):
-    fixed = view_film(reader, np.ascontiguousarray(np.rot90(film, 2)), (0.2, 0.1), fix_orientation=True)
+    fixed = view_film(reader, np.ascontiguousarray(np.rot90(film, 2)), (8.0, 4.0), fix_orientation=True)
     assert "180 degrees" in fixed.remarks[0]
     widths = {m.name: m.value for m in fixed.measurements}
-    upright = {m.name: m.value for m in view_film(reader, film, (0.2, 0.1), True).measurements}
+    upright = {m.name: m.value for m in view_film(reader, film, (8.0, 4.0), True).measurements}
     assert widths["heart_width_mm"] == upright["heart_width_mm"]
 
 
