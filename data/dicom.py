@@ -1,29 +1,25 @@
 """DICOM films, read with pydicom where it is installed: lungs dark, grey levels in [0, 1]."""
 
-import re
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 
+from data.dicom_attributes import (
+    FRONT_OR_BACK,
+    LATERAL_WORDS,
+    directions_of,
+    photometric_of,
+    spacing_of,
+    view_meanings,
+    warnings_of,
+)
 from data.reading import MOST_PIXELS
-from data.sources.facts import body_part_code, is_possible_spacing
+from data.sources.facts import body_part_code, modality_code
 
-MODALITIES = ("CR", "DX", "RG")
+LEAST_SHOWN = 0.2  # share of the pixels that a window must leave between its black and its white
 NOT_FRONTAL = ("LL", "RL", "LATERAL", "LAT", "LLO", "RLO")  # lateral and oblique
-LATERAL_WORDS = re.compile(r"\blateral\b(?! decubitus)")
-FRONT_OR_BACK = ("A", "P")  # where rows or columns of a lateral film run
-SPACINGS = {  # in the order of preference, with the plane in which each is measured (PS3.3, 10.7)
-    "PixelSpacing": "at the patient",
-    "ImagerPixelSpacing": "at the detector",
-    "NominalScannedPixelSpacing": "on the scanned film",
-}
-STORED_MIRRORED = "stored mirrored"
-SQUARE = 1.05  # a pixel's longer side by its shorter one; beyond, a chest looks stretched
-# first letters of where rows and columns of a frontal film run; rows towards the left and columns towards the feet is usual
-MIRRORED = (("R", "F"), ("L", "H"), ("H", "R"), ("F", "L"))
-TURNED = (("H", "L"), ("R", "H"), ("F", "R"))
 
 
 class DicomFilm(NamedTuple):
@@ -90,8 +86,6 @@ def import_pydicom(path: Path) -> ModuleType:
 
 
 def _read(film, path: Path) -> DicomFilm:
-    from pydicom.pixels import apply_modality_lut, apply_voi_lut
-
     _check_size(film, path)
     for name in ("RescaleSlope", "RescaleIntercept", "VOILUTFunction"):
         if film.get(name, 1) in (None, ""):  # there, but empty
@@ -99,12 +93,33 @@ def _read(film, path: Path) -> DicomFilm:
     if not _window_is_valid(film):
         del film.WindowWidth
     stored = film.pixel_array
-    values = np.asarray(apply_voi_lut(apply_modality_lut(stored, film), film), np.float64)
-    if values.ndim != 2:
-        raise ValueError(f"{path}: {values.shape} pixels; wanted one grey picture, not a series or colour")
+    if stored.ndim != 2:
+        raise ValueError(f"{path}: {stored.shape} pixels; wanted one grey picture, not a series or colour")
+    valid = ~_padding(stored, film)
+    values, unused_window = _windowed(stored, valid, film)
     spacing, plane, remark = spacing_of(film)
-    image = _scaled(values, ~_padding(stored, film), film, path)
-    return DicomFilm(image, film.BitsStored, spacing, (*([remark] if remark else []), *warnings_of(film)), plane)
+    remarks = (*([remark] if remark else []), *unused_window, *warnings_of(film))
+    return DicomFilm(_scaled(values, valid, film, path), film.BitsStored, spacing, remarks, plane)
+
+
+def _windowed(stored: np.ndarray, valid: np.ndarray, film) -> tuple[np.ndarray, list[str]]:
+    """Return the values after the modality transform and the window (or table of grey levels), and a remark if it is not used.
+
+    A window for other values than the film's, such as 0 to 255 on 12 bits, would leave a picture in black and white.
+    """
+    from pydicom.pixels import apply_modality_lut, apply_voi_lut
+
+    values = apply_modality_lut(stored, film)
+    windowed = apply_voi_lut(values, film)
+    shown = _share_between(windowed[valid])
+    if shown >= LEAST_SHOWN or _share_between(values[valid]) < LEAST_SHOWN:
+        return np.asarray(windowed, np.float64), []
+    return np.asarray(values, np.float64), [f"the header's window is not used: it makes {1 - shown:.0%} of the pixels black or white"]
+
+
+def _share_between(values: np.ndarray) -> float:
+    """Return the share of values that are neither the least nor the largest; 0 of none."""
+    return float(np.mean((values > values.min()) & (values < values.max()))) if values.size else 0.0
 
 
 def _window_is_valid(film) -> bool:
@@ -133,8 +148,8 @@ def _padding(stored: np.ndarray, film) -> np.ndarray:
 
 def _check_kind(film, path: Path) -> None:
     modality = str(film.get("Modality", "") or "")
-    if modality and modality not in MODALITIES:
-        raise ValueError(f"{path}: modality {modality}; wanted a radiograph ({', '.join(MODALITIES)})")
+    if modality and modality_code(modality) not in ("CR", "DX"):
+        raise ValueError(f"{path}: modality {modality}; wanted a radiograph (CR, DX, RG)")
     view = str(film.get("ViewPosition", "") or "").upper()
     if view in NOT_FRONTAL:
         raise ValueError(f"{path}: view position {view}; wanted a frontal film (PA or AP)")
@@ -179,79 +194,6 @@ def _scaled(values: np.ndarray, valid: np.ndarray, film, path: Path) -> np.ndarr
     if high <= low:
         raise ValueError(f"{path}: every pixel is {low:g}; there is no picture in it")
     image = ((values - low) / (high - low)).astype(np.float32)
-    if film.get("PhotometricInterpretation") == "MONOCHROME1":
+    if photometric_of(film) == "MONOCHROME1":
         image = 1 - image
     return np.where(valid, image, np.float32(0))
-
-
-def view_meanings(film) -> list[str]:
-    """Return the words of the header's coded view, in small letters; [] where it has none."""
-    return [str(code.get("CodeMeaning", "")).lower() for code in film.get("ViewCodeSequence") or ()]
-
-
-def directions_of(film) -> list[str]:
-    """Return where rows and columns run, as PatientOrientation says; [] where it does not."""
-    return [str(value) for value in film.get("PatientOrientation") or ()]
-
-
-def spacing_of(film) -> tuple[tuple[float, float] | None, str | None, str]:
-    """Return the spacing and its plane, None where there is none to use, and a remark on both.
-
-    A PixelSpacing equal to another spacing is that one, not calibrated to the patient; alone and without a calibration type
-    it may be either.
-    """
-    unused, valid = [], {}
-    for name in SPACINGS:
-        stated = film.get(name)
-        if stated is None or stated == "":
-            continue
-        try:
-            row, column = (float(value) for value in stated)
-        except (TypeError, ValueError):  # one number, three, or none
-            row = column = np.nan
-        if is_possible_spacing(row, column):
-            valid[name] = (row, column)
-        elif not valid:
-            unused.append(f"{name} {stated} not used")
-    if not valid:
-        return None, None, "; ".join(unused)
-    name, spacing = next(iter(valid.items()))
-    plane = SPACINGS[name]
-    if name == "PixelSpacing" and not film.get("PixelSpacingCalibrationType"):
-        same = [other for other, value in valid.items() if other != name and np.allclose(value, spacing, rtol=1e-3)]
-        plane = SPACINGS[same[0]] if same else plane if len(valid) > 1 else None
-    return spacing, plane, "; ".join([*unused, f"spacing {plane or 'in a plane not stated'} ({name})"])
-
-
-def warnings_of(film) -> list[str]:
-    """Return what the header says of the picture that its pixels may not show."""
-    found = []
-    enlarged = film.get("EstimatedRadiographicMagnificationFactor")
-    if enlarged and str(enlarged).strip() not in ("1", "1.0"):
-        found.append(
-            f"the detector's lengths are {enlarged} times the patient's (EstimatedRadiographicMagnificationFactor)"
-        )
-    if str(film.get("BurnedInAnnotation", "")).upper() == "YES":
-        found.append("writing is burnt into the picture (BurnedInAnnotation), perhaps the patient's name")
-    side = str(film.get("ImageLaterality", "") or film.get("Laterality", "") or "").upper()
-    if side in ("L", "R"):
-        found.append(f"the header says one side only (laterality {side})")
-    lies = tuple(towards[:1] for towards in directions_of(film) if towards)
-    if lies == ("R",):
-        found.append(f"{STORED_MIRRORED}: rows run towards R (PatientOrientation)")
-    for kinds, word in ((MIRRORED, STORED_MIRRORED), (TURNED, "stored turned")):
-        if lies in kinds:
-            found.append(f"{word}: rows run towards {lies[0]}, columns towards {lies[1]} (PatientOrientation)")
-    height, width = spacing_of(film)[0] or aspect_of(film)
-    if max(height, width) > SQUARE * min(height, width):
-        found.append(f"pixels are not square ({height:g} high by {width:g} wide): the network sees the chest stretched")
-    return found
-
-
-def aspect_of(film) -> tuple[float, float]:
-    """Return height and width of a pixel as PixelAspectRatio states them, in no unit; 1 and 1 where it does not."""
-    try:
-        height, width = (float(value) for value in film.get("PixelAspectRatio") or (1, 1))
-    except (TypeError, ValueError):
-        return 1.0, 1.0
-    return (height, width) if height > 0 and width > 0 else (1.0, 1.0)

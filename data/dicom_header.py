@@ -1,15 +1,17 @@
 """What a DICOM file's header states of its film, in the words of the database; the pixels are not read."""
 
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from data.dicom import (
+from data.dicom import import_pydicom, is_dicom
+from data.dicom_attributes import (
     FRONT_OR_BACK,
     LATERAL_WORDS,
     directions_of,
-    import_pydicom,
-    is_dicom,
+    photometric_of,
     spacing_of,
     view_meanings,
     warnings_of,
@@ -20,47 +22,69 @@ from data.sources.facts import age_years, body_part_code, clean_text, iso_date, 
 FRONTAL_WORDS = {"postero-anterior": "PA", "antero-posterior": "AP"}
 
 
-def header_facts(path: Path) -> dict[str, object]:
-    """Return the facts of a film's header by the fields of `SourceFilm`; None: not stated or not understood.
+@dataclass(frozen=True)
+class HeaderFacts:
+    """What a header states, by the fields of `SourceFilm`; None: not stated or not understood.
 
-    {} for a file that is no DICOM, is missing or cannot be read: what is wrong with it is said where it is opened.
+    not_understood: of such a field the attribute and its words.
+    """
+
+    stated: dict[str, object] = field(default_factory=dict)
+    not_understood: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+
+def header_facts(path: Path) -> HeaderFacts:
+    """Return the facts of a film's header.
+
+    None at all of a file that is no DICOM, is missing or cannot be read: what is wrong with it is said where it is opened.
     """
     if path.suffix.lower() in PICTURE_ENDINGS or not path.is_file() or not is_dicom(path):
-        return {}
+        return HeaderFacts()
     pydicom = import_pydicom(path)
     try:
         with warnings.catch_warnings(action="ignore"):  # of values that are not quite as the standard has them
             return _facts(pydicom.dcmread(path, stop_before_pixels=True))
     except Exception:  # foreign bytes break pydicom in many ways
-        return {}
+        return HeaderFacts()
 
 
-def _facts(film) -> dict[str, object]:
+def _facts(film) -> HeaderFacts:
+    not_understood = {}
+
     def text(name: str) -> str | None:
         return clean_text(str(film.get(name) or ""))
 
+    def fact(field: str, attribute: str, understand: Callable[[str | None], object]) -> object:
+        value = understand(text(attribute))
+        if value is None and text(attribute) is not None:
+            not_understood[field] = (attribute, text(attribute))
+        return value
+
     spacing, _, remark = spacing_of(film)
-    photometric = text("PhotometricInterpretation")
-    return {
+    if remark and not spacing:
+        not_understood["pixel_spacing_mm"] = ("spacing", remark)
+    age = fact("patient_age_years", "PatientAge", age_years)
+    photometric = photometric_of(film)
+    stated = {
         "patient_id": text("PatientID"),
         "study_id": text("StudyInstanceUID"),
-        "patient_sex": sex_code(text("PatientSex")),
-        "patient_age_years": _age(text("PatientAge"), text("PatientBirthDate"), text("StudyDate")),
-        "study_date": iso_date(text("StudyDate")),
-        "modality": modality_code(text("Modality")),
+        "patient_sex": fact("patient_sex", "PatientSex", sex_code),
+        "patient_age_years": _age_between(text("PatientBirthDate"), text("StudyDate")) if age is None else age,
+        "study_date": fact("study_date", "StudyDate", iso_date),
+        "modality": fact("modality", "Modality", modality_code),
         "view_position": _view(film, text("ViewPosition")),
+        "patient_position": view_codes(text("ViewPosition"))[1],
         "body_part_examined": body_part_code(text("BodyPartExamined")),
         "photometric_interpretation": photometric if photometric in ("MONOCHROME1", "MONOCHROME2") else None,
         "pixel_spacing_mm": spacing,
         "pixel_spacing_origin": remark if spacing else None,
         "note": "; ".join(warnings_of(film)) or None,
     }
+    return HeaderFacts(stated, not_understood)
 
 
-def _age(stated: str | None, born: str | None, taken: str | None) -> float | None:
-    """Return the age in years, as the header states it, or where it does not so that it is understood, from two whole dates."""
-    if (age := age_years(stated)) is not None:
-        return age
+def _age_between(born: str | None, taken: str | None) -> float | None:
+    """Return the age in years from two whole dates; None where one is not stated, or they make no age."""
     try:
         days = (date.fromisoformat(iso_date(taken) or "") - date.fromisoformat(iso_date(born) or "")).days
     except ValueError:

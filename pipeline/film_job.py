@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.dicom import STORED_MIRRORED
+from data.dicom_attributes import STORED_MIRRORED
 from data.loading import LoadedFilm, hash_file, load_film
 from data.measurements import Measurement
 from data.overlay import encode_picture, overlay

@@ -4,7 +4,8 @@ import re
 from datetime import datetime
 
 MODALITIES = {  # which of CR and DX a plain X-ray means is not stated; RG, film that was scanned, counts as CR too
-    "X-RAY": "CR", "XRAY": "CR", "RADIOGRAPH": "CR", "RG": "CR", "COMPUTED RADIOGRAPHY": "CR", "DIGITAL RADIOGRAPHY": "DX",
+    "X-RAY": "CR", "XRAY": "CR", "RADIOGRAPH": "CR", "RG": "CR", "COMPUTED RADIOGRAPHY": "CR",
+    "DIGITAL RADIOGRAPHY": "DX", "DR": "DX",
     **{code: code for code in ("CR", "DX", "CT", "MR", "US", "MG", "RF", "XA", "NM", "PT", "PX", "IO", "OT")},
 }  # fmt: skip
 VIEWS = {

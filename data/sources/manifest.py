@@ -7,13 +7,13 @@ then says.
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from posixpath import splitext
-from typing import TypeVar
 
-from data.dicom_header import header_facts
+from data.dicom_header import HeaderFacts, header_facts
+from data.sources.doubts import Doubts
 from data.sources.facts import (
     age_years,
     body_part_code,
@@ -29,7 +29,6 @@ from data.sources.files import inside
 from data.sources.table import read_table
 from db.records import MASK_STRUCTURES, PROVENANCES, SourceFilm, SourceMask, SourceMeasurement
 
-Fact = TypeVar("Fact")
 FACT_COLUMNS = (
     "file", "patient_id", "study_id", "sex", "age_years", "study_date", "offset_days", "finding", "modality", "view",
     "body_part", "photometric", "pixel_spacing_mm", "mask_convention", "mask_provenance", "note", "license", "same_patient_as",
@@ -73,7 +72,7 @@ def read_rows(table: Path, root: Path, rows: Iterable[tuple[int, dict[str, str]]
         columns = list(row)
         header = _header(root, row)
         films.append(_film(row, header, line, doubts))
-        if clean_text(row.get("patient_id")) is None and header.get("patient_id") is None:
+        if clean_text(row.get("patient_id")) is None and header.stated.get("patient_id") is None:
             nameless.append(films[-1])
         for name in _named_ids(row):
             named.setdefault(name, line)
@@ -100,30 +99,6 @@ def read_rows(table: Path, root: Path, rows: Iterable[tuple[int, dict[str, str]]
         warnings.warn(f"{table}: {text}", stacklevel=2)
 
 
-class Doubts:
-    """Facts that a row states in words that are not understood: the fact is left out, not the film."""
-
-    def __init__(self):
-        self.texts: list[str] = []
-        self.left_out: dict[str, list[tuple[int, str]]] = {}
-
-    def fact(
-        self, row: dict[str, str], line: int, column: str, understand: Callable[[str | None], Fact | None]
-    ) -> Fact | None:
-        """Return what `understand` makes of the cell, and remember a stated cell that it does not understand."""
-        value = understand(row.get(column))
-        if value is None and clean_text(row.get(column)) is not None:
-            self.left_out.setdefault(column, []).append((line, row[column].strip()))
-        return value
-
-    def lines(self) -> list[str]:
-        """Say for each column how many values were left out and which was the first."""
-        return [
-            f"{column}: {len(cells)} x not understood and left out, the first {cells[0][1]!r} in line {cells[0][0]}"
-            for column, cells in self.left_out.items()
-        ]
-
-
 def _unit_of(column: str) -> str | None:
     if column in FACT_COLUMNS or "_" not in column:
         return None
@@ -132,21 +107,21 @@ def _unit_of(column: str) -> str | None:
     return UNITS.get(column.rsplit("_", 1)[1])
 
 
-def _header(root: Path, row: dict[str, str]) -> dict[str, object]:
+def _header(root: Path, row: dict[str, str]) -> HeaderFacts:
     try:
         return header_facts(inside(root, _path(row["file"])))
     except (ValueError, OSError):  # leads outside, or is no path at all: refused where it is opened
-        return {}
+        return HeaderFacts()
 
 
-def _film(row: dict[str, str], header: dict[str, object], line: int, doubts: Doubts) -> SourceFilm:
+def _film(row: dict[str, str], header: HeaderFacts, line: int, doubts: Doubts) -> SourceFilm:
     """Return the film of a row; facts that its cells leave open are the header's."""
-    file = _path(row["file"])
+    file, known = _path(row["file"]), header.stated
     view, position = doubts.fact(row, line, "view", _view) or (None, None)
     spacing = doubts.fact(row, line, "pixel_spacing_mm", _spacing)
     note, finding = clean_text(row.get("note")), clean_text(row.get("finding"))
-    patient = clean_text(row.get("patient_id")) or header.get("patient_id")
-    study = clean_text(row.get("study_id")) or header.get("study_id")
+    patient = clean_text(row.get("patient_id")) or known.get("patient_id")
+    study = clean_text(row.get("study_id")) or known.get("study_id")
     film = SourceFilm(
         file=file,
         # without an id the visit names the person, or the whole path: 001.png in two folders is two films
@@ -160,7 +135,7 @@ def _film(row: dict[str, str], header: dict[str, object], line: int, doubts: Dou
         view_position=view,
         patient_position=position,
         body_part_examined=body_part_code(row.get("body_part")),
-        photometric_interpretation=header.get("photometric_interpretation")  # by which its pixels are read
+        photometric_interpretation=known.get("photometric_interpretation")  # by which its pixels are read
         or (clean_text(row.get("photometric")) or "").upper()
         or None,
         pixel_spacing_mm=spacing,
@@ -172,7 +147,11 @@ def _film(row: dict[str, str], header: dict[str, object], line: int, doubts: Dou
         measurements=tuple(_measurements(row, line, doubts)),
         same_patient_as=(*same_patient_ids(note or ""), *same_patient_ids(finding or ""), *_named_ids(row)),
     )
-    return replace(film, **{fact: value for fact, value in header.items() if getattr(film, fact) is None})
+    film = replace(film, **{fact: value for fact, value in known.items() if getattr(film, fact) is None})
+    for fact, (attribute, stated) in header.not_understood.items():
+        if getattr(film, fact) is None:
+            doubts.leave_out(attribute, file, stated)
+    return film
 
 
 def _path(text: str | None) -> str:

@@ -171,8 +171,36 @@ def test_only_the_first_window_counts_and_an_empty_limit_is_none(written):
     values = np.where(np.eye(3, 4, dtype=bool), 60000, VALUES)
     image = read_dicom(written(values, PixelPaddingValue=60000, PixelPaddingRangeLimit=None)).image
     assert (image[np.eye(3, 4, dtype=bool)] == 0).all()
-    exact = written(WindowCenter=500, WindowWidth=0.5, VOILUTFunction="LINEAR_EXACT")
-    assert set(np.unique(read_dicom(exact).image).tolist()) <= {0.0, 0.5, 1.0}
+    window = {"WindowCenter": 0.5, "WindowWidth": 0.4, "VOILUTFunction": "LINEAR_EXACT"}
+    exact = read_dicom(written(RescaleSlope=0.001, RescaleIntercept=0, **window)).image
+    assert np.allclose(exact, np.clip((VALUES / 1000 - 0.3) / 0.4, 0, 1), atol=1e-6)
+
+
+@pytest.mark.parametrize("center, width", [(50, 100), (5000, 100), (500, 2)])
+def test_a_window_that_leaves_no_greys_is_not_used_and_told(written, center, width):
+    film = read_dicom(written(WindowCenter=center, WindowWidth=width))
+    assert np.allclose(film.image, VALUES / 1100)
+    assert (
+        film.remarks[0].startswith("the header's window is not used: it makes ") and "black or white" in film.remarks[0]
+    )
+
+
+def test_a_window_of_a_drawing_in_black_and_white_is_used(written):
+    film = read_dicom(written((VALUES > 500) * 1000, WindowCenter=500, WindowWidth=400))
+    assert set(film.image.ravel().tolist()) == {0.0, 1.0} and film.remarks == ()
+
+
+def test_a_table_of_inverse_grey_levels_beside_monochrome2_is_told(written):
+    film = read_dicom(written(PresentationLUTShape="INVERSE"))
+    assert np.allclose(film.image, VALUES / 1100) and "contradicts MONOCHROME2" in film.remarks[0]
+    assert read_dicom(written(PresentationLUTShape="INVERSE", PhotometricInterpretation="MONOCHROME1")).remarks == ()
+
+
+def test_digital_radiography_by_another_code_is_a_radiograph(written):
+    assert read_dicom(written(Modality="DR")).image.shape == (3, 4)
+    for other in ("SM", "CT", "XX"):
+        with pytest.raises(ValueError, match=f"modality {other}; wanted a radiograph"):
+            read_dicom(written(Modality=other))
 
 
 def test_a_direction_of_rows_alone_still_says_mirrored(written):

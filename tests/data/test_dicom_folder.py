@@ -9,7 +9,7 @@ from PIL import Image
 from cli.command import DONE, SOME_FAILED
 from data import ingest
 from data.dataset import Preprocessing, prepare_record
-from data.dicom_header import header_facts
+from data.dicom_header import HeaderFacts, header_facts
 from data.loading import load_record
 from db.connection import connect
 from db.selection import query_text, run_query, select_images
@@ -45,7 +45,7 @@ def rows_of(db, columns):
 
 def test_the_header_says_who_when_and_how(dicom_file, tmp_path):
     facts = header_facts(dicom_file(tmp_path / "a.dcm", VALUES, **FACTS, BurnedInAnnotation="YES"))
-    assert facts == {
+    assert facts.stated == {
         "patient_id": "0017",
         "study_id": "1.2.3",
         "patient_sex": "F",
@@ -53,12 +53,14 @@ def test_the_header_says_who_when_and_how(dicom_file, tmp_path):
         "study_date": "2021-03-14",
         "modality": "DX",
         "view_position": "PA",
+        "patient_position": None,
         "body_part_examined": "CHEST",
         "photometric_interpretation": "MONOCHROME2",
         "pixel_spacing_mm": (0.143, 0.139),
         "pixel_spacing_origin": "spacing at the detector (ImagerPixelSpacing)",
         "note": "writing is burnt into the picture (BurnedInAnnotation), perhaps the patient's name",
     }
+    assert facts.not_understood == {}
 
 
 @pytest.mark.parametrize(
@@ -75,7 +77,12 @@ def test_the_header_says_who_when_and_how(dicom_file, tmp_path):
         ({"PatientSex": ""}, "patient_sex", None),
         ({"PatientID": " "}, "patient_id", None),
         ({"Modality": "RG"}, "modality", "CR"),
+        ({"Modality": "DR"}, "modality", "DX"),
         ({"ViewPosition": "ap"}, "view_position", "AP"),
+        ({"ViewPosition": "AP SUPINE"}, "view_position", "AP"),
+        ({"ViewPosition": "AP SUPINE"}, "patient_position", "SUPINE"),
+        ({"PatientAge": "000D"}, "patient_age_years", 0.0),
+        ({"PhotometricInterpretation": "monochrome1"}, "photometric_interpretation", "MONOCHROME1"),
         ({"ViewPosition": "LLO"}, "view_position", "LLO"),
         ({"ViewCodeSequence": "postero-anterior"}, "view_position", "PA"),
         ({"ViewCodeSequence": "Antero-Posterior"}, "view_position", "AP"),
@@ -90,7 +97,7 @@ def test_the_header_says_who_when_and_how(dicom_file, tmp_path):
 @pytest.mark.filterwarnings("ignore")  # pydicom warns of such values while they are written
 def test_what_headers_say_in_other_ways(dicom_file, tmp_path, header, fact, value):
     header = {name: code(value) if name == "ViewCodeSequence" else value for name, value in header.items()}
-    assert header_facts(dicom_file(tmp_path / "a.dcm", VALUES, **header))[fact] == value
+    assert header_facts(dicom_file(tmp_path / "a.dcm", VALUES, **header)).stated[fact] == value
 
 
 @pytest.mark.filterwarnings("error")  # a warning for each odd value would hide those that matter
@@ -99,10 +106,15 @@ def test_a_header_that_cannot_be_read_states_nothing(dicom_file, tmp_path):
     broken.write_text("export failed")
     Image.fromarray(VALUES.astype(np.uint8)).save(tmp_path / "a.png")
     for path in (broken, tmp_path / "a.png", tmp_path / "none.dcm"):
-        assert header_facts(path) == {}
+        assert header_facts(path) == HeaderFacts()
     with pytest.warns(UserWarning):
         odd = dicom_file(tmp_path / "odd.dcm", VALUES, StudyDate="last week", PatientAge="sixty", PatientID="A")
-    assert header_facts(odd)["patient_id"] == "A" and header_facts(odd)["study_date"] is None
+    facts = header_facts(odd)
+    assert facts.stated["patient_id"] == "A" and facts.stated["study_date"] is None
+    assert facts.not_understood == {
+        "patient_age_years": ("PatientAge", "sixty"),
+        "study_date": ("StudyDate", "last week"),
+    }
 
 
 def test_a_folder_of_dicom_needs_no_table(dicom_file, tmp_path, capsys):
@@ -129,6 +141,20 @@ def test_a_folder_of_dicom_needs_no_table(dicom_file, tmp_path, capsys):
         ("2/IM0001", "export:B", "CT", None, 17, 13, 16, None),
     ]
     assert call("dicom", folder, "--db", db) == SOME_FAILED and len(images(db)) == 3  # again: the same rows
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_headers_say_and_is_not_understood_is_counted_unless_the_table_says_it(dicom_file, tmp_path, capsys):
+    odd = FACTS | {"PatientSex": "W", "ImagerPixelSpacing": [0, 0]}
+    dicom_file(tmp_path / "f/a.dcm", VALUES, **odd)
+    dicom_file(tmp_path / "f/b.dcm", VALUES + 1, **odd)
+    assert call("dicom", tmp_path / "f", "--db", tmp_path / "db") == DONE
+    said = capsys.readouterr().err
+    assert "PatientSex: 2 x not understood and left out, the first 'W' in a.dcm" in said
+    assert "spacing: 2 x not understood and left out" in said and "ImagerPixelSpacing" in said
+    (tmp_path / "f/manifest.csv").write_text("file,sex\na.dcm,F\nb.dcm,\n")
+    assert call("manifest", tmp_path / "f", "--db", tmp_path / "db2") == DONE
+    assert "PatientSex: 1 x not understood and left out, the first 'W' in b.dcm" in capsys.readouterr().err
 
 
 def test_a_single_file_can_be_named(dicom_file, tmp_path):
