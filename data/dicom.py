@@ -114,7 +114,9 @@ def _windowed(stored: np.ndarray, valid: np.ndarray, film) -> tuple[np.ndarray, 
     shown = _share_between(windowed[valid])
     if shown >= LEAST_SHOWN or _share_between(values[valid]) < LEAST_SHOWN:
         return np.asarray(windowed, np.float64), []
-    return np.asarray(values, np.float64), [f"the header's window is not used: it makes {1 - shown:.0%} of the pixels black or white"]
+    return np.asarray(values, np.float64), [
+        f"the header's window is not used: it makes {1 - shown:.0%} of the pixels black or white"
+    ]
 
 
 def _share_between(values: np.ndarray) -> float:

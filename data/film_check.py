@@ -8,20 +8,12 @@ import numpy as np
 
 from data.dicom import is_dicom, read_dicom
 from data.loading import hash_file
-from data.masks import (
-    decode_rle,
-    describe_values,
-    fit_to_film,
-    pixels_inside,
-    read_values,
-    runs_cross_rows,
-    split_lungs,
-)
-from data.reading import read_pixels, require_picture
+from data.mask_check import check_mask, check_name_is_utf8
+from data.reading import grey_levels, read_pixels, require_picture
 from data.reasons import as_utf8, one_line, reason
 from data.sources.files import inside
 from db.ingest_rows import CheckedFilm, CheckedMask, Refusal
-from db.records import CONVENTIONS, PROVENANCES, SourceFilm, SourceMask
+from db.records import SourceFilm
 
 PHOTOMETRIC = ("MONOCHROME1", "MONOCHROME2", None)
 SIDES = ("right_lung", "left_lung")
@@ -39,15 +31,15 @@ def check_film(film: SourceFilm, root: Path) -> tuple[CheckedFilm | None, list[R
     try:
         _check_row(film)
         path = inside(root, film.file)
-        height, width, bits_stored = _open(path)
+        image, bits_stored = _open(path, film.photometric_interpretation)
         content = hash_file(path)
     except (ValueError, OSError, MemoryError) as error:
         return None, [_refusal(film, "image", error)]
-    masks, refusals = _check_masks(film, root, height, width)
+    masks, refusals = _check_masks(film, root, image)
     checked = CheckedFilm(
         film=replace(film, masks=()),
-        rows=height,
-        columns=width,
+        rows=image.shape[0],
+        columns=image.shape[1],
         bits_stored=bits_stored,
         content_sha256=content,
         masks=tuple(masks),
@@ -55,17 +47,17 @@ def check_film(film: SourceFilm, root: Path) -> tuple[CheckedFilm | None, list[R
     return checked, refusals
 
 
-def _open(path: Path) -> tuple[int, int, int]:
-    """Decode a film of any kind; return its height and width, pixels, and its bits."""
+def _open(path: Path, photometric: str | None) -> tuple[np.ndarray, int]:
+    """Decode a film of any kind; return its grey levels (H, W) in [0, 1], lungs dark, and its bits."""
     if path.is_file() and is_dicom(path):
         dicom = read_dicom(path, frontal_only=False)
-        return (*dicom.image.shape, dicom.bits_stored)
+        return dicom.image, dicom.bits_stored
     pixels = read_pixels(path)
     require_picture(pixels.values, path)
-    return (*pixels.values.shape, pixels.bits_stored)
+    return grey_levels(pixels, photometric), pixels.bits_stored
 
 
-def _check_masks(film: SourceFilm, root: Path, height: int, width: int) -> tuple[list[CheckedMask], list[Refusal]]:
+def _check_masks(film: SourceFilm, root: Path, image: np.ndarray) -> tuple[list[CheckedMask], list[Refusal]]:
     """Check a film's masks one by one, and that its lungs are not exchanged: a net trained on such masks learns nonsense.
 
     Where the source does not say whose right its right lung is, the lungs change sides instead.
@@ -73,13 +65,13 @@ def _check_masks(film: SourceFilm, root: Path, height: int, width: int) -> tuple
     masks, refusals = [], []
     for mask in film.masks:
         try:
-            masks.append(check_mask(mask, root, height, width))
+            masks.append(check_mask(mask, root, image))
         except (ValueError, OSError, MemoryError) as error:
             refusals.append(_refusal(film, "mask", error))
     masks, twice = _without_shared(film, masks)
     refusals += twice
     if film.sides_by_place:
-        masks = [_other_side(checked) for checked in masks] if _lie_on_the_other_side(masks, width) else masks
+        masks = [_other_side(checked) for checked in masks] if _lie_on_the_other_side(masks, image.shape[1]) else masks
     elif _exchanged(masks):
         masks, taken_off = _without_sides(film, masks)
         refusals += taken_off
@@ -155,59 +147,8 @@ def _without_sides(film: SourceFilm, masks: Sequence[CheckedMask]) -> tuple[list
     return kept, [_refusal(film, "mask", ValueError(EXCHANGED))] * (len(masks) - len(kept))
 
 
-def check_mask(mask: SourceMask, root: Path, height: int, width: int) -> CheckedMask:
-    """Open one mask and check it against its film's size in pixels; ValueError says what is wrong with it."""
-    for name, word, known in (
-        ("convention", mask.convention, CONVENTIONS),
-        ("provenance", mask.provenance, PROVENANCES),
-    ):
-        if word not in known:
-            raise ValueError(f"mask {name} {word!r}; wanted one of {', '.join(known)}")
-    if mask.rle is not None:
-        values = None
-        area = _decode(mask, height, width)
-    else:
-        _check_name(mask.file)
-        path = inside(root, mask.file)
-        pixels = read_values(path, mask.lung_value)
-        values = describe_values(pixels)
-        area = fit_to_film(pixels_inside(pixels, path, mask.lung_value), path, height, width, mask.scaled)
-    if area[[0, 0, -1, -1], [0, -1, 0, -1]].all():
-        raise ValueError(
-            f"{mask.file or 'run-length mask'}: all four corners of the film are inside, so inside and outside are exchanged; "
-            "invert the mask"
-        )
-    middle = float(np.nonzero(area)[1].mean()) if area.any() else None
-    in_one = mask.structure == "lungs" and middle is not None and split_lungs(area) is None
-    return CheckedMask(
-        mask=mask, values_seen=values, area_share=float(area.mean()), middle_column=middle, in_one=in_one
-    )
-
-
-def _decode(mask: SourceMask, height: int, width: int) -> np.ndarray:
-    if mask.rle_size not in (None, (height, width)):
-        rows, columns = mask.rle_size
-        raise ValueError(
-            f"run-length mask of {columns} x {rows} pixels on a film of {width} x {height}; "
-            "bring the film at the size that the masks were made for"
-        )
-    area = decode_rle(mask.rle, height, width)
-    if mask.rle_size is None and runs_cross_rows(mask.rle, width):
-        raise ValueError(
-            f"run-length mask of unknown size on a film of {width} x {height}, at whose width its runs go over the ends of "
-            "rows; bring the film at the size that the masks were made for"
-        )
-    return area
-
-
-def _check_name(file: str) -> None:
-    """Raise ValueError for a file name that is not UTF-8, which a database cannot hold."""
-    if as_utf8(file) != file:
-        raise ValueError(f"{file}: the file's name is not UTF-8; rename it")
-
-
 def _check_row(film: SourceFilm) -> None:
-    _check_name(film.file)
+    check_name_is_utf8(film.file)
     if not film.file:
         raise ValueError(f"the row of {film.patient_id} names no film; give its path relative to the table")
     if film.photometric_interpretation not in PHOTOMETRIC:

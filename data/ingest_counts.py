@@ -8,6 +8,7 @@ from data.reasons import one_line
 from db.ingest_rows import CheckedFilm, Refusal
 from db.listed_again import masks_not_used
 
+LIGHTER = 0.05  # in [0, 1]: of 690 real films with masks no film has lungs lighter by this, of their negatives 663
 LARGEST_SHARE = 0.7  # of a film that a mask may cover without a note; both lungs cover half of a narrow film
 
 
@@ -53,6 +54,12 @@ def print_counts(
         print(f"  refused {what}: {len(group)} x {reason}; the first: {group[0].detail}")
 
 
+def _lungs_are_lighter(film: CheckedFilm) -> bool:
+    """Tell whether a film's lungs are lighter on average than what surrounds them, as they are on a negative."""
+    differences = [mask.darker_by for mask in film.masks if mask.darker_by is not None]
+    return bool(differences) and sum(differences) < -LIGHTER * len(differences)
+
+
 def _notes(connection: sqlite3.Connection, name: str, checked: Sequence[CheckedFilm]) -> Iterator[str]:
     """Yield what a reader should look at."""
     with_mask = sum(bool(film.masks) for film in checked)
@@ -66,6 +73,12 @@ def _notes(connection: sqlite3.Connection, name: str, checked: Sequence[CheckedF
         yield (
             f"note: {len(large)} masks cover more than {LARGEST_SHARE:.0%} of their film: are inside and outside exchanged? "
             f"The first: {one_line(large[0])}"
+        )
+    lighter = list(dict.fromkeys(film.film.file for film in checked if _lungs_are_lighter(film)))
+    if lighter:
+        yield (
+            f"note: on {len(lighter)} films the lungs are lighter than what surrounds them: are the grey levels inverted? State "
+            f"the photometric interpretation that is true; the first: {one_line(lighter[0])}"
         )
     in_one = [film.film.file for film in checked for mask in film.masks if mask.in_one]
     if in_one:

@@ -54,7 +54,11 @@ def read_image(path: Path, photometric_interpretation: str | None = None) -> np.
     The scale is 2^bits - 1 of the file's format. MONOCHROME1 films are inverted. Raises FileNotFoundError for a missing file
     and ValueError for one that is unreadable, truncated, too large or not a grey or colour picture.
     """
-    pixels = read_pixels(path)
+    return grey_levels(read_pixels(path), photometric_interpretation)
+
+
+def grey_levels(pixels: Pixels, photometric_interpretation: str | None = None) -> np.ndarray:
+    """Return stored pixels as float32 in [0, 1], 0 black, lungs dark; MONOCHROME1 is inverted."""
     image = np.divide(pixels.values, 2**pixels.bits_stored - 1, dtype=np.float32)
     return 1 - image if photometric_interpretation == "MONOCHROME1" else image
 

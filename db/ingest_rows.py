@@ -16,7 +16,7 @@ class CheckedMask:
     """A mask that ingest has opened: its row, the grey values seen and the share of the film inside.
 
     middle_column: mean column of the pixels inside, None where there are none. in_one: a mask of both lungs that is not two
-    pieces side by side.
+    pieces side by side. darker_by: of a lung, how much darker it is than the rest of its bounding box, in grey levels of [0, 1].
     """
 
     mask: SourceMask
@@ -24,6 +24,7 @@ class CheckedMask:
     area_share: float
     middle_column: float | None = None
     in_one: bool = False
+    darker_by: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ ALLOWED = {
 MORE = {  # entry modules need more than the folder they live in
     "data/ingest.py": {"cli", "db"},
     "data/film_check.py": {"db.ingest_rows"},
+    "data/mask_check.py": {"db.ingest_rows"},
     "data/reasons.py": {"cli.memory", "cli.words"},
     "data/ingest_counts.py": {"db"},
     "unet/export.py": {"cli", "data", "pipeline.predictor"},

@@ -22,7 +22,9 @@ RNG = np.random.default_rng(0)
 
 def film(path, height=17, width=13):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(RNG.integers(0, 255, (height, width)).astype(np.uint8)).save(path)
+    noise = RNG.integers(0, 255, (height, width)).astype(np.uint8)
+    noise[3:9, 2:5] = noise[3:9, 8:11] = RNG.integers(0, 60, (6, 3))  # dark where `mask` has lungs
+    Image.fromarray(noise).save(path)
 
 
 def mask(path, height=17, width=13):
@@ -664,6 +666,33 @@ def test_a_modality_in_words_is_a_code_and_one_not_understood_is_said(tmp_path, 
     assert "modality: 1 x not understood and left out, the first 'CR/DX' in line 4" in capsys.readouterr().err
     stored = connect(tmp_path / "db").execute("SELECT modality FROM image ORDER BY file")
     assert [row[0] for row in stored] == ["DX", "CR", None]
+
+
+def test_films_stored_inverted_are_noticed_by_their_lungs(two_films, tmp_path, capsys):
+    picture = np.full((17, 13), 180, np.uint8)
+    picture[3:9, 2:5] = picture[3:9, 8:11] = 60
+    Image.fromarray(picture).save(two_films / "a.png")
+    Image.fromarray(255 - picture).save(two_films / "b.png")
+    with open(two_films / "manifest.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for stated, said in (
+        ({"a.png": "", "b.png": ""}, "note: on 1 films the lungs are lighter than what surrounds them"),
+        ({"a.png": "MONOCHROME1", "b.png": "MONOCHROME1"}, "is true; the first: a.png"),
+        ({"a.png": "MONOCHROME2", "b.png": "MONOCHROME1"}, None),
+    ):
+        manifest(two_films, [row | {"photometric": stated[row["file"]]} for row in rows])
+        assert call("manifest", two_films, "--db", tmp_path / "db") == DONE
+        printed = capsys.readouterr().out
+        assert "lighter" not in printed if said is None else said in printed
+
+
+def test_a_mask_that_fills_its_box_or_of_nothing_says_nothing_of_grey_levels(two_films, tmp_path, capsys):
+    full = np.zeros((17, 13), np.uint8)
+    full[3:9, 2:11] = 255
+    Image.fromarray(full).save(two_films / "m/a.png")
+    Image.fromarray(full * 0).save(two_films / "m/b.png")
+    assert call("manifest", two_films, "--db", tmp_path / "db") == DONE
+    assert "lighter" not in capsys.readouterr().out
 
 
 def test_a_label_is_named_behind_the_mask(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from cli.command import DONE, SOME_FAILED
-from data import film_check, ingest
+from data import film_check, ingest, mask_check
 from data.loading import load_record
 from data.masks import load_masks
 from data.sources.manifest import same_patient_ids
@@ -182,7 +182,7 @@ def test_a_mask_too_large_for_the_memory_costs_the_mask_alone(source, monkeypatc
     def read_values(path, lung_value):
         raise MemoryError("Unable to allocate 9 GiB")
 
-    monkeypatch.setattr(film_check, "read_values", read_values)
+    monkeypatch.setattr(mask_check, "read_values", read_values)
     status, db = source({"file": "a.png", "lungs": "m.png", **MASKED}, masks=["m.png"])
     assert status == SOME_FAILED and db.execute("SELECT count(*) FROM image").fetchone()[0] == 1
     assert "refused mask: 1 x too large for the memory; the first: a.png: " in capsys.readouterr().out
