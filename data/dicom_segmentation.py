@@ -24,7 +24,8 @@ def write_segmentation(source: Path, target: IO[bytes], masks: Mapping[str, np.n
     """Write the masks of one film, structure to bool (H, W) at the film's own size, as one binary segmentation.
 
     source: the DICOM film, whose patient and study the object takes over. target: an open file. network: who made the masks.
-    Structures without a pixel are left out. Raises ModuleNotFoundError without pydicom, ValueError where every mask is empty.
+    Structures without a pixel are left out. Raises ModuleNotFoundError without pydicom, ValueError where every mask is empty or
+    the film has no UID to refer to.
     """
     try:
         import pydicom
@@ -36,6 +37,11 @@ def write_segmentation(source: Path, target: IO[bytes], masks: Mapping[str, np.n
     if not drawn:
         raise ValueError(f"{source}: no mask has a pixel; a segmentation must show something")
     film = pydicom.dcmread(source, stop_before_pixels=True)
+    missing = [name for name in ("SOPClassUID", "SOPInstanceUID") if not film.get(name)]
+    if missing:
+        raise ValueError(
+            f"{source}: no {' and no '.join(missing)}, by which a segmentation names its film; export it anew"
+        )
     # the same film and network give the same object, so that a second call does not fill an archive with copies
     uid, series, dimension, study = (
         generate_uid(entropy_srcs=[str(film.SOPInstanceUID), network, what])

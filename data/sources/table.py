@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import re
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
@@ -33,11 +34,11 @@ def read_table(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[
 
 
 def has_columns(path: Path, required: Sequence[str]) -> bool:
-    """Tell whether the first line of a table, whatever its encoding, names the columns; False where it cannot be unpacked."""
+    """Tell whether the line of columns of a table, whatever its encoding, has these; False where it cannot be unpacked."""
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rt", encoding="latin-1", newline="") as file:
-            line = file.readline()
+            _, line = _first_line(file)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         return False
     found = (name.strip(' \t\r\n"').lower() for separator in SEPARATORS for name in line.split(separator))
@@ -45,11 +46,12 @@ def has_columns(path: Path, required: Sequence[str]) -> bool:
 
 
 def _rows(path: Path, file: TextIO, required: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    columns, separator = _header(path, file.readline(), required)
+    above, first = _first_line(file)
+    columns, separator = _header(path, first, required)
     reader = csv.reader(file, delimiter=separator, strict=True)  # strict: an open quote must not swallow later rows
     short = []
     for cells in reader:
-        line = reader.line_num + 1
+        line = reader.line_num + above + 1
         if any(cell.strip() for cell in cells[len(columns) :]):
             raise ValueError(
                 f"{path}, line {line}: {len(cells)} cells under {len(columns)} columns; "
@@ -64,6 +66,14 @@ def _rows(path: Path, file: TextIO, required: Sequence[str]) -> Iterator[tuple[i
             "counts as not stated",
             stacklevel=2,
         )
+
+
+def _first_line(file: TextIO) -> tuple[int, str]:
+    """Return the line with the columns and how many stand above it: blank ones, and 'sep=;' as spreadsheets write it."""
+    above, line = 0, file.readline()
+    while line and (not line.strip(' \t\r\n,;"') or re.fullmatch(r'"?sep=.?"?\s*', line)):
+        above, line = above + 1, file.readline()
+    return above, line
 
 
 def _header(path: Path, line: str, required: Sequence[str]) -> tuple[list[str], str]:

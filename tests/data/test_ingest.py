@@ -210,8 +210,17 @@ def test_a_mask_without_convention_or_provenance_is_refused_its_film_kept(tmp_pa
         "file\tsex\r\na.png\tF\r\n",
         "sex,file,\nF,a.png,\n\n",
         "sex,file,note\nF,a.png\n",
+        "sep=;\nsex;file\nF;a.png\n",
+        '\ufeff\n;;\n"sep=\t"\r\nsex\tfile\r\nF\ta.png\r\n',
     ],
-    ids=["spreadsheet with semicolons and blank rows", "tabs", "column without a name", "short row"],
+    ids=[
+        "spreadsheet with semicolons and blank rows",
+        "tabs",
+        "column without a name",
+        "short row",
+        "separator",
+        "blank lines",
+    ],
 )
 def test_tables_are_read_as_spreadsheets_write_them(tmp_path, text):
     assert call("manifest", written(tmp_path / "films", text), "--db", tmp_path / "db") == DONE
@@ -223,6 +232,8 @@ def test_tables_are_read_as_spreadsheets_write_them(tmp_path, text):
     [
         ("image\na.png\n", "manifest.csv: no column 'file'; got image, see docs"),
         ("", "no column 'file'; got an empty file"),
+        ("\n\n", "no column 'file'; got an empty file"),
+        ("\nsep=,\nfile,note\na.png,tube, left\n", "manifest.csv, line 4: 3 cells under 2 columns"),
         ("file,note\na.png,tube, left\n", "manifest.csv, line 2: 3 cells under 2 columns; put quotes around"),
         ('file,note\na.png,"open\nb.png,x\n', "broken table .*look for a quote that is not closed"),
         ("file,sex,sex\na.png,F,M\n", "column 'sex' stands there more than once"),

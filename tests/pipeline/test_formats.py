@@ -124,6 +124,14 @@ def test_a_dicom_segmentation_holds_the_masks_and_names_film_and_patient(done):
     assert (again.LossyImageCompression, again.LossyImageCompressionRatio) == ("01", 20)
     assert again.LossyImageCompressionMethod == "ISO_10918_1"
 
+    uid, film.preamble = film.SOPInstanceUID, bytes(128)
+    del film.SOPInstanceUID
+    film.save_as(out / "a.dcm")
+    row["input_sha256"] = hash_file(out / "a.dcm")
+    (note,) = FORMATS["dicom-seg"](out, [row])
+    assert note.endswith("no SOPInstanceUID, by which a segmentation names its film; export it anew")
+    film.SOPInstanceUID = uid
+
     # another patient's film under that name, then one on which nothing is found, then bytes that are no DICOM
     film.PatientID = "P8"
     film.save_as(out / "a.dcm", enforce_file_format=True)
