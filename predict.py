@@ -28,11 +28,9 @@ from data.reasons import as_utf8, one_line
 from data.writing import sole_writer
 from db.connection import connect
 from db.predictions import (
-    COLUMNS,
     count_predictions,
     films_done,
     forget_prediction,
-    measurement_columns,
     names_given,
     open_prediction_run,
     read_predictions,
@@ -44,7 +42,7 @@ from pipeline.explain_films import explain_films
 from pipeline.film_job import FilmDone, FilmFailed, FilmJob, Outcome
 from pipeline.film_spacing import SpacingSource, spacing_of_call
 from pipeline.formats import FORMATS, WRITTEN_AS
-from pipeline.prediction_folder import check_folder, follow_moved, remove_results
+from pipeline.prediction_folder import check_folder, follow_moved, remove_results, write_predictions
 from pipeline.predictor import Predictor, find_checkpoint
 from pipeline.tell_changes import write_films_comparison
 from report.counts import counted
@@ -172,7 +170,7 @@ def predict(
         finally:
             if is_first():
                 write_predictions(config.out, connection, run_id)
-        lines = report(config, connection, run_id, failures) if is_first() else []
+        lines = report(config, films, connection, run_id, failures) if is_first() else []
     if not is_first():
         return DONE
     print("\n".join(lines))  # after the run's end: nobody may be reading it any more
@@ -219,15 +217,12 @@ def outcomes(films: Sequence[Path], job: FilmJob) -> Iterator[tuple[str, Outcome
         yield from zip((files[film] for film in own), results, strict=True)
 
 
-def write_predictions(out: Path, connection: sqlite3.Connection, run_id: int) -> None:
-    """Write all of predictions.csv: one row per film of the run."""
-    columns = (*COLUMNS, *measurement_columns(connection, run_id))
-    rows = ([row.get(column) for column in columns] for row in read_predictions(connection, run_id))
-    write_csv(out / "predictions.csv", columns, rows)
-
-
 def report(
-    config: PredictConfig, connection: sqlite3.Connection, run_id: int, failures: Sequence[tuple[str, str]]
+    config: PredictConfig,
+    films: Sequence[Path],
+    connection: sqlite3.Connection,
+    run_id: int,
+    failures: Sequence[tuple[str, str]],
 ) -> list[str]:
     """Write what covers all films together, and return the lines that say what was done."""
     write_csv(config.out / "failures.csv", ("file", "why"), failures)
@@ -241,10 +236,13 @@ def report(
     counts = {**count_predictions(connection, run_id), "failed": len(failures)}
     rows = list(read_predictions(connection, run_id, LISTED))
     path = write_page(prediction_page(counts, rows, failures, config.out / "overlays"), config.out)
-    films = counted(counts["films"], "film", "films")
-    lines.append(f"{films} done ({counts['review']} to review), {len(failures)} failed. Report: {path}")
-    own = {done.name for done in films_done(connection, run_id).values()}
-    others = len({*names_given(connection, config.out).values()} - own)  # by name, as their masks lie there
+    own = films_done(connection, run_id)
+    before = len(own.keys() - set(map(as_utf8, films)))
+    earlier = f", {before} of them by earlier calls on other films" if before else ""
+    done = f"{counted(counts['films'], 'film', 'films')} done ({counts['review']} to review){earlier}"
+    lines.append(f"{done}, {len(failures)} failed. Report: {path}")
+    # by name, as their masks lie there
+    others = len({*names_given(connection, config.out).values()} - {film.name for film in own.values()})
     if others:
         lines.append(
             f"Of {counted(others, 'more film', 'more films')} {config.out} holds masks of another network or of other settings: "

@@ -30,6 +30,7 @@ from db.connection import connect
 from db.predictions import open_prediction_run
 from db.records import STRUCTURES
 from pipeline.film_job import FilmJob
+from pipeline.prediction_folder import write_predictions
 from pipeline.predictor import Predictor
 from unet.checkpoint import Checkpoint, save_checkpoint
 from unet.device import film_threads, keep_freed_memory
@@ -121,7 +122,7 @@ def run_all(predictor: Predictor, films: list[Path], out: Path) -> None:
     with closing(connect(out / "predictions.sqlite")) as connection:
         run_id = open_prediction_run(connection, out, "benchmark", {})
         failures = predict.predict_all(films, FilmJob(predictor, out, "benchmark", "MONOCHROME2"), connection, run_id)
-        predict.write_predictions(out, connection, run_id)
+        write_predictions(out, connection, run_id)
     if failures:
         raise RuntimeError(f"{len(failures)} films failed, the first: {failures[0]}")
 

@@ -9,12 +9,12 @@ from data.loading import hash_file
 from data.reasons import as_utf8
 from data.writing import is_written
 from db.connection import connect
-from db.predictions import films_done, move_prediction
+from db.predictions import COLUMNS, films_done, measurement_columns, move_prediction, read_predictions
 from db.records import MASK_STRUCTURES
 from db.runs import find_run
 from pipeline.evaluation import remove_masks
 from pipeline.formats import WRITTEN_AS
-from report.run_folder import check_command
+from report.run_folder import check_command, write_csv
 
 
 def check_folder(out: Path, database: Path) -> None:
@@ -44,6 +44,13 @@ def follow_moved(connection: sqlite3.Connection, run_id: int, films: Sequence[Pa
     for file, film in new.items() if gone else ():
         if file not in done and film.is_file() and (old := gone.get(hash_file(film))):
             move_prediction(connection, run_id, old.pop(0), file)
+
+
+def write_predictions(out: Path, connection: sqlite3.Connection, run_id: int) -> None:
+    """Write all of predictions.csv: one row per film of the run."""
+    columns = (*COLUMNS, *measurement_columns(connection, run_id))
+    rows = ([row.get(column) for column in columns] for row in read_predictions(connection, run_id))
+    write_csv(out / "predictions.csv", columns, rows)
 
 
 def results_exist(out: Path, name: str) -> bool:
