@@ -5,6 +5,7 @@ import os
 import signal
 import sqlite3
 import sys
+import warnings
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
 from io import TextIOWrapper
@@ -20,9 +21,11 @@ def run(main: Callable[[list[str]], int]) -> None:
 
     ValueError, OSError, database errors, a missing module and a lack of memory become one line on stderr and status 2; with
     --debug they keep their traceback. Ctrl-C ends with status 130; a command that has something to save does so before it gets
-    here. Where the reader of the output has gone, as with `| head`, the status is 141.
+    here. Where the reader of the output has gone, as with `| head`, the status is 141. A warning is one line too.
     """
     argv = sys.argv[1:]
+    if "--debug" not in argv:
+        warnings.showwarning = _tell_warning
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal may lack a letter of a file's name
@@ -49,6 +52,11 @@ def run(main: Callable[[list[str]], int]) -> None:
         print(f"error: {why}", file=sys.stderr)
         status = WRONG_CALL
     sys.exit(status)
+
+
+def _tell_warning(message: Warning | str, *_where: object) -> None:
+    """Print a warning as one line, without the place in the code, which says nothing to who called the command."""
+    print(f"warning: {one_line(message)}", file=sys.stderr)
 
 
 def check_alone(command: str) -> None:

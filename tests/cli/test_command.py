@@ -64,6 +64,13 @@ def test_what_the_system_does_not_permit_is_told_in_words(monkeypatch, capsys):
     assert capsys.readouterr().err == "error: /archive/out: Permission denied; allow it, or name another place\n"
 
 
+def test_a_warning_is_one_line_without_a_place_in_the_code():
+    code = "import warnings; from cli import command; command.run(lambda argv: warnings.warn('film.dcm: odd\\nvalue'))"
+    for flags, said in (([], "warning: film.dcm: odd value\n"), (["--debug"], "UserWarning: film.dcm")):
+        told = subprocess.run([sys.executable, "-c", code, *flags], capture_output=True, text=True).stderr
+        assert told == said or flags and said in told
+
+
 def test_debug_keeps_the_traceback(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["prog", "--debug"])
     with pytest.raises(ValueError, match="wanted 8 bits"):
