@@ -13,6 +13,9 @@ SPACINGS = {  # in the order of preference, with the plane in which each is meas
     "ImagerPixelSpacing": "at the detector",
     "NominalScannedPixelSpacing": "on the scanned film",
 }
+LARGEST_FILM_MM = (
+    1000  # films are 430 mm long; 1 and 1 mm, which programs write where they know nothing, make one of 2000
+)
 STORED_MIRRORED = "stored mirrored"
 SQUARE = 1.05  # a pixel's longer side by its shorter one; beyond, a chest looks stretched
 # first letters of where rows and columns of a frontal film run; rows towards the left and columns towards the feet is usual
@@ -50,7 +53,8 @@ def spacing_of(film) -> tuple[tuple[float, float] | None, str | None, str]:
             row, column = (float(value) for value in stated)
         except (TypeError, ValueError):  # one number, three, or none
             row = column = np.nan
-        if is_possible_spacing(row, column):
+        lengths = (row * (film.get("Rows") or 0), column * (film.get("Columns") or 0))
+        if is_possible_spacing(row, column) and max(lengths) <= LARGEST_FILM_MM:
             valid[name] = (row, column)
         elif not valid:
             unused.append(f"{name} {stated} not used")

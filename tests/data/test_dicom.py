@@ -203,6 +203,14 @@ def test_digital_radiography_by_another_code_is_a_radiograph(written):
             read_dicom(written(Modality=other))
 
 
+def test_a_spacing_that_makes_a_film_of_two_metres_is_not_used(written):
+    large = np.tile(VALUES, (400, 500))  # 1200 x 2000
+    film = read_dicom(written(large, PixelSpacing=[1, 1], ImagerPixelSpacing=[0.2, 0.2]))
+    assert film.spacing_mm == (0.2, 0.2) and film.plane == "at the detector"
+    assert read_dicom(written(large, PixelSpacing=[1, 1])).spacing_mm is None
+    assert read_dicom(written(large[:900, :900], PixelSpacing=[1, 1])).spacing_mm == (1, 1)
+
+
 def test_a_direction_of_rows_alone_still_says_mirrored(written):
     (remark,) = read_dicom(written(PatientOrientation=["R", ""])).remarks
     assert remark.startswith("stored mirrored")
