@@ -32,7 +32,7 @@ from pipeline.evaluation import Wanted, evaluate_films, mask_names
 from pipeline.predictor import Predictor, find_checkpoints
 from pipeline.results import store_results, unfinished_masks, write_results
 from report.film_result import FilmResult
-from report.run_folder import check_command, write_settings
+from report.run_folder import check_command, check_same_files, write_settings
 from unet.device import PRECISIONS, keep_freed_memory
 
 RUNS = Path("runs")
@@ -82,6 +82,9 @@ def main(argv: list[str]) -> int:
         ["evaluate", config.split, *chosen_in_words(config, paths[0], predictors[0].checkpoint.training)]
     )
     check_command(out, "evaluate")
+    if config.out is None:
+        training = predictors[0].checkpoint.training
+        check_same_files(out, settings_as_dict(config), {"db": training["db"], "query": training["query"]})
     db = config.db or Path(predictors[0].checkpoint.training["db"])
     connection = connect_existing(db)
     members = [(predictor, select_records(connection, config, predictor)) for predictor in predictors]

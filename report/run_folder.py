@@ -4,7 +4,7 @@ import csv
 import io
 import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from data.writing import atomic_file
@@ -36,6 +36,21 @@ def check_command(folder: Path, command: str) -> None:
         raise ValueError(
             f"--out {folder} holds results of {other}, which those of {command} would replace; name another --out"
         )
+
+
+def check_same_files(folder: Path, settings: Mapping[str, object], usual: Mapping[str, object]) -> None:
+    """Raise ValueError where a folder's results are of other files than these settings name: two queries may share a name.
+
+    usual: the files that settings are compared in, each with what it is where the settings leave it out.
+    """
+    path = folder / "settings.json"
+    before = read_json(path).get("settings", {}) if path.is_file() else settings
+    for name, left_out in usual.items():
+        was, now = (Path(str(found.get(name) or left_out)).resolve() for found in (before, settings))
+        if was != now:
+            raise ValueError(
+                f"{folder} holds results of --{name} {was}, not of {now}, which would replace them; name --out"
+            )
 
 
 def read_json(path: Path) -> dict:

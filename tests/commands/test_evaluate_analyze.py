@@ -198,6 +198,14 @@ def test_other_films_get_another_folder(trained, phantom_db, tmp_path):
         == 0
     )
     assert (trained / "evaluate-all-some_films/scores.csv").is_file()
+    other = tmp_path / "b/some films.sql"
+    other.parent.mkdir()
+    other.write_text(query.read_text().replace("40", "20"))
+    with pytest.raises(ValueError, match=f"holds results of --query {query}, not of {other}, which would replace them"):
+        evaluate.main(["--checkpoint", str(trained), "--query", str(other), "--precision", "float32", "--split", "all"])
+    assert (
+        evaluate.main(["--checkpoint", str(trained), "--db", str(phantom_db), "--precision", "float32"]) == 0
+    )  # as usual
     known = json.loads((trained / "evaluate-all-some_films/summary.json").read_text())["trained_on"]
     assert (
         known
