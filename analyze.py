@@ -28,9 +28,10 @@ from db.records import CONVENTIONS
 from db.runs import closing_run, find_run, start_run
 from db.scores import write_measurements
 from db.selection import Selection, query_text
-from db.splits import is_drawn
-from pipeline.analysis import Analysis, runs_to_show
+from db.splits import is_drawn, split_sets
+from pipeline.analysis import Analysis
 from pipeline.likeness import UNREADABLE, find_likenesses
+from pipeline.measurers import runs_to_show
 from pipeline.measuring import measure_references
 from report.cohort import GROUPINGS, check_group
 from report.counts import counted
@@ -134,8 +135,8 @@ def check_settings(connection: sqlite3.Connection, config: AnalyzeConfig) -> Non
     split_set = config.split_set or USUAL_SPLIT
     needed = config.split_set is not None or config.by == "split" and config.run is None
     if needed and not is_drawn(connection, split_set):
-        known = [row[0] for row in connection.execute("SELECT DISTINCT split_set FROM split ORDER BY split_set")]
-        raise ValueError(f"--split-set {split_set}: no such draw; the database has {', '.join(known) or 'none'}")
+        known = ", ".join(split_sets(connection)) or "none"
+        raise ValueError(f"--split-set {split_set}: no such draw; the database has {known}")
 
 
 def films_to_measure(connection: sqlite3.Connection, parameters: dict[str, str]) -> Selection:

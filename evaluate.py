@@ -15,6 +15,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from cli.command import DONE, SOME_FAILED, check_alone, run
@@ -32,7 +33,7 @@ from pipeline.evaluation import Wanted, evaluate_films, mask_names
 from pipeline.predictor import Predictor, find_checkpoints
 from pipeline.results import store_results, unfinished_masks, write_results
 from report.film_result import FilmResult
-from report.run_folder import check_command, check_same_files, write_settings
+from report.run_folder import check_command, check_same_films, write_settings
 from unet.device import PRECISIONS, keep_freed_memory
 
 RUNS = Path("runs")
@@ -82,10 +83,15 @@ def main(argv: list[str]) -> int:
         ["evaluate", config.split, *chosen_in_words(config, paths[0], predictors[0].checkpoint.training)]
     )
     check_command(out, "evaluate")
+    training = predictors[0].checkpoint.training
+    db = config.db or Path(training["db"])
+    # the query by its text: its file may lie anywhere, and a name of db/queries may be written out
+    asked = {
+        "db": str(db.resolve()),
+        "query": sha256(query_text(config.query or training["query"]).encode()).hexdigest(),
+    }
     if config.out is None:
-        training = predictors[0].checkpoint.training
-        check_same_files(out, settings_as_dict(config), {"db": training["db"], "query": training["query"]})
-    db = config.db or Path(predictors[0].checkpoint.training["db"])
+        check_same_films(out, asked)
     connection = connect_existing(db)
     members = [(predictor, select_records(connection, config, predictor)) for predictor in predictors]
     if are_folds:
@@ -98,7 +104,7 @@ def main(argv: list[str]) -> int:
     run_id = start_run(connection, "evaluate", out, settings_as_dict(config), parent and parent["run_id"])
     facts = {"db": str(db), "settings": settings_as_dict(config), "precision": first.reason, "trained_on": trained_on}
     with closing_run(connection, run_id), sole_writer(out), unfinished_masks(out) as mask_folder:
-        write_settings(out, "evaluate", settings_as_dict(config))
+        write_settings(out, "evaluate", settings_as_dict(config), asked)
         wanted = Wanted(mask_folder, mask_names(films) if config.save_masks else {}, config.uncertainty_maps)
         results, failures = score_all(members, wanted)
         if not results:

@@ -24,9 +24,8 @@ from cli.command import DONE, run
 from cli.parallel import map_in_order
 from cli.settings import parse_settings, setting
 from db.connection import connect_existing
-from db.splits import ensure_split
 from pipeline.train_settings import TrainConfig
-from pipeline.training_films import select_films
+from pipeline.training_films import draw_and_select
 from unet.distributions import t_quantile
 
 ROOT = Path(__file__).parent.parent
@@ -130,8 +129,7 @@ def without_too_many(flags: Sequence[str], selection: Sequence[str]) -> tuple[st
     place = flags.index("--train-films")
     config = parse_settings(TrainConfig, list(selection), "")
     with closing(connect_existing(config.db)) as connection:
-        split_set = ensure_split(connection, config.seed, config.fold, config.folds, config.leave_out)
-        counts = select_films(connection, config, split_set)[1]
+        _, _, counts = draw_and_select(connection, config)
     return tuple(flags) if int(flags[place + 1]) <= counts["train"] else (*flags[:place], *flags[place + 2 :])
 
 

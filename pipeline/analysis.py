@@ -1,11 +1,12 @@
 """The report of `analyze.py`: which query feeds which table and figure, in reading order."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from db.selection import query_text, run_query
+from pipeline.measurers import main_measurers, not_shown, rows_to_show
 from report.agreement import (
     REFERENCES,
     agreement_figure,
@@ -29,13 +30,17 @@ from report.figures import Chart, figure_bytes
 from report.gaps import dependence_table, missing_table
 from report.measured import measurement_figure, measurement_table
 from report.page import Heading, Page, Picture, Table, Text
-from report.relations import gap_table, model_table, ratio_by_group_figure, relation_table
+from report.relations import Measured, gap_table, model_table, ratio_by_group_figure, relation_table
 from report.scores import score_table
 from report.visits import visit_table, visits
 
 MIXED = (
     "{} sources are looked at together: a difference between groups may be one between hospitals, films or those who drew "
     "the masks. --source NAME looks at one."
+)
+WITHOUT_TRUTH = (
+    "None of this evaluation's films that are described here has a reference mask, so nothing says how good their "
+    "masks are."
 )
 PREDICTING = ("evaluate", "predict")  # commands whose values say something of a network, not of a film
 COHORT = "db/queries/cohort_images.sql"
@@ -154,15 +159,10 @@ class Analysis:
     def add_measurements(self, runs: Sequence[int]) -> None:
         """Describe the clinical measurements, and how they vary with sex, age, view and findings.
 
-        runs: those whose measurements are shown beside the sources' own values; if empty, the newest that measured stored masks,
-        or where none did the newest of a network.
+        runs: those whose measurements are shown beside the sources' own values; if empty, the one that took most of each.
         """
-        names = self.rows_of("measurement_names")
-        newest = max(
-            ((row["of_stored_masks"], row["run_id"]) for row in names if row["run_id"] is not None), default=(0, None)
-        )
-        shown = {None, *(runs or [newest[1]])}
-        names = [row for row in names if row["run_id"] in shown]
+        found = self.rows_of("measurement_names")
+        names = rows_to_show(found, runs)
         if not names:
             return
         chosen = [(row, self._possible_values(row)) for row in names]
@@ -174,15 +174,16 @@ class Analysis:
             "Ratio and widths, and the most frequent other measurements.",
             "db/queries/measurement_values.sql",
         )
-        by, taken_by = one_measurer(names)
-        own = [(row["name"], row["unit"], values) for row, values in chosen if row["run_id"] == by]
+        left_out = None if runs else not_shown(found, names)
+        if left_out:
+            self.page.add(Text(left_out))
+        main = main_measurers([row for row, _ in chosen])
+        own = [Measured(row["name"], row["unit"], row["measured_by"], values) for row, values in chosen if row in main]
         self.page.add(Heading("Measurements and who the patients are", 3))
-        sources = {row["source"] for _, _, values in own for row in values}
-        if len(sources) > 1:
-            self.page.add(Text(MIXED.format(len(sources))))
-        relations = relation_table(own, taken_by)
+        self._warn_of_mixture(row for one in own for row in one.values)
+        relations = relation_table(own)
         self.page.add(relations or Text("No two groups of ten patients or more to compare."))
-        for name, unit, values in own:
+        for name, unit, taken_by, values in own:
             if name == "cardiothoracic_ratio":
                 caption = (
                     f"Cardiothoracic ratio by group, taken by {taken_by}, one value per patient: median, quartiles, 1.5 quartile "
@@ -194,6 +195,12 @@ class Analysis:
                 model = model_table(values, taken_by)
                 if model is not None:
                     self.page.add(model)
+
+    def _warn_of_mixture(self, rows: Iterable[dict]) -> None:
+        """Say that groups are compared over several sources, where rows are of more than one."""
+        sources = {row["source"] for row in rows}
+        if len(sources) > 1:
+            self.page.add(Text(MIXED.format(len(sources))))
 
     def _possible_values(self, name: dict) -> list[dict]:
         """Return the values of a row of measurement_names.sql, without those that cannot be."""
@@ -209,9 +216,13 @@ class Analysis:
         films = {row["image_id"]: row for row in rows}
         scores = self.rows_of("scores_by_film", run_id=run_id)
         scores = [{**score, **films[score["image_id"]]} for score in scores if score["image_id"] in films]
-        self.page.add(Heading("How well the masks agree, by group"), score_table(scores, self.by))
+        self.page.add(
+            Heading("How well the masks agree, by group"),
+            score_table(scores, self.by) if scores else Text(WITHOUT_TRUTH),
+        )
         gaps = gap_table(scores)
         if gaps is not None:
+            self._warn_of_mixture(scores)
             self.page.add(gaps)
         pairs = [pair for pair in self.rows_of("measurement_pairs", run_id=run_id) if pair["image_id"] in films]
         odd = [(pair["image_id"], pair["name"], pair["stated"]) in self.impossible for pair in pairs]
@@ -231,27 +242,3 @@ class Analysis:
                 f"agreement-{against}", agreement_figure(pairs, against), caption, "db/queries/measurement_pairs.sql"
             )
         self.page.add(Heading("Who is in the data"))
-
-
-def runs_to_show(connection: sqlite3.Connection, measuring: int | None, evaluation: int | None) -> list[int]:
-    """Return the runs whose measurements are shown: one that measures the stored masks now, and an evaluation's.
-
-    The reference masks of an evaluation are stored masks: where all of these are measured now, they are not shown twice.
-    """
-    runs = [run_id for run_id in (measuring, evaluation) if run_id is not None]
-    if measuring is None:
-        children = connection.execute(
-            "SELECT run_id FROM run WHERE parent_id = ? AND command = 'measure'", (evaluation,)
-        )
-        runs += [row["run_id"] for row in children]
-    return runs
-
-
-def one_measurer(names: list[dict]) -> tuple[int | None, str]:
-    """Return the run (None: the source) that measured most films, and how it is called.
-
-    Values of two measurers are never mixed in one comparison. Of two with equally many films the source comes first, then
-    reference masks, whose run is later than that of the network they judge.
-    """
-    most = max(names, key=lambda row: (row["films"], row["run_id"] is None, row["run_id"] or 0))
-    return most["run_id"], most["measured_by"]

@@ -14,11 +14,10 @@ from data.dataset import FilmDataset, Preprocessing, cache_folder
 from data.writing import atomic_file, sole_writer
 from db.connection import connect_existing
 from db.runs import find_run, finish_run, log_epoch, resume_run, start_run
-from db.splits import ensure_split
 from pipeline.curriculum import Stage, chosen_films, plan_stages
 from pipeline.train_settings import TrainConfig
 from pipeline.training_checks import already_known, check_unchanged, contents_hash, warn, without_effect
-from pipeline.training_films import every_film, find_guests, hashes_learnt_from, select_films
+from pipeline.training_films import draw_and_select, every_film, find_guests, hashes_learnt_from
 from report.run_folder import read_facts, write_config, write_metrics, write_split
 from unet.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from unet.device import choose_device, choose_precision
@@ -53,8 +52,7 @@ def open_session(config: TrainConfig, held: ExitStack) -> Session:
     """
     started = time.monotonic()
     connection = connect_existing(config.db)
-    split_set = from_first(lambda: ensure_split(connection, config.seed, config.fold, config.folds, config.leave_out))
-    records, counts = select_films(connection, config, split_set)
+    split_set, records, counts = first_then_others(lambda: draw_and_select(connection, config))
     train_rows = [row for row, record in enumerate(records) if record.split == "train"]
     if config.train_films:
         for row in {*train_rows} - {*chosen_films(config, train_rows)}:

@@ -10,7 +10,7 @@ from db.asked import check_asked, query_parameters
 from db.connection import connect_existing
 from db.records import ImageRecord
 from db.selection import query_text, select_images
-from db.splits import ensure_split
+from db.splits import ensure_split, forget_split, split_sets
 from pipeline.curriculum import Stage
 from pipeline.train_settings import TrainConfig, asked_for
 from pipeline.training_checks import check_counts
@@ -21,17 +21,30 @@ def check_folds(config: TrainConfig) -> None:
     """Refuse, before the first step, a cross-validation with a fold that cannot be trained."""
     with closing(connect_existing(config.db)) as connection:
         for fold in range(1, config.folds + 1):
-            split_set = ensure_split(connection, config.seed, fold, config.folds)
-            select_films(connection, replace(config, fold=fold), split_set)
+            draw_and_select(connection, replace(config, fold=fold))
 
 
-def select_films(
+def draw_and_select(
+    connection: sqlite3.Connection, config: TrainConfig
+) -> tuple[str, list[ImageRecord], Counter[str | None]]:
+    """Return the name of the training's split, drawn where it was not, what the query finds, and the films in each split.
+
+    ValueError where the database or query lacks something that was asked for, or the films are not enough. A split that was drawn
+    for a refused training is not kept: it was drawn of too few patients.
+    """
+    before = split_sets(connection)
+    split_set = ensure_split(connection, config.seed, config.fold, config.folds, config.leave_out)
+    try:
+        return split_set, *_select(connection, config, split_set)
+    except ValueError:
+        if split_set not in before:
+            forget_split(connection, split_set)
+        raise
+
+
+def _select(
     connection: sqlite3.Connection, config: TrainConfig, split_set: str
 ) -> tuple[list[ImageRecord], Counter[str | None]]:
-    """Return what the training's query finds, and how many films are in each split.
-
-    ValueError where the database or query lacks something that was asked for, or the films are not enough.
-    """
     query = query_text(config.query)
     check_asked(connection, query, asked_for(config))
     parameters = query_parameters(config.convention, config.provenance, config.source)

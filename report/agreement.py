@@ -76,6 +76,8 @@ def enlarged_sentence(pairs: Rows, against: str, words: str) -> str | None:
         f"{found.both} of them found, {counted(found.only_a, 'other', 'others')} called so. Cohen's kappa "
         f"{kappa}, sensitivity {sensitivity}, specificity {specificity}."
     )
+    if count_patients(own) < len(own):
+        text += f" Their intervals take films as independent: too narrow for {len(own)} films of {count_patients(own)} patients."
     share = heart_share(pairs, against)
     if share is None:
         return text

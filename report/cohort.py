@@ -62,7 +62,9 @@ def table_one(rows: Rows, by: str) -> Table:
             continue
         levels = sorted({_level(row[column]) for row in rows})
         counts = [_counts(group, column) for group in compared]
-        difference = _largest(smd_shares, [[own[level] for level in levels] for own in counts], sum)
+        stated = [level for level in levels if level != NOT_STATED]
+        numbers = [[own[level] for level in stated] for own in counts]
+        difference = _largest(smd_shares, numbers, sum) if len(stated) > 1 else None
         images = [_counts(group, column) for group in columns.values()]
         for level in levels:
             shares = (
@@ -73,7 +75,7 @@ def table_one(rows: Rows, by: str) -> Table:
     caption = (
         f"By {by}. Counts are images, but for patients and ages (of the first film in the group); shares only for groups of "
         f"{SMALLEST_GROUP} patients or more. SMD: standardised mean difference between groups, each patient's first film, the "
-        "largest of any two stated groups of that many patients; above 0.1 is usually called unbalanced."
+        "largest of any two stated groups of that many patients, over what is stated; above 0.1 is usually called unbalanced."
     )
     return Table(("fact", *columns, "SMD"), lines, caption, source="db/queries/cohort_images.sql")
 

@@ -48,7 +48,11 @@ def contrasts(rows: Rows) -> list[Contrast]:
         stating = {row["source"] for row, own in zip(rows, lists, strict=True) if finding in own}
         compared = np.array([row["findings"] is not None and row["source"] in stating for row in rows])
         has = np.array([finding in own for own in lists])
-        found.append(Contrast(f"{finding} - only other findings, same sources", np.where(compared, has, NEITHER)))
+        sides = np.where(compared, has, NEITHER)
+        mirrored = np.where(compared, ~has, NEITHER)
+        # of two findings that never are together every film has one: with the one is without the other
+        if not any(np.array_equal(earlier.sides, own) for earlier in found[3:] for own in (sides, mirrored)):
+            found.append(Contrast(f"{finding} - only other findings, same sources", sides))
     return found
 
 
@@ -56,34 +60,45 @@ def _sides(rows: Rows, column: str, one: str, other: str) -> np.ndarray:
     return np.array([{one: 1, other: 0}.get(row[column], NEITHER) for row in rows])
 
 
-def relation_table(measurements: Sequence[tuple[str, str, Rows]], taken_by: str) -> Table | None:
+class Measured(NamedTuple):
+    """One measurement as one measurer took it; values: rows of measurement_values.sql."""
+
+    name: str
+    unit: str
+    taken_by: str
+    values: Rows
+
+
+def relation_table(measurements: Sequence[Measured]) -> Table | None:
     """Compare groups in each measurement, one value per patient; None where no comparison has enough patients.
 
-    measurements: (name, unit, rows of measurement_values.sql), all by one measurer; those in pixels are left out. A patient with
-    films in both groups counts in that of the first film.
+    measurements: each by one measurer; those in pixels are left out. A patient with films in both groups counts in that of the
+    first film.
     """
     tests = []
-    compared = [one for one in measurements if one[1] not in PIXEL_UNITS]
-    few = [one for one in compared if one[0] in COMPARED or one[0].removesuffix(f"_{one[1]}") in COMPARED]
-    for name, unit, rows in few or compared:
+    compared = [one for one in measurements if one.unit not in PIXEL_UNITS]
+    few = [one for one in compared if {one.name, one.name.removesuffix(f"_{one.unit}")} & {*COMPARED}]
+    for name, unit, taken_by, rows in few or compared:
         patients, values = patient_numbers(rows), np.array([row["value"] for row in rows])
         for contrast in contrasts(rows):
             a, b = per_patient(patients, values, contrast.sides)
             if min(len(a), len(b)) >= SMALLEST_GROUP:
-                tests.append((name, unit, contrast.title, compare_groups(a, b)))
+                tests.append((name, unit, taken_by, contrast.title, compare_groups(a, b)))
     if not tests:
         return None
     corrected = benjamini_hochberg([test[-1].p for test in tests])
     lines = [
-        (name, unit, title, t.n_a, t.n_b, interval(t.difference), interval(t.effect), t.p, float(q))
-        for (name, unit, title, t), q in zip(tests, corrected, strict=True)
+        (*what, t.n_a, t.n_b, interval(t.difference), interval(t.effect), t.p, float(q))
+        for (*what, t), q in zip(tests, corrected, strict=True)
     ]
     lines.sort(key=lambda line: line[-1])
-    columns = ("measurement", "unit", "groups", "patients", "and", "difference [95 %]", "Hedges' g [95 %]", "p", "q")
+    columns = (
+        "measurement", "unit", "taken by", "groups", "patients", "and", "difference [95 %]", "Hedges' g [95 %]", "p", "q",
+    )  # fmt: skip
     caption = (
-        f"Measurements taken by {taken_by}. Means of patients, groups of {SMALLEST_GROUP} patients or more. p by {DRAWS:,} "
-        f"regroupings; q is p corrected for the {len(tests)} comparisons (Benjamini-Hochberg). Associations: groups may differ "
-        "in other ways too."
+        f"Each measurement by who took it on most films. Means of patients, groups of {SMALLEST_GROUP} patients or more. "
+        f"p by {DRAWS:,} regroupings; q is p corrected for the {len(tests)} comparisons (Benjamini-Hochberg). Associations: "
+        "groups may differ in other ways too."
     )
     return Table(columns, lines, caption, source=QUERY)
 
@@ -149,14 +164,14 @@ def _rarer_level(rows: Rows, column: str, *levels: str) -> int:
 
 
 def ratio_by_group_figure(rows: Rows, name: str, unit: str) -> Chart | None:
-    """Draw a measurement by sex, view and age group, one box per group with its n of patients; None for no large group."""
+    """Draw a measurement by sex, view and age group, one box per group with its n of patients; None for no two large ones."""
     groups = {}
     patients, values = patient_numbers(rows), np.array([row["value"] for row in rows])
     names = (("men", "women"), ("AP", "PA"), (f"{OLD}+", f"<{OLD}"))
     for pair, contrast in zip(names, contrasts(rows), strict=False):
-        for label, side in zip(pair, per_patient(patients, values, contrast.sides), strict=True):
-            if len(side) >= SMALLEST_GROUP:
-                groups[f"{label}\nn = {len(side)}"] = side
+        sides = per_patient(patients, values, contrast.sides)
+        if min(map(len, sides)) >= SMALLEST_GROUP:
+            groups |= {f"{label}\nn = {len(side)}": side for label, side in zip(pair, sides, strict=True)}
     if not groups:
         return None
     figure, axis = new_figure(1.6 + 0.95 * len(groups), 3.4)

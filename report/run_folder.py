@@ -21,10 +21,14 @@ def write_config(folder: Path, settings: dict, facts: dict) -> None:
         file.write((json.dumps({"settings": settings, "facts": facts}, indent=2) + "\n").encode())
 
 
-def write_settings(folder: Path, command: str, settings: dict) -> None:
-    """Write settings.json: the effective settings of a command other than train.py, whose config.json may lie there too."""
+def write_settings(folder: Path, command: str, settings: dict, asked: Mapping[str, str] | None = None) -> None:
+    """Write settings.json: the effective settings of a command other than train.py, whose config.json may lie there too.
+
+    asked: which films the results are of, for `check_same_films`.
+    """
+    content = {"command": command, "settings": settings, **({"asked": dict(asked)} if asked else {})}
     with atomic_file(folder / "settings.json") as file:
-        file.write((json.dumps({"command": command, "settings": settings}, indent=2) + "\n").encode())
+        file.write((json.dumps(content, indent=2) + "\n").encode())
 
 
 def check_command(folder: Path, command: str) -> None:
@@ -38,18 +42,14 @@ def check_command(folder: Path, command: str) -> None:
         )
 
 
-def check_same_files(folder: Path, settings: Mapping[str, object], usual: Mapping[str, object]) -> None:
-    """Raise ValueError where a folder's results are of other files than these settings name: two queries may share a name.
-
-    usual: the files that settings are compared in, each with what it is where the settings leave it out.
-    """
+def check_same_films(folder: Path, asked: Mapping[str, str]) -> None:
+    """Raise ValueError where a folder's results are of another database or query than asked: these may share a name."""
     path = folder / "settings.json"
-    before = read_json(path).get("settings", {}) if path.is_file() else settings
-    for name, left_out in usual.items():
-        was, now = (Path(str(found.get(name) or left_out)).resolve() for found in (before, settings))
-        if was != now:
+    before = read_json(path).get("asked", {}) if path.is_file() else {}
+    for name in asked:
+        if name in before and before[name] != asked[name]:
             raise ValueError(
-                f"{folder} holds results of --{name} {was}, not of {now}, which would replace them; name --out"
+                f"{folder} holds results of another --{name}, which these would replace; name an --out for these"
             )
 
 

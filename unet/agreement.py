@@ -117,7 +117,7 @@ def agree_above(a: Sequence[float], b: Sequence[float], limit: float) -> TwoByTw
 def cohen_kappa(both: int, only_a: int, only_b: int, neither: int) -> Interval:
     """Return Cohen's kappa of a 2 x 2 table, interval by the variance of Fleiss, Cohen & Everitt 1969.
 
-    NaN where one level holds all films; only the bounds are NaN where all films agree.
+    NaN where one level holds all films; only the bounds are NaN where all films agree, or one side has one level only.
     """
     table = np.array([[both, only_a], [only_b, neither]], np.float64)
     n = table.sum()
@@ -132,8 +132,9 @@ def cohen_kappa(both: int, only_a: int, only_b: int, neither: int) -> Interval:
     agreeing = sum(share[i, i] * (1 - (rows[i] + columns[i]) * (1 - kappa)) ** 2 for i in range(2))
     apart = sum(share[i, j] * (columns[i] + rows[j]) ** 2 for i in range(2) for j in range(2) if i != j)
     variance = agreeing + (1 - kappa) ** 2 * apart - (kappa - by_chance * (1 - kappa)) ** 2
-    if only_a == only_b == 0:  # the formula's variance is 0, which is not what is known of other films
-        return Interval(1.0, math.nan, math.nan)
+    one_level = 0 in (*rows, *columns)
+    if only_a == only_b == 0 or one_level:  # the formula's variance is 0, which is not what is known of other films
+        return Interval(kappa, math.nan, math.nan)
     reach = Z * math.sqrt(max(variance, 0.0)) / ((1 - by_chance) * math.sqrt(n))
     return Interval(kappa, kappa - reach, kappa + reach)
 

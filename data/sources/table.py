@@ -37,7 +37,7 @@ def has_columns(path: Path, required: Sequence[str]) -> bool:
     """Tell whether the line of columns of a table, whatever its encoding, has these; False where it cannot be unpacked."""
     opener = gzip.open if path.suffix == ".gz" else open
     try:
-        with opener(path, "rt", encoding="latin-1", newline="") as file:
+        with opener(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as file:
             _, line = _first_line(file)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         return False
@@ -71,7 +71,7 @@ def _rows(path: Path, file: TextIO, required: Sequence[str]) -> Iterator[tuple[i
 def _first_line(file: TextIO) -> tuple[int, str]:
     """Return the line with the columns and how many stand above it: blank ones, and 'sep=;' as spreadsheets write it."""
     above, line = 0, file.readline()
-    while line and (not line.strip(' \t\r\n,;"') or re.fullmatch(r'"?sep=.?"?\s*', line)):
+    while line and (not line.strip(' \t\r\n,;"') or re.fullmatch(r'"?sep=.?"?\s*', line, re.IGNORECASE)):
         above, line = above + 1, file.readline()
     return above, line
 

@@ -8,6 +8,7 @@ import zipfile
 import pytest
 import torch
 
+import analyze
 import evaluate
 from db.connection import connect
 from unet.checkpoint import load_checkpoint
@@ -132,6 +133,8 @@ def test_films_without_truth_get_masks_and_predicted_quality_only(trained, undra
     assert summary["structures"] == {}
     text = (out / "report.md").read_text()
     assert "None of these films has a reference mask" in text and "Lowest predicted quality" in text
+    assert analyze.main(["--run", str(out), "--out", str(tmp_path / "analysis"), "--format", "md"]) == 0
+    assert "has a reference mask, so nothing says how good" in (tmp_path / "analysis/report.md").read_text()
 
 
 def test_uncertainty_maps_show_where_the_views_disagree(trained, tmp_path):

@@ -23,6 +23,7 @@ from data.writing import sole_writer
 from db.connection import connect
 from db.runs import start_run
 from db.selection import query_text, select_images
+from db.splits import split_sets
 from pipeline import curriculum, session, training_films
 from pipeline.train_settings import TrainConfig, complete, stored_config
 from pipeline.training_checks import contents_hash
@@ -258,6 +259,20 @@ def test_a_wrong_call_says_what_is_wrong_and_leaves_nothing(phantom_db, tmp_path
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         call(phantom_db, tmp_path / "run", *more)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "asked", [["--leave-out", "phantom"], ["--folds", "40"], ["--train-films", "900", "--seed", "77"]]
+)
+def test_a_refused_training_leaves_no_split_that_was_drawn_of_too_few_patients(phantom_db, tmp_path, asked):
+    db = tmp_path / "films.sqlite"
+    with closing(connect(phantom_db)) as connection:
+        before = split_sets(connection)
+        connection.execute("VACUUM INTO ?", (str(db),))
+    with pytest.raises(ValueError):
+        call(db, tmp_path / "run", *asked)
+    with closing(connect(db)) as connection:
+        assert split_sets(connection) == before
 
 
 def test_other_settings_beside_resume_are_refused(finished, phantom_db):

@@ -210,7 +210,7 @@ def test_a_mask_without_convention_or_provenance_is_refused_its_film_kept(tmp_pa
         "file\tsex\r\na.png\tF\r\n",
         "sex,file,\nF,a.png,\n\n",
         "sex,file,note\nF,a.png\n",
-        "sep=;\nsex;file\nF;a.png\n",
+        "SEP=;\nsex;file\nF;a.png\n",
         '\ufeff\n;;\n"sep=\t"\r\nsex\tfile\r\nF\ta.png\r\n',
     ],
     ids=[

@@ -7,7 +7,6 @@ import pytest
 from db.ingest_rows import write_source
 from db.runs import start_run
 from db.scores import write_scores
-from pipeline.analysis import one_measurer
 from pipeline.groups import score_groups
 
 FACTS = (
@@ -113,10 +112,3 @@ def test_a_finding_is_compared_within_the_sources_that_state_it(fresh_db, make_f
     groups = {(row["grouping"], row["level"]): row for row in score_groups(fresh_db, run_id)}
     assert groups["finding", "mass"]["gap"] == pytest.approx(0) and math.isnan(groups["finding", "nodule"]["gap"])
     assert groups["source", "s"]["gap"] == pytest.approx(0.4)
-
-
-def test_of_two_who_measured_equally_many_films_the_reference_is_compared():
-    names = [
-        {"run_id": run, "measured_by": str(run), "films": films} for run, films in ((None, 5), (3, 9), (4, 9), (3, 2))
-    ]
-    assert one_measurer(names) == (4, "4") and one_measurer(names[:1]) == (None, "None")

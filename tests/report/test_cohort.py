@@ -18,6 +18,7 @@ from report.cohort_figures import age_figure, finding_figure, missing_figure
 from report.figures import curves_figure, figure_bytes
 from report.gaps import dependence_table, missing_table
 from report.relations import (
+    Measured,
     contrasts,
     gap_table,
     model_table,
@@ -77,6 +78,15 @@ def test_the_smd_is_that_of_first_films_of_groups_that_are_large_enough():
     assert cells(table_one([*rows, *unknown], "sex"), "patients' age, years: median (quartiles)")[-1] == pytest.approx(
         expected
     )
+
+
+def test_what_is_not_stated_is_no_level_of_the_smd():
+    rows = [*people(20, "F", 40, source="a"), *people(10, "M", 40, source="a")]
+    other = [{**row, "source": "b", "patient_id": f"b{row['patient_id']}"} for row in rows]
+    unknown = [film(f"u{i}", sex=None, source="b", age_years=40) for i in range(30)]
+    assert cells(table_one([*rows, *other, *unknown], "source"), "sex: F")[-1] == pytest.approx(0)
+    alike = [{**row, "patient_position": "SUPINE" if row["source"] == "a" else None} for row in (*rows, *other)]
+    assert cells(table_one(alike, "source"), "patient position: SUPINE")[-1] is None  # nothing to compare with
 
 
 def test_a_radiologists_own_words_about_one_person_are_not_shown():
@@ -178,27 +188,26 @@ def test_gaps_are_counted_and_those_that_depend_on_sex_are_found():
     assert ("photometric interpretation", "a (80)", 0.5) in missing_figure(rows).rows
 
 
-def measured(name, values, unit="ratio", **facts):
+def measured(name, values, unit="ratio", taken_by="source", **facts):
     rows = [{**film(f"p{i}"), "value": value} for i, value in enumerate(values)]
-    return name, unit, [{**row, **{key: value[i] for key, value in facts.items()}} for i, row in enumerate(rows)]
+    rows = [{**row, **{key: value[i] for key, value in facts.items()}} for i, row in enumerate(rows)]
+    return Measured(name, unit, taken_by, rows)
 
 
 def test_a_difference_between_the_sexes_is_found_and_corrected_for_the_number_of_comparisons():
     values = [*RNG.normal(0.55, 0.03, 20), *RNG.normal(0.45, 0.03, 20)]
     table = relation_table(
-        [measured("cardiothoracic_ratio", values, sex=["M"] * 20 + ["F"] * 20, age_years=[40, 70] * 20)], "source"
+        [measured("cardiothoracic_ratio", values, sex=["M"] * 20 + ["F"] * 20, age_years=[40, 70] * 20)]
     )
     line = cells(table, "cardiothoracic_ratio")
     assert (
-        line[2:5] == ("men - women", 20, 20)
+        line[2:6] == ("source", "men - women", 20, 20)
         and line[-2] == pytest.approx(1 / 2001)
         and line[-1] == pytest.approx(2 / 2001)
     )
-    assert {row[2] for row in table.rows} == {"men - women", "60 years and older - younger"}
-    assert (
-        relation_table([measured("heart_width_px", values, unit="px", sex=["M"] * 20 + ["F"] * 20)], "source") is None
-    )
-    assert relation_table([measured("cardiothoracic_ratio", values[:18], sex=["M"] * 9 + ["F"] * 9)], "source") is None
+    assert {row[3] for row in table.rows} == {"men - women", "60 years and older - younger"}
+    assert relation_table([measured("heart_width_px", values, unit="px", sex=["M"] * 20 + ["F"] * 20)]) is None
+    assert relation_table([measured("cardiothoracic_ratio", values[:18], sex=["M"] * 9 + ["F"] * 9)]) is None
 
 
 def test_a_patient_in_both_groups_counts_where_the_first_film_is():
@@ -222,22 +231,30 @@ def test_a_finding_is_compared_with_films_of_the_sources_that_state_it():
     rows = [*(film(f"a{i}", source="a", findings="mass" if i < 3 else "normal") for i in range(6)),
             *(film(f"b{i}", source="b", findings="nodule") for i in range(3)), film("c", source="a", findings=None)]  # fmt: skip
     sides = {contrast.title.split(" - ")[0]: contrast.sides.tolist() for contrast in contrasts(rows)}
-    assert sides["mass"] == [1, 1, 1, 0, 0, 0, -1, -1, -1, -1] and sides["normal"] == [0, 0, 0, 1, 1, 1, -1, -1, -1, -1]
+    assert sides["mass"] == [1, 1, 1, 0, 0, 0, -1, -1, -1, -1]
     assert sides["nodule"] == [-1] * 6 + [1, 1, 1, -1]
+    assert "normal" not in sides  # the same comparison as mass, the other way round
+    both = [*rows, film("a6", source="a", findings="mass|normal")]
+    assert {"mass", "normal"} <= {contrast.title.split(" - ")[0] for contrast in contrasts(both)}
 
 
 def test_who_measured_is_said():
     values = [*RNG.normal(0.55, 0.03, 20), *RNG.normal(0.45, 0.03, 20)]
-    own = measured("cardiothoracic_ratio", values, sex=["M"] * 20 + ["F"] * 20, age_years=[*range(30, 70)])
-    assert "taken by stored masks, run 4" in relation_table([own], "stored masks, run 4").caption
-    assert "taken by network, run 3" in model_table(own[2], "network, run 3").caption
+    facts = {"sex": ["M"] * 20 + ["F"] * 20, "age_years": [*range(30, 70)]}
+    own = measured("cardiothoracic_ratio", values, taken_by="stored masks, run 4", **facts)
+    width = measured("heart_width_mm", values, unit="mm", **facts)
+    table = relation_table([own, width])
+    assert {row[:3] for row in table.rows} == {
+        ("cardiothoracic_ratio", "ratio", "stored masks, run 4"), ("heart_width_mm", "mm", "source"),
+    }  # fmt: skip
+    assert "taken by network, run 3" in model_table(own.values, "network, run 3").caption
 
 
 def test_the_model_finds_the_effect_of_the_view_beside_that_of_age():
     n = 60
     age, view = RNG.uniform(20, 80, n), ["AP", "PA"] * (n // 2)
     values = 0.40 + 0.01 * age / 10 + 0.04 * np.array([v == "AP" for v in view]) + RNG.normal(0, 0.005, n)
-    _, _, rows = measured("cardiothoracic_ratio", values, age_years=list(age), view=view)
+    rows = measured("cardiothoracic_ratio", values, age_years=list(age), view=view).values
     table = model_table(rows, "source")
     assert [row[0] for row in table.rows] == ["intercept", "age, per 10 years", "AP, not PA"]
     assert float(cells(table, "AP, not PA")[1].split()[0]) == pytest.approx(0.04, abs=0.005)
@@ -246,15 +263,17 @@ def test_the_model_finds_the_effect_of_the_view_beside_that_of_age():
     with pytest.raises(ValueError, match="1 of them NaN"):
         model_table([{**rows[0], "value": float("nan")}, *rows[1:]], "source")
     assert ratio_by_group_figure(rows, "cardiothoracic_ratio", "ratio").columns == ("group", "cardiothoracic_ratio")
+    one_view = [{**row, "view": "PA", "age_years": 50.0} for row in rows]
+    assert ratio_by_group_figure(one_view, "cardiothoracic_ratio", "ratio") is None  # nobody to compare with
 
 
 @pytest.mark.parametrize("men_with_view", [0, 2])
 def test_the_model_leaves_out_a_covariate_that_is_rare_where_the_others_are_known(men_with_view):
     sex = ["F"] * 45 + ["M"] * 30
     view = ["PA"] * 30 + ["AP"] * 15 + ["PA"] * men_with_view + [None] * (30 - men_with_view)
-    _, _, rows = measured(
+    rows = measured(
         "cardiothoracic_ratio", RNG.normal(0.5, 0.05, 75), sex=sex, view=view, age_years=[*range(20, 95)]
-    )
+    ).values
     assert [row[0] for row in model_table(rows, "source").rows] == ["intercept", "age, per 10 years", "AP, not PA"]
     everywhere = [{**row, "view": "PA" if i % 2 else "AP"} for i, row in enumerate(rows)]
     assert [row[0] for row in model_table(everywhere, "source").rows][2:] == ["man, not woman", "AP, not PA"]
@@ -297,6 +316,9 @@ def test_agreement_is_over_the_films_that_have_both():
     assert "on 3 of 6 films: 2 of them found, 0 others" in few and "specificity 1.000." in few and "[" not in few
     more = [{**row, "image_id": n} | {"patient_id": f"{n}"} for n, row in enumerate([*pairs, *pairs])]
     assert "specificity 1.000 [" in enlarged_sentence(more, "reference", "them")
+    assert "films as independent" not in enlarged_sentence(more, "reference", "them")
+    twice = [*more, *({**row, "image_id": 100 + n} for n, row in enumerate(more))]
+    assert "too narrow for 24 films of 12 patients" in enlarged_sentence(twice, "reference", "them")
     assert len(agreement_figure(pairs, "reference").rows) == 6
 
 

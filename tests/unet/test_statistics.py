@@ -72,6 +72,8 @@ def test_kappa_and_shares_by_hand():
     assert result.kappa.value == pytest.approx((0.8 - 0.48) / 0.52)
     assert result.sensitivity.value == 1 and result.specificity.value == pytest.approx(2 / 3)
     assert agreement.cohen_kappa(3, 0, 0, 4) == pytest.approx((1, math.nan, math.nan), nan_ok=True)
+    # one side never exceeds the limit: kappa is 0 whatever the films, and says nothing of its uncertainty
+    assert agreement.cohen_kappa(0, 0, 19, 61) == pytest.approx((0, math.nan, math.nan), nan_ok=True)
     assert math.isnan(agreement.cohen_kappa(5, 0, 0, 0).value) and math.isnan(agreement.cohen_kappa(0, 0, 0, 0).value)
     assert math.isnan(agreement.wilson(0, 0).value)
     assert agreement.wilson(0, 10).low == pytest.approx(0) and agreement.wilson(10, 10).high == pytest.approx(1)

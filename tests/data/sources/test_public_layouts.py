@@ -10,6 +10,7 @@ from PIL import Image
 from data.film_check import check_film
 from data.sources import READERS, chexmask, covid_chestxray, covid_radiography, jsrt, montgomery, shenzhen
 from data.sources.facts import age_years, iso_date, modality_code, number, sex_code, view_codes
+from data.sources.table import has_columns
 
 
 def picture(path, size=(8, 6)):
@@ -243,6 +244,14 @@ def test_chexmask_masks_of_another_size_are_refused_not_decoded(tmp_path):
     checked, refusals = check_film(other, tmp_path)
     assert checked.masks == () and {refusal.reason for refusal in refusals} == {"mask of another size"}
     assert refusals[0].detail.startswith("b_1.png: run-length mask of 4 x 3 pixels on a film of 8 x 6; bring the film")
+
+
+@pytest.mark.parametrize("above", ["\ufeff", "\ufeffsep=;\n", "\ufeff\n;;\n"])
+def test_the_columns_of_a_table_are_found_below_marks_and_blank_lines(tmp_path, above):
+    (tmp_path / "a.csv").write_text(f"{above}ImageID;Landmarks;Note\n1;2;M\u00fcller\n", encoding="utf-8")
+    assert has_columns(tmp_path / "a.csv", ("imageid", "landmarks")) and not has_columns(tmp_path / "a.csv", ("file",))
+    (tmp_path / "a.csv").write_text("ImageID;M\u00fcller\n", encoding="latin-1")
+    assert has_columns(tmp_path / "a.csv", ("imageid",))
 
 
 def test_a_packed_table_that_is_cut_off_is_named(tmp_path):
