@@ -1,5 +1,6 @@
 """DICOM films, read with pydicom where it is installed: lungs dark, grey levels in [0, 1]."""
 
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -8,7 +9,7 @@ import numpy as np
 
 from data.dicom_attributes import (
     FRONT_OR_BACK,
-    LATERAL_WORDS,
+    NOT_FRONTAL_WORDS,
     directions_of,
     photometric_of,
     spacing_of,
@@ -16,10 +17,10 @@ from data.dicom_attributes import (
     warnings_of,
 )
 from data.reading import MOST_PIXELS
-from data.sources.facts import body_part_code, modality_code
+from data.sources.facts import body_part_code, modality_code, view_codes
 
 LEAST_SHOWN = 0.2  # share of the pixels that a window must leave between its black and its white
-NOT_FRONTAL = ("LL", "RL", "LATERAL", "LAT", "LLO", "RLO")  # lateral and oblique
+VOI_FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 
 
 class DicomFilm(NamedTuple):
@@ -82,16 +83,14 @@ def import_pydicom(path: Path) -> ModuleType:
         raise ModuleNotFoundError(
             f"{path}: reading DICOM needs pydicom; install it with `pip install pydicom`"
         ) from error
+    # of values that are not quite as the standard has them, without the file's name; what matters is said in our words
+    warnings.filterwarnings("ignore", module=r"pydicom\b")
     return pydicom
 
 
 def _read(film, path: Path) -> DicomFilm:
     _check_size(film, path)
-    for name in ("RescaleSlope", "RescaleIntercept", "VOILUTFunction"):
-        if film.get(name, 1) in (None, ""):  # there, but empty
-            del film[name]
-    if not _window_is_valid(film):
-        del film.WindowWidth
+    _mend(film)
     stored = film.pixel_array
     if stored.ndim != 2:
         raise ValueError(f"{path}: {stored.shape} pixels; wanted one grey picture, not a series or colour")
@@ -124,6 +123,22 @@ def _share_between(values: np.ndarray) -> float:
     return float(np.mean((values > values.min()) & (values < values.max()))) if values.size else 0.0
 
 
+def _mend(film) -> None:
+    """Take out or put right what keeps pydicom from the grey levels of films that are whole."""
+    for name in ("RescaleSlope", "RescaleIntercept"):
+        if film.get(name, 1) in (None, ""):  # there, but empty
+            del film[name]
+    if "VOILUTFunction" in film:
+        film.VOILUTFunction = str(film.VOILUTFunction or "LINEAR").upper()
+        if film.VOILUTFunction not in VOI_FUNCTIONS:
+            del film.VOILUTFunction
+    if not _window_is_valid(film):
+        del film.WindowWidth
+    for table in film.get("ModalityLUTSequence") or ():
+        entries, first, bits = table.LUTDescriptor
+        table.LUTDescriptor = [entries, first, 8 if bits <= 8 else 16]  # of 12, which are stored in 16
+
+
 def _window_is_valid(film) -> bool:
     """Tell whether the width of the header's first window, which is the one that is used, can be; without any all is well."""
     if film.get("WindowWidth") is None:
@@ -153,10 +168,10 @@ def _check_kind(film, path: Path) -> None:
     if modality and modality_code(modality) not in ("CR", "DX"):
         raise ValueError(f"{path}: modality {modality}; wanted a radiograph (CR, DX, RG)")
     view = str(film.get("ViewPosition", "") or "").upper()
-    if view in NOT_FRONTAL:
+    if view_codes(view)[0] not in ("PA", "AP", None):
         raise ValueError(f"{path}: view position {view}; wanted a frontal film (PA or AP)")
     meanings = view_meanings(film)
-    if any(LATERAL_WORDS.search(meaning) for meaning in meanings):
+    if any(NOT_FRONTAL_WORDS.search(meaning) for meaning in meanings):
         raise ValueError(f"{path}: view {', '.join(meanings)}; wanted a frontal film (PA or AP)")
     for lines, towards in zip(("rows", "columns"), directions_of(film), strict=False):
         if towards.startswith(FRONT_OR_BACK):
@@ -173,6 +188,10 @@ def _check_size(film, path: Path) -> None:
     if "FloatPixelData" in film or "DoubleFloatPixelData" in film:
         raise ValueError(
             f"{path}: its pixels are floating-point numbers; wanted whole ones (PixelData), as films have them"
+        )
+    if photometric_of(film) not in ("MONOCHROME1", "MONOCHROME2", ""):
+        raise ValueError(
+            f"{path}: photometric interpretation {photometric_of(film)}; wanted one grey picture, not colour"
         )
     if "PixelData" not in film:
         if "Modality" not in film:  # cut off, or never one

@@ -4,9 +4,9 @@ import re
 
 import numpy as np
 
-from data.sources.facts import is_possible_spacing
+from data.sources.facts import is_possible_spacing, number
 
-LATERAL_WORDS = re.compile(r"\blateral\b(?! decubitus)")
+NOT_FRONTAL_WORDS = re.compile(r"\blateral\b(?! decubitus)|\boblique\b")
 FRONT_OR_BACK = ("A", "P")  # where rows or columns of a lateral film run
 SPACINGS = {  # in the order of preference, with the plane in which each is measured (PS3.3, 10.7)
     "PixelSpacing": "at the patient",
@@ -72,7 +72,7 @@ def warnings_of(film) -> list[str]:
     """Return what the header says of the picture that its pixels may not show."""
     found = []
     enlarged = film.get("EstimatedRadiographicMagnificationFactor")
-    if enlarged and str(enlarged).strip() not in ("1", "1.0"):
+    if enlarged and number(str(enlarged)) is not None and abs(number(str(enlarged)) - 1) > 1e-3:
         found.append(
             f"the detector's lengths are {enlarged} times the patient's (EstimatedRadiographicMagnificationFactor)"
         )

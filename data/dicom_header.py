@@ -1,6 +1,5 @@
 """What a DICOM file's header states of its film, in the words of the database; the pixels are not read."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
@@ -9,7 +8,7 @@ from pathlib import Path
 from data.dicom import import_pydicom, is_dicom
 from data.dicom_attributes import (
     FRONT_OR_BACK,
-    LATERAL_WORDS,
+    NOT_FRONTAL_WORDS,
     directions_of,
     photometric_of,
     spacing_of,
@@ -42,8 +41,7 @@ def header_facts(path: Path) -> HeaderFacts:
         return HeaderFacts()
     pydicom = import_pydicom(path)
     try:
-        with warnings.catch_warnings(action="ignore"):  # of values that are not quite as the standard has them
-            return _facts(pydicom.dcmread(path, stop_before_pixels=True))
+        return _facts(pydicom.dcmread(path, stop_before_pixels=True))
     except Exception:  # foreign bytes break pydicom in many ways
         return HeaderFacts()
 
@@ -63,16 +61,24 @@ def _facts(film) -> HeaderFacts:
     spacing, _, remark = spacing_of(film)
     if remark and not spacing:
         not_understood["pixel_spacing_mm"] = ("spacing", remark)
-    age = fact("patient_age_years", "PatientAge", age_years)
+    age, between = (
+        fact("patient_age_years", "PatientAge", age_years),
+        _age_between(text("PatientBirthDate"), text("StudyDate")),
+    )
+    if age is None or age == 0 and between and between >= 1:  # 000Y, which programs write where they know nothing
+        age = between
+    view = _view(film, text("ViewPosition"))
+    if view is not None and view_codes(view)[0] is None:
+        not_understood["view_position"] = ("ViewPosition", view)
     photometric = photometric_of(film)
     stated = {
         "patient_id": text("PatientID"),
         "study_id": text("StudyInstanceUID"),
         "patient_sex": fact("patient_sex", "PatientSex", sex_code),
-        "patient_age_years": _age_between(text("PatientBirthDate"), text("StudyDate")) if age is None else age,
+        "patient_age_years": age,
         "study_date": fact("study_date", "StudyDate", iso_date),
         "modality": fact("modality", "Modality", modality_code),
-        "view_position": _view(film, text("ViewPosition")),
+        "view_position": view,
         "patient_position": view_codes(text("ViewPosition"))[1],
         "body_part_examined": body_part_code(text("BodyPartExamined")),
         "photometric_interpretation": photometric if photometric in ("MONOCHROME1", "MONOCHROME2") else None,
@@ -84,7 +90,12 @@ def _facts(film) -> HeaderFacts:
 
 
 def _age_between(born: str | None, taken: str | None) -> float | None:
-    """Return the age in years from two whole dates; None where one is not stated, or they make no age."""
+    """Return the age in years from two whole dates; None where one is not stated, or they make no age.
+
+    Programs write the first of January 1900 where they know no date of birth.
+    """
+    if iso_date(born) == "1900-01-01":
+        return None
     try:
         days = (date.fromisoformat(iso_date(taken) or "") - date.fromisoformat(iso_date(born) or "")).days
     except ValueError:
@@ -100,7 +111,11 @@ def _view(film, stated: str | None) -> str | None:
     if known := view_codes(stated)[0]:
         return known
     meanings = view_meanings(film)
-    if any(map(LATERAL_WORDS.search, meanings)) or any(way.startswith(FRONT_OR_BACK) for way in directions_of(film)):
+    if any("oblique" in meaning for meaning in meanings):
+        return stated.upper() if stated else "OBLIQUE"
+    if any(map(NOT_FRONTAL_WORDS.search, meanings)) or any(
+        way.startswith(FRONT_OR_BACK) for way in directions_of(film)
+    ):
         return "LL"
     coded = (view for words, view in FRONTAL_WORDS.items() for meaning in meanings if words in meaning)
     return next(coded, stated and stated.upper())

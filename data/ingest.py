@@ -14,9 +14,9 @@ import os
 import sqlite3
 import sys
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,6 +24,7 @@ from cli.command import DONE, SOME_FAILED, run
 from cli.parallel import map_in_order
 from cli.progress import track
 from cli.settings import parse_settings, setting
+from data.contradictions import without_contradictions
 from data.film_check import check_film, check_rows_together
 from data.ingest_counts import count_masks, print_counts
 from data.reading import DECODING_THREADS
@@ -32,7 +33,7 @@ from data.sources import READERS
 from db.connection import connect
 from db.ingest_rows import CheckedFilm, Refusal, write_source
 from db.records import SourceFilm
-from db.stored_films import as_stored, check_not_moved, has_films
+from db.stored_films import as_stored, check_not_moved, check_same_source, films_gone, has_films
 
 PHANTOM = "phantom"
 # the number changes whenever the films or their masks are drawn differently
@@ -133,12 +134,21 @@ def ingest_films(db: Path, reader: str, root: Path, name: str, films: Sequence[S
         check_name(connection, name, root)
         checked, refusals, kept = keep_unread(connection, name, films, check_films(films, root))
         check_not_moved(connection, name, root, checked)
+        gone = films_gone(connection, name, checked)
+        check_same_source(connection, name, root, gone)
         before = count_masks(connection, name)
         write_source(connection, name, str(root), reader, checked, refusals, rows_read=len(films))
         print_counts(connection, name, len(films), checked, refusals, db)
         now = count_masks(connection, name)
         if now < before:
             print(f"  note: {before} masks before and {now} now; are the folders of the masks in their place?")
+    if gone:
+        scored = f", {sum(row['scored'] for row in gone)} of them with their scores" * any(
+            row["scored"] for row in gone
+        )
+        print(
+            f"  note: {len(gone)} films that were read before are gone{scored}; the first: {one_line(gone[0]['file'])}"
+        )
     if kept:
         print(
             f"  note: {len(kept)} films cannot be read now and stay as they were read before; take the rows of those that are "
@@ -171,44 +181,6 @@ def check_name(connection: sqlite3.Connection, name: str, root: Path) -> None:
             f"{root}: the database has a source {name} already, read from {row['root']}, whose films and scores would go; give "
             "this one a --name of its own"
         )
-
-
-def without_contradictions(films: Sequence[SourceFilm]) -> tuple[list[SourceFilm], list[str]]:
-    """Return the films without what their rows contradict each other in, and a note on each kind of these facts.
-
-    A patient has one sex, a visit one age, one day (one may be stated less exactly) and one offset.
-    """
-    notes = []
-    for fact, of, word in (
-        ("patient_sex", lambda film: film.patient_id, "patients have rows of both sexes"),
-        ("patient_age_years", patient_and_visit, "visits have rows of several ages"),
-        ("study_date", patient_and_visit, "visits have rows of several dates"),
-        ("offset_days", patient_and_visit, "visits have rows of several offsets"),
-    ):
-        stated: dict[object, set] = {}
-        for film in films:
-            stated.setdefault(of(film), set()).update({getattr(film, fact)} - {None})
-        doubtful = [key for key, values in stated.items() if not _agree(values)]
-        if fact == "study_date":  # of dates that agree the one that says most
-            fullest = {key: max(values, key=len, default=None) for key, values in stated.items()}
-            films = [replace(film, study_date=fullest[of(film)]) for film in films]
-        if doubtful:
-            gone = set(doubtful)
-            films = [replace(film, **{fact: None}) if of(film) in gone else film for film in films]
-            first = doubtful[0] if isinstance(doubtful[0], str) else ", visit ".join(doubtful[0])
-            notes.append(f"{len(doubtful)} {word}, and none is kept; the first: {first}")
-    return list(films), notes
-
-
-def patient_and_visit(film: SourceFilm) -> tuple[str, str]:
-    """Return whose film it is, and of which visit."""
-    return film.patient_id, film.visit
-
-
-def _agree(values: Collection) -> bool:
-    """Tell whether facts are one, or dates of which the longest says all that the others say."""
-    longest = max(map(str, values), key=len, default="")
-    return len(values) < 2 or all(isinstance(value, str) and longest.startswith(value) for value in values)
 
 
 def check_films(films: Sequence[SourceFilm], root: Path) -> list[tuple[CheckedFilm | None, list[Refusal]]]:

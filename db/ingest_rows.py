@@ -132,13 +132,13 @@ def _forget_results(connection: sqlite3.Connection, image_id: int) -> None:
     connection.execute("UPDATE prediction SET image_id = NULL WHERE image_id = ?", (image_id,))
 
 
-def _study_key(name: str, film: SourceFilm) -> str:
-    """One study per image where the source names none; the patient is part of the key because ids may restart per patient.
+def study_key(name: str, patient: str, visit: str) -> str:
+    """Return the id of a study: the patient is part of it because a source's study ids may restart per patient.
 
     Colons in the patient's id are escaped: patient 7 with study 8:9 is not patient 7:8 with study 9.
     """
-    patient = film.patient_id.replace("\\", r"\\").replace(":", r"\:")  # most ids have neither, and keep their keys
-    return f"{name}:{patient}:{film.visit}"
+    patient = patient.replace("\\", r"\\").replace(":", r"\:")  # most ids have neither, and keep their keys
+    return f"{name}:{patient}:{visit}"
 
 
 def _write_patient_and_study(connection: sqlite3.Connection, name: str, source_id: int, film: SourceFilm) -> None:
@@ -155,7 +155,13 @@ def _write_patient_and_study(connection: sqlite3.Connection, name: str, source_i
         "patient_age_years = coalesce(excluded.patient_age_years, patient_age_years), "
         "study_date = coalesce(excluded.study_date, study_date), "
         "offset_days = coalesce(excluded.offset_days, offset_days)",
-        (_study_key(name, film), patient_id, film.patient_age_years, film.study_date, film.offset_days),
+        (
+            study_key(name, film.patient_id, film.visit),
+            patient_id,
+            film.patient_age_years,
+            film.study_date,
+            film.offset_days,
+        ),
     )
 
 
@@ -210,7 +216,7 @@ def _write_image(
     film = checked.film
     row_spacing, column_spacing = film.pixel_spacing_mm or (None, None)
     values = (
-        source_id, _study_key(name, film), film.file, original, film.modality, film.view_position,
+        source_id, study_key(name, film.patient_id, film.visit), film.file, original, film.modality, film.view_position,
         film.patient_position, film.body_part_examined, film.photometric_interpretation, checked.rows, checked.columns,
         checked.bits_stored, row_spacing, column_spacing, film.pixel_spacing_origin, checked.content_sha256, film.note,
         film.license,

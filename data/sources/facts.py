@@ -10,8 +10,9 @@ MODALITIES = {  # which of CR and DX a plain X-ray means is not stated; RG, film
 }  # fmt: skip
 VIEWS = {
     "APS": ("AP", "SUPINE"), "AP_HORIZONTAL": ("AP", "SUPINE"),
-    "L": ("LL", None), "LL": ("LL", None), "LATERAL": ("LL", None), "RL": ("RL", None),
-    "AXIAL": ("AXIAL", None), "CORONAL": ("CORONAL", None),
+    "L": ("LL", None), "LL": ("LL", None), "LATERAL": ("LL", None), "LAT": ("LL", None), "LLAT": ("LL", None),
+    "RL": ("RL", None), "RLAT": ("RL", None), "AXIAL": ("AXIAL", None), "CORONAL": ("CORONAL", None),
+    **{code: (code, None) for code in ("LLO", "RLO", "LAO", "RAO", "LPO", "RPO")},  # oblique
 }  # fmt: skip
 FRONTAL = {"PA": "PA", "AP": "AP", "POSTEROANTERIOR": "PA", "ANTEROPOSTERIOR": "AP"}
 POSITIONS = {"ERECT": "ERECT", "UPRIGHT": "ERECT", "STANDING": "ERECT", "SUPINE": "SUPINE"}

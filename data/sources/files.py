@@ -33,6 +33,6 @@ def search(folder: Path) -> list[Path]:
 def inside(root: Path, file: str) -> Path:
     """Return root / file, which must lie below root also after following links; ValueError where it leads outside."""
     path = Path(os.path.realpath(root / file))  # Path.resolve fails on circular links: such a file is missing
-    if not path.is_relative_to(root):
+    if not path.is_relative_to(os.path.realpath(root)):
         raise ValueError(f"{file}: the path leads outside the source's folder {root}; move the file into it")
     return path

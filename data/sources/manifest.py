@@ -149,7 +149,7 @@ def _film(row: dict[str, str], header: HeaderFacts, line: int, doubts: Doubts) -
     )
     film = replace(film, **{fact: value for fact, value in known.items() if getattr(film, fact) is None})
     for fact, (attribute, stated) in header.not_understood.items():
-        if getattr(film, fact) is None:
+        if getattr(film, fact) == known[fact]:  # the table does not say it
             doubts.leave_out(attribute, file, stated)
     return film
 

@@ -161,6 +161,8 @@ def test_a_frontal_film_of_a_patient_lying_on_the_side_is_read_and_a_lateral_one
         return [code]
 
     assert read_dicom(written(ViewCodeSequence=view("antero-posterior, left lateral decubitus"))).image.shape == (3, 4)
+    with pytest.raises(ValueError, match="view postero-anterior oblique; wanted a frontal film"):
+        read_dicom(written(ViewCodeSequence=view("postero-anterior oblique")))
     with pytest.raises(ValueError, match="view left lateral"):
         read_dicom(written(ViewCodeSequence=view("left lateral")))
 
@@ -183,6 +185,39 @@ def test_a_window_that_leaves_no_greys_is_not_used_and_told(written, center, wid
     assert (
         film.remarks[0].startswith("the header's window is not used: it makes ") and "black or white" in film.remarks[0]
     )
+
+
+@pytest.mark.parametrize("function", ["linear_exact", "Sigmoid", "FOO"])
+def test_a_voi_function_in_small_letters_or_unknown_costs_nothing(written, function):
+    assert read_dicom(written(WindowCenter=500, WindowWidth=400, VOILUTFunction=function)).image.shape == (3, 4)
+    assert read_dicom(written(WindowCenter=500, WindowWidth=0.5, VOILUTFunction="linear")).image.max() == 1
+
+
+def test_a_modality_table_of_twelve_bits_is_read(written):
+    table = pydicom.Dataset()
+    table.LUTDescriptor, table.ModalityLUTType = [1200, 0, 12], "OD"
+    table.LUTData = np.arange(1200, 0, -1).astype("<u2").tobytes()
+    image = read_dicom(written(ModalityLUTSequence=[table])).image
+    assert np.allclose(image, 1 - VALUES / 1100, atol=1e-3)
+
+
+def test_a_picture_of_palette_colours_is_refused(written):
+    with pytest.raises(
+        ValueError, match="photometric interpretation PALETTE COLOR; wanted one grey picture, not colour"
+    ):
+        read_dicom(written(PhotometricInterpretation="PALETTE COLOR"))
+
+
+@pytest.mark.parametrize("facts", [{"ViewPosition": "RAO"}, {"ViewPosition": "LLAT"}])
+def test_oblique_and_lateral_views_are_refused(written, facts):
+    with pytest.raises(ValueError, match="wanted a frontal film"):
+        read_dicom(written(**facts))
+
+
+@pytest.mark.parametrize("factor, told", [("1.00", False), ("1.1", True)])
+def test_a_magnification_of_one_is_none(written, factor, told):
+    remarks = read_dicom(written(EstimatedRadiographicMagnificationFactor=factor)).remarks
+    assert any("times the patient's" in remark for remark in remarks) is told
 
 
 def test_a_window_of_a_drawing_in_black_and_white_is_used(written):

@@ -82,6 +82,11 @@ def test_the_header_says_who_when_and_how(dicom_file, tmp_path):
         ({"ViewPosition": "AP SUPINE"}, "view_position", "AP"),
         ({"ViewPosition": "AP SUPINE"}, "patient_position", "SUPINE"),
         ({"PatientAge": "000D"}, "patient_age_years", 0.0),
+        ({"PatientAge": "000Y", "PatientBirthDate": "19600314", "StudyDate": "20210314"}, "patient_age_years", 61.0006),
+        ({"PatientBirthDate": "19000101", "StudyDate": "20200102"}, "patient_age_years", None),
+        ({"ViewCodeSequence": "postero-anterior oblique"}, "view_position", "OBLIQUE"),
+        ({"ViewPosition": "RAO"}, "view_position", "RAO"),
+        ({"ViewPosition": "LLAT"}, "view_position", "LL"),
         ({"PhotometricInterpretation": "monochrome1"}, "photometric_interpretation", "MONOCHROME1"),
         ({"ViewPosition": "LLO"}, "view_position", "LLO"),
         ({"ViewCodeSequence": "postero-anterior"}, "view_position", "PA"),
@@ -145,16 +150,64 @@ def test_a_folder_of_dicom_needs_no_table(dicom_file, tmp_path, capsys):
 
 @pytest.mark.filterwarnings("ignore")
 def test_what_headers_say_and_is_not_understood_is_counted_unless_the_table_says_it(dicom_file, tmp_path, capsys):
-    odd = FACTS | {"PatientSex": "W", "ImagerPixelSpacing": [0, 0]}
+    odd = FACTS | {"PatientSex": "W", "ImagerPixelSpacing": [0, 0], "ViewPosition": "W033"}
     dicom_file(tmp_path / "f/a.dcm", VALUES, **odd)
     dicom_file(tmp_path / "f/b.dcm", VALUES + 1, **odd)
     assert call("dicom", tmp_path / "f", "--db", tmp_path / "db") == DONE
     said = capsys.readouterr().err
     assert "PatientSex: 2 x not understood and left out, the first 'W' in a.dcm" in said
+    assert "ViewPosition: 2 x not understood and left out, the first 'W033' in a.dcm" in said
     assert "spacing: 2 x not understood and left out" in said and "ImagerPixelSpacing" in said
     (tmp_path / "f/manifest.csv").write_text("file,sex\na.dcm,F\nb.dcm,\n")
     assert call("manifest", tmp_path / "f", "--db", tmp_path / "db2") == DONE
     assert "PatientSex: 1 x not understood and left out, the first 'W' in b.dcm" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["relative", "link", "below a link"])
+def test_headers_are_read_however_the_folder_is_named(dicom_file, tmp_path, monkeypatch, place):
+    dicom_file(tmp_path / "disc/f/a.dcm", VALUES, **FACTS)
+    (tmp_path / "disc/f/manifest.csv").write_text("file\na.dcm\n")
+    (tmp_path / "disc link").symlink_to("disc")
+    (tmp_path / "f link").symlink_to("disc/f")
+    monkeypatch.chdir(tmp_path / "disc")
+    folder = {"relative": "f", "link": tmp_path / "f link", "below a link": tmp_path / "disc link/f"}[place]
+    for source in ("manifest", "dicom"):
+        assert call(source, folder, "--db", tmp_path / source) == DONE
+        columns = "patient_id, modality, view_position, row_spacing_mm, patient_age_years"
+        (row,) = rows_of(tmp_path / source, columns)
+        assert row[0].endswith(":0017") and row[1:] == ("DX", "PA", 0.143, 63)
+
+
+@pytest.mark.parametrize("harm", ["gone", "broken"])
+def test_a_film_that_cannot_be_read_today_keeps_what_its_header_said(dicom_file, tmp_path, harm, capsys):
+    for name, values in (("a", VALUES), ("b", VALUES + 1)):
+        dicom_file(tmp_path / f"f/{name}.dcm", values, **FACTS)
+    (tmp_path / "f/manifest.csv").write_text("file\na.dcm\nb.dcm\n")
+    call("manifest", tmp_path / "f", "--db", tmp_path / "db")
+    columns = "file, study_id, patient_id, patient_age_years, study_date, modality, view_position, row_spacing_mm, spacing_origin"
+    before = rows_of(tmp_path / "db", columns)
+    assert before[0][2] == "f:0017" and None not in before[0]
+    (tmp_path / "f/b.dcm").unlink() if harm == "gone" else (tmp_path / "f/b.dcm").write_bytes(b"cut off")
+    assert call("manifest", tmp_path / "f", "--db", tmp_path / "db") == SOME_FAILED
+    assert rows_of(tmp_path / "db", columns) == before
+    assert "1 films cannot be read now and stay as they were read before" in capsys.readouterr().out
+
+
+def test_films_that_are_gone_are_told_and_another_disc_of_the_name_is_refused(dicom_file, tmp_path, capsys):
+    for disc, numbers in (("one", (0, 1, 2)), ("two", (3, 4))):
+        for number in numbers:
+            dicom_file(tmp_path / disc / f"export/{number}.dcm", VALUES + number, **FACTS)
+    call("dicom", tmp_path / "one/export", "--db", tmp_path / "db")
+    (tmp_path / "one").rename(tmp_path / "unplugged")
+    with pytest.raises(
+        ValueError, match="none of its 3 films is here; they and their scores would go; give this one a --name"
+    ):
+        call("dicom", tmp_path / "two/export", "--db", tmp_path / "db")
+    assert len(images(tmp_path / "db")) == 3
+    (tmp_path / "unplugged/export/1.dcm").unlink()
+    capsys.readouterr()
+    assert call("dicom", tmp_path / "unplugged/export", "--db", tmp_path / "db") == DONE
+    assert "note: 1 films that were read before are gone; the first: 1.dcm" in capsys.readouterr().out
 
 
 def test_a_single_file_can_be_named(dicom_file, tmp_path):
