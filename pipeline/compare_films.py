@@ -16,7 +16,7 @@ from data.registration import Similarity, register_lungs, resample_to
 from data.resize import letterbox_of, shrink
 from data.ssim import ssim_map
 from pipeline.film_spacing import AS_STATED, SpacingSource
-from pipeline.film_view import view_film
+from pipeline.film_view import view_film, with_header
 from pipeline.predictor import Predictor
 from unet.agreement import Z
 from unet.metrics import count, dice
@@ -127,7 +127,9 @@ def compare_films(
 def prepare_side(path: Path, predictor: Predictor, photometric: str, spacing: SpacingSource) -> FilmSide:
     """Read a film, predict its masks with every view, bring it to the comparison's size; ValueError without two lungs."""
     film = spacing.complete(load_film(path, photometric))
-    view = view_film(predictor, film.image, film.spacing_mm, fix_orientation=None)
+    view = with_header(
+        view_film(predictor, film.image, film.spacing_mm, fix_orientation=None), film, predictor.learnt_from
+    )
     film = film._replace(image=view.image)  # its grey levels may have been stored inverted
     frame = letterbox_of(torch.from_numpy(film.image), SIDE)
     grey = shrink(torch.from_numpy(film.image)[None], frame)[0]
@@ -138,8 +140,7 @@ def prepare_side(path: Path, predictor: Predictor, photometric: str, spacing: Sp
         if not small_masks[name].any():
             raise ValueError(f"{path}: no {name.replace('_', ' ')} was found, so it cannot be laid over another film")
     stretched = standardise(grey, "percentile").numpy()
-    remarks = (*film.remarks, *view.remarks)
-    return FilmSide(film, view.masks, view.views, grey.numpy(), stretched, small_masks, view.review, remarks)
+    return FilmSide(film, view.masks, view.views, grey.numpy(), stretched, small_masks, view.review, view.remarks)
 
 
 def alike(first: np.ndarray, second: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from data.panels import side_by_side, tint
 from data.reasons import as_utf8, one_line, reason
 from data.resize import Letterbox, to_square
 from data.writing import FATAL, atomic_file
-from pipeline.film_view import view_film
+from pipeline.film_view import view_film, with_header
 from pipeline.predictor import Predictor
 from report.run_folder import write_csv
 from unet.explain import occlusion, seg_grad_cam
@@ -85,7 +85,8 @@ def explain_file(
     film: Path, predictor: Predictor, structure: str, frame: tuple[int, int, int, int] | None, photometric: str
 ) -> tuple[np.ndarray, str]:
     """Do as `explain_film` for a file, with inverted grey levels corrected and what makes its masks doubtful said."""
-    view = view_film(predictor, load_film(film, photometric).image, None, fix_orientation=None)
+    loaded = load_film(film, photometric)
+    view = with_header(view_film(predictor, loaded.image, None, fix_orientation=None), loaded, predictor.learnt_from)
     picture, sentence = explain_film(view.image, predictor, structure, frame, view.masks)
     said = [sentence, *view.remarks, *([f"masks doubtful: {', '.join(view.review)}"] if view.review else [])]
     return picture, "; ".join(said)

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.dicom_attributes import STORED_MIRRORED
 from data.loading import LoadedFilm, hash_file, load_film
 from data.measurements import Measurement
 from data.overlay import encode_picture, overlay
@@ -15,12 +14,10 @@ from data.writing import FATAL, atomic_file
 from db.predictions import Done
 from pipeline.evaluation import write_masks
 from pipeline.film_spacing import AS_STATED, SpacingSource
-from pipeline.film_view import view_film
+from pipeline.film_view import view_film, with_header
 from pipeline.prediction_folder import results_exist
 from pipeline.predictor import Predictor
 from unet.structures import with_lungs
-
-SEEN = "the network has learnt from this film or was chosen by it: expect worse masks on new films"
 
 
 class FilmDone(NamedTuple):
@@ -92,15 +89,12 @@ class FilmJob:
     def predict(self, film: LoadedFilm, file: str, name: str) -> FilmDone:
         """Predict, measure and write one film that was read."""
         view = view_film(self.predictor, film.image, film.spacing_mm, self.fix_orientation)
+        view = with_header(view, film, self.predictor.learnt_from)
         write_masks(self.out / "masks", name, with_lungs(view.stored))
         (self.out / "overlays").mkdir(exist_ok=True)
         with atomic_file(self.out / "overlays" / f"{name}.jpg", durable=False) as target:
             target.write(encode_picture(overlay(view.image, view.masks), "JPEG"))
         row_mm, column_mm = film.spacing_mm or (None, None)
-        remarks = (*film.remarks, *view.remarks, *([SEEN] if film.sha256 in self.predictor.learnt_from else []))
-        mirrored = [
-            remark for remark in film.remarks if remark.startswith(STORED_MIRRORED)
-        ]  # or left and right are exchanged
         shares = (
             Measurement(f"{key}_share", np.count_nonzero(mask) / mask.size, "share") for key, mask in view.masks.items()
         )
@@ -108,7 +102,7 @@ class FilmJob:
             "file": file, "name": name, "input_sha256": film.sha256, "network": self.network,
             "height": film.image.shape[0], "width": film.image.shape[1],
             "row_spacing_mm": row_mm, "column_spacing_mm": column_mm,
-            "review": "; ".join((*mirrored, *view.review)), "remarks": "; ".join(remarks),
+            "review": "; ".join(view.review), "remarks": "; ".join(view.remarks),
             "predicted_dice": view.predicted_dice, "strangeness": view.strangeness,
         }  # fmt: skip
         return FilmDone(values, (*shares, *view.measurements))

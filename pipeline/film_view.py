@@ -1,10 +1,12 @@
 """What the network makes of one film: its orientation, its masks, measurements, and how far to trust them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from data.dicom_attributes import STORED_MIRRORED
+from data.loading import LoadedFilm
 from data.measurements import Measurement, measure_masks
 from pipeline.doubts import doubts, doubts_of_spacing
 from pipeline.orientation import AS_STORED, Placement, find_placement, place, turn_in_words, unplace
@@ -18,6 +20,7 @@ REVIEWED = ("lungs", "heart")  # structures whose predicted Dice may call for a 
 
 PERHAPS_INVERTED = "perhaps stored with inverted grey levels: state its photometric interpretation and ingest again"
 UNLIKE = "unlike the chest films the network knows"
+SEEN = "the network has learnt from this film or was chosen by it: expect worse masks on new films"
 
 
 class FilmView(NamedTuple):
@@ -37,6 +40,17 @@ class FilmView(NamedTuple):
     predicted_dice: float | None
     strangeness: float | None
     views: Sequence[Mapping[str, np.ndarray]]
+
+
+def with_header(view: FilmView, film: LoadedFilm, learnt_from: Collection[str]) -> FilmView:
+    """Return a view with what the film's header says besides, and whether the network knows the film.
+
+    learnt_from: SHA-256 of the films that it learnt from or was chosen by. A film stored mirrored is a reason to doubt the masks,
+    whose left and right are then exchanged.
+    """
+    mirrored = (remark for remark in film.remarks if remark.startswith(STORED_MIRRORED))
+    seen = [SEEN] if film.sha256 in learnt_from else []
+    return view._replace(review=(*mirrored, *view.review), remarks=(*film.remarks, *view.remarks, *seen))
 
 
 def view_film(

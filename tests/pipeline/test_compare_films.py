@@ -38,6 +38,7 @@ class Reader:
     """In place of a network: what is dark on the left and right is lung, what is brightest is heart; two views."""
 
     checkpoint = SimpleNamespace(typical={}, quality={})
+    learnt_from = frozenset()
     view_masks = Predictor.view_masks
 
     def traits(self, logits):

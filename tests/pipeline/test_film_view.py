@@ -10,7 +10,7 @@ from data.resize import letterbox_of, to_square
 from db.records import STRUCTURES, ImageRecord
 from pipeline.evaluation import Wanted, evaluate_film
 from pipeline.film_job import FilmJob
-from pipeline.film_view import PERHAPS_INVERTED, UNLIKE, placement_in_words, view_film
+from pipeline.film_view import PERHAPS_INVERTED, SEEN, UNLIKE, placement_in_words, view_film, with_header
 from pipeline.predictor import Predictor
 from report.known_errors import UNJUDGED
 from unet.checkpoint import Checkpoint
@@ -73,6 +73,16 @@ def test_a_film_like_those_of_the_training_is_left_alone(reader, film):
     assert view.review == () and view.remarks == (UNJUDGED,) and view.strangeness < 0.7
     assert np.array_equal(view.stored["heart"], np.abs(film - 0.5) < 0.04)
     assert film_shape(view.masks).shape == (13,)
+
+
+def test_what_the_header_says_stands_beside_what_the_network_says(reader, film):
+    view = view_film(reader, film, None, fix_orientation=False)
+    mirrored = "stored mirrored: rows run towards R (PatientOrientation)"
+    loaded = LoadedFilm(film, None, "abc", (mirrored, "writing is burnt in"))
+    told = with_header(view, loaded, {"abc"})
+    assert told.review == (mirrored,) and told.remarks == (mirrored, "writing is burnt in", UNJUDGED, SEEN)
+    plain = with_header(view, LoadedFilm(film, None, "abc"), {"other"})
+    assert (plain.review, plain.remarks) == (view.review, view.remarks)
 
 
 def test_inverted_grey_levels_are_corrected_and_said(reader, film):
