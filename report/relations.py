@@ -78,29 +78,37 @@ def relation_table(measurements: Sequence[Measured]) -> Table | None:
     tests = []
     compared = [one for one in measurements if one.unit not in PIXEL_UNITS]
     few = [one for one in compared if {one.name, one.name.removesuffix(f"_{one.unit}")} & {*COMPARED}]
-    for name, unit, taken_by, rows in few or compared:
+    for name, unit, _, rows in few or compared:
         patients, values = patient_numbers(rows), np.array([row["value"] for row in rows])
         for contrast in contrasts(rows):
             a, b = per_patient(patients, values, contrast.sides)
             if min(len(a), len(b)) >= SMALLEST_GROUP:
-                tests.append((name, unit, taken_by, contrast.title, compare_groups(a, b)))
+                tests.append((name, unit, contrast.title, compare_groups(a, b)))
     if not tests:
         return None
     corrected = benjamini_hochberg([test[-1].p for test in tests])
     lines = [
-        (*what, t.n_a, t.n_b, interval(t.difference), interval(t.effect), t.p, float(q))
-        for (*what, t), q in zip(tests, corrected, strict=True)
+        (name, unit, title, t.n_a, t.n_b, interval(t.difference), interval(t.effect), t.p, float(q))
+        for (name, unit, title, t), q in zip(tests, corrected, strict=True)
     ]
     lines.sort(key=lambda line: line[-1])
-    columns = (
-        "measurement", "unit", "taken by", "groups", "patients", "and", "difference [95 %]", "Hedges' g [95 %]", "p", "q",
-    )  # fmt: skip
+    columns = ("measurement", "unit", "groups", "patients", "and", "difference [95 %]", "Hedges' g [95 %]", "p", "q")
+    tested = {test[0] for test in tests}
+    who = _who_measured([one for one in measurements if one.name in tested])
     caption = (
-        f"Each measurement by who took it on most films. Means of patients, groups of {SMALLEST_GROUP} patients or more. "
+        f"Measurements taken by {who}. Means of patients, groups of {SMALLEST_GROUP} patients or more. "
         f"p by {DRAWS:,} regroupings; q is p corrected for the {len(tests)} comparisons (Benjamini-Hochberg). Associations: "
         "groups may differ in other ways too."
     )
     return Table(columns, lines, caption, source=QUERY)
+
+
+def _who_measured(measurements: Sequence[Measured]) -> str:
+    """Name who took measurements; of several each with what it took."""
+    names: dict[str, list[str]] = {}
+    for one in measurements:
+        names.setdefault(one.taken_by, []).append(one.name)
+    return "; ".join(f"{who} ({', '.join(own)})" if len(names) > 1 else who for who, own in names.items())
 
 
 def patient_numbers(rows: Rows) -> np.ndarray:
