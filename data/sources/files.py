@@ -30,6 +30,19 @@ def search(folder: Path) -> list[Path]:
     return own_files(folder.rglob("*"))
 
 
+def below(root: Path, file: str) -> str:
+    """Return an absolute path that lies below root as one relative to it, '/'-separated; any other as it is.
+
+    So a folder that moves keeps its films, as the docs promise.
+    """
+    if not os.path.isabs(file):
+        return file
+    folder, name = os.path.split(file)  # the file itself may be a link: its own name counts
+    path = Path(os.path.realpath(folder), name)
+    whole = os.path.realpath(root)
+    return path.relative_to(whole).as_posix() if path.is_relative_to(whole) else file
+
+
 def inside(root: Path, file: str) -> Path:
     """Return root / file, which must lie below root also after following links; ValueError where it leads outside."""
     path = Path(os.path.realpath(root / file))  # Path.resolve fails on circular links: such a file is missing

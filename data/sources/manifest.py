@@ -25,7 +25,7 @@ from data.sources.facts import (
     sex_code,
     view_codes,
 )
-from data.sources.files import inside
+from data.sources.files import below, inside
 from data.sources.table import read_table
 from db.records import MASK_STRUCTURES, PROVENANCES, SourceFilm, SourceMask, SourceMeasurement
 
@@ -33,6 +33,7 @@ FACT_COLUMNS = (
     "file", "patient_id", "study_id", "sex", "age_years", "study_date", "offset_days", "finding", "modality", "view",
     "body_part", "photometric", "pixel_spacing_mm", "mask_convention", "mask_provenance", "note", "license", "same_patient_as",
 )  # fmt: skip
+PATHS = ("file", *MASK_STRUCTURES)
 UNITS = {"ratio": "ratio", "mm": "mm", "mm2": "mm2", "deg": "deg"}
 """A further column whose name ends in one of these is a measurement, e.g. cardiothoracic_ratio, heart_width_mm."""
 
@@ -70,6 +71,7 @@ def read_rows(table: Path, root: Path, rows: Iterable[tuple[int, dict[str, str]]
     named: dict[str, int] = {}  # by id, the first line that names it
     for line, row in rows:
         columns = list(row)
+        row = {name: below(root, _path(cell)) if name in PATHS else cell for name, cell in row.items()}
         header = _header(root, row)
         films.append(_film(row, header, line, doubts))
         if clean_text(row.get("patient_id")) is None and header.stated.get("patient_id") is None:
@@ -109,14 +111,14 @@ def _unit_of(column: str) -> str | None:
 
 def _header(root: Path, row: dict[str, str]) -> HeaderFacts:
     try:
-        return header_facts(inside(root, _path(row["file"])))
+        return header_facts(inside(root, row["file"]))
     except (ValueError, OSError):  # leads outside, or is no path at all: refused where it is opened
         return HeaderFacts()
 
 
 def _film(row: dict[str, str], header: HeaderFacts, line: int, doubts: Doubts) -> SourceFilm:
     """Return the film of a row; facts that its cells leave open are the header's."""
-    file, known = _path(row["file"]), header.stated
+    file, known = row["file"], header.stated
     view, position = doubts.fact(row, line, "view", _view) or (None, None)
     spacing = doubts.fact(row, line, "pixel_spacing_mm", _spacing)
     note, finding = clean_text(row.get("note")), clean_text(row.get("finding"))

@@ -178,6 +178,15 @@ def test_two_colours_are_labels_and_refused_also_where_their_luminance_is_one(so
     assert "mask values not understood" in capsys.readouterr().out
 
 
+def test_absolute_paths_below_the_table_are_kept_as_relative_ones(source, tmp_path):
+    film = tmp_path / "films/a.png"
+    status, db = source({"file": film, "lungs": tmp_path / "films/m.png", **MASKED}, masks=["m.png"])
+    assert status == DONE
+    assert [tuple(row) for row in db.execute("SELECT image.file, mask.file FROM image JOIN mask USING (image_id)")] == [
+        ("a.png", "m.png")
+    ]
+
+
 def test_a_mask_too_large_for_the_memory_costs_the_mask_alone(source, monkeypatch, capsys):
     def read_values(path, lung_value):
         raise MemoryError("Unable to allocate 9 GiB")
