@@ -61,12 +61,11 @@ def _facts(film) -> HeaderFacts:
     spacing, _, remark = spacing_of(film)
     if remark and not spacing:
         not_understood["pixel_spacing_mm"] = ("spacing", remark)
-    age, between = (
-        fact("patient_age_years", "PatientAge", age_years),
-        _age_between(text("PatientBirthDate"), text("StudyDate")),
-    )
-    if age is None or age == 0 and between and between >= 1:  # 000Y, which programs write where they know nothing
+    age = fact("patient_age_years", "PatientAge", age_years)
+    between = _age_between(text("PatientBirthDate"), text("StudyDate"))
+    if between is not None and (age is None or age == 0 and between >= 1):  # 000Y is written where nothing is known
         age = between
+        not_understood.pop("patient_age_years", None)
     view = _view(film, text("ViewPosition"))
     if view is not None and view_codes(view)[0] is None:
         not_understood["view_position"] = ("ViewPosition", view)

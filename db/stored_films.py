@@ -71,10 +71,7 @@ def as_stored(connection: sqlite3.Connection, name: str, film: SourceFilm) -> Ch
 
 def _with_facts(film: SourceFilm, name: str, image: sqlite3.Row, lent: Collection[str]) -> SourceFilm:
     """Return a film with what its row leaves open as it was stored. lent: facts that other rows of the same bytes stated."""
-    if film.study_id is None and film.patient_id in (
-        splitext(film.file)[0],
-        film.file,
-    ):  # named by its file, for want of an id
+    if film.study_id is None and film.patient_id == splitext(film.file)[0]:  # called so for want of an id
         patient = image["stated_patient_id"].removeprefix(f"{name}:")
         visit = image["study_id"].removeprefix(study_key(name, patient, ""))
         film = replace(film, patient_id=patient, study_id=None if visit == film.file else visit)

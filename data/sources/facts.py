@@ -12,7 +12,7 @@ VIEWS = {
     "APS": ("AP", "SUPINE"), "AP_HORIZONTAL": ("AP", "SUPINE"),
     "L": ("LL", None), "LL": ("LL", None), "LATERAL": ("LL", None), "LAT": ("LL", None), "LLAT": ("LL", None),
     "RL": ("RL", None), "RLAT": ("RL", None), "AXIAL": ("AXIAL", None), "CORONAL": ("CORONAL", None),
-    **{code: (code, None) for code in ("LLO", "RLO", "LAO", "RAO", "LPO", "RPO")},  # oblique
+    **{code: (code, None) for code in ("LLO", "RLO", "LAO", "RAO", "LPO", "RPO", "OBLIQUE")},
 }  # fmt: skip
 FRONTAL = {"PA": "PA", "AP": "AP", "POSTEROANTERIOR": "PA", "ANTEROPOSTERIOR": "AP"}
 POSITIONS = {"ERECT": "ERECT", "UPRIGHT": "ERECT", "STANDING": "ERECT", "SUPINE": "SUPINE"}

@@ -210,6 +210,15 @@ def test_films_that_are_gone_are_told_and_another_disc_of_the_name_is_refused(di
     assert "note: 1 films that were read before are gone; the first: 1.dcm" in capsys.readouterr().out
 
 
+def test_what_the_header_says_otherwise_is_not_called_left_out(dicom_file, tmp_path):
+    dates = {"PatientBirthDate": "19600314", "StudyDate": "20210314"}
+    with pytest.warns(UserWarning):
+        path = dicom_file(tmp_path / "a.dcm", VALUES, PatientAge="Y045", **dates, ViewCodeSequence=code("pa oblique"))
+    facts = header_facts(path)
+    assert facts.stated["patient_age_years"] == 61.0006 and facts.stated["view_position"] == "OBLIQUE"
+    assert facts.not_understood == {}
+
+
 def test_a_single_file_can_be_named(dicom_file, tmp_path):
     film = dicom_file(tmp_path / "day/a.dcm", VALUES, **FACTS)
     assert call("dicom", film, "--db", tmp_path / "db") == DONE
