@@ -84,7 +84,8 @@ def main(argv: list[str]) -> int:
     )
     check_command(out, "evaluate")
     training = predictors[0].checkpoint.training
-    db = config.db or Path(training["db"])
+    db = (config.db or Path(training["db"])).absolute()
+    connection = connect_existing(db)
     # the query by its text: its file may lie anywhere, and a name of db/queries may be written out
     asked = {
         "db": str(db.resolve()),
@@ -92,7 +93,6 @@ def main(argv: list[str]) -> int:
     }
     if config.out is None:
         check_same_films(out, asked)
-    connection = connect_existing(db)
     members = [(predictor, select_records(connection, config, predictor)) for predictor in predictors]
     if are_folds:
         check_folds(predictors, folder)

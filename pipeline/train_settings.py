@@ -9,6 +9,7 @@ from cli.settings import setting, settings_from_dict
 from data.ingest import ensure_phantom
 from data.intensity import METHODS
 from db.records import CONVENTIONS
+from db.selection import QUERIES
 from pipeline.predictor import MOST_SIZE, check_structures
 from report.run_folder import read_json
 from unet.checkpoint import load_checkpoint
@@ -143,7 +144,10 @@ def complete(config: TrainConfig) -> TrainConfig:
     small, calm = config.small_share, config.calm_share
     if small < 0 or calm < 0 or small + calm > 1:
         raise ValueError(f"--small-share {small} --calm-share {calm}: wanted 0 or more each, and at most 1 together")
-    return replace(config, db=config.db or ensure_phantom())
+    # absolute, since the checkpoint keeps them and may be evaluated from anywhere
+    is_named = (QUERIES / f"{config.query}.sql").is_file()
+    query = config.query if is_named else str(Path(config.query).absolute())
+    return replace(config, db=(config.db or ensure_phantom()).absolute(), query=query)
 
 
 def base_of_weights(config: TrainConfig) -> int:

@@ -22,7 +22,7 @@ import train
 from data.writing import sole_writer
 from db.connection import connect
 from db.runs import start_run
-from db.selection import query_text, select_images
+from db.selection import QUERIES, query_text, select_images
 from db.splits import split_sets
 from pipeline import curriculum, session, training_films
 from pipeline.train_settings import TrainConfig, complete, stored_config
@@ -326,11 +326,21 @@ def test_a_training_whose_database_is_elsewhere_goes_on_where_it_is_now(phantom_
     copy_of(phantom_db, tmp_path / "films.sqlite")
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert call("films.sqlite", tmp_path / "run", "--epochs", "1") == 0
+    shutil.copy(QUERIES / "segmentation_images.sql", "own.sql")
+    assert call("films.sqlite", tmp_path / "run", "--epochs", "1", "--query", "own.sql") == 0
     monkeypatch.chdir(tmp_path / "other")
-    with pytest.raises(FileNotFoundError, match="its database films.sqlite is not there as seen from .*other; .*--db"):
+    assert train.main(["--resume", str(tmp_path / "run")]) == 0  # what was named there means the same here
+    words = ["--checkpoint", str(tmp_path / "run"), "--precision", "float32"]
+    assert evaluate.main(words) == 0
+    copy_of(tmp_path / "films.sqlite", tmp_path / "moved.sqlite")
+    (tmp_path / "films.sqlite").unlink()
+    with pytest.raises(
+        FileNotFoundError, match="its database .*/films.sqlite is not there as seen from .*other; .*--db"
+    ):
         train.main(["--resume", str(tmp_path / "run")])
-    assert train.main(["--resume", str(tmp_path / "run"), "--db", str(tmp_path / "films.sqlite")]) == 0
+    with pytest.raises(FileNotFoundError, match="films.sqlite: no such file"):
+        evaluate.main(words)
+    assert train.main(["--resume", str(tmp_path / "run"), "--db", str(tmp_path / "moved.sqlite")]) == 0
     assert train.main(["--resume", str(tmp_path / "run")]) == 0  # it knows now
 
 
