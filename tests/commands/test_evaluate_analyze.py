@@ -736,7 +736,9 @@ def test_what_a_network_measures_later_does_not_take_the_place_of_the_stored_mas
         )
     assert analyze.main(["--db", str(db), "--out", str(tmp_path / "a")]) == 0
     text = (tmp_path / "a/report.md").read_text()
-    assert "stored masks, run" in text and "network, run" not in text
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert any("stored masks, run" in row for row in rows) and not any("network, run" in row for row in rows)
+    assert "Measured too, and not shown here: network, run" in text
 
 
 def test_the_newest_folds_are_pooled_as_when_their_folder_is_named(trained, tmp_path, monkeypatch):
