@@ -7,15 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.dicom_attributes import (
-    FRONT_OR_BACK,
-    NOT_FRONTAL_WORDS,
-    directions_of,
-    photometric_of,
-    spacing_of,
-    view_meanings,
-    warnings_of,
-)
+from data.dicom_attributes import not_frontal, photometric_of, spacing_of, warnings_of
 from data.reading import MOST_PIXELS
 from data.sources.facts import body_part_code, modality_code, view_codes
 
@@ -89,7 +81,7 @@ def import_pydicom(path: Path) -> ModuleType:
 
 
 def _read(film, path: Path) -> DicomFilm:
-    _check_size(film, path)
+    _check_pixels(film, path)
     _mend(film)
     stored = film.pixel_array
     if stored.ndim != 2:
@@ -170,21 +162,16 @@ def _check_kind(film, path: Path) -> None:
     view = str(film.get("ViewPosition", "") or "").upper()
     if view_codes(view)[0] not in ("PA", "AP", None):
         raise ValueError(f"{path}: view position {view}; wanted a frontal film (PA or AP)")
-    meanings = view_meanings(film)
-    if any(NOT_FRONTAL_WORDS.search(meaning) for meaning in meanings):
-        raise ValueError(f"{path}: view {', '.join(meanings)}; wanted a frontal film (PA or AP)")
-    for lines, towards in zip(("rows", "columns"), directions_of(film), strict=False):
-        if towards.startswith(FRONT_OR_BACK):
-            raise ValueError(
-                f"{path}: its {lines} run towards {towards} (front or back), a lateral film; wanted a frontal one"
-            )
+    why = not_frontal(film)
+    if why:
+        raise ValueError(f"{path}: {why}; wanted a frontal film (PA or AP)")
     part = str(film.get("BodyPartExamined", "") or "").upper()
     if part and "CHEST" not in part and "THORAX" not in part and body_part_code(part) != "CHEST":
         raise ValueError(f"{path}: body part {part}; wanted a chest film")
 
 
-def _check_size(film, path: Path) -> None:
-    """Refuse, before decoding, what has no pixels, as reports and annotations have not, and what would fill the memory."""
+def _check_pixels(film, path: Path) -> None:
+    """Refuse, before decoding, what has no grey pixels, as reports and colour pictures have not, or would fill the memory."""
     if "FloatPixelData" in film or "DoubleFloatPixelData" in film:
         raise ValueError(
             f"{path}: its pixels are floating-point numbers; wanted whole ones (PixelData), as films have them"

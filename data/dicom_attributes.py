@@ -33,6 +33,20 @@ def view_meanings(film) -> list[str]:
     return [str(code.get("CodeMeaning", "")).lower() for code in film.get("ViewCodeSequence") or ()]
 
 
+def not_frontal(film) -> str | None:
+    """Say in words by which coded view or direction the header calls a film lateral or oblique; None where it does not.
+
+    ViewPosition, which may contradict both, is left to the caller.
+    """
+    meanings = view_meanings(film)
+    if any(map(NOT_FRONTAL_WORDS.search, meanings)):
+        return f"view {', '.join(meanings)}"
+    for lines, towards in zip(("rows", "columns"), directions_of(film), strict=False):
+        if towards.startswith(FRONT_OR_BACK):
+            return f"its {lines} run towards {towards} (front or back), as those of a lateral film"
+    return None
+
+
 def directions_of(film) -> list[str]:
     """Return where rows and columns run, as PatientOrientation says; [] where it does not."""
     return [str(value) for value in film.get("PatientOrientation") or ()]

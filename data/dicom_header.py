@@ -6,15 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from data.dicom import import_pydicom, is_dicom
-from data.dicom_attributes import (
-    FRONT_OR_BACK,
-    NOT_FRONTAL_WORDS,
-    directions_of,
-    photometric_of,
-    spacing_of,
-    view_meanings,
-    warnings_of,
-)
+from data.dicom_attributes import not_frontal, photometric_of, spacing_of, view_meanings, warnings_of
 from data.reading import PICTURE_ENDINGS
 from data.sources.facts import age_years, body_part_code, clean_text, iso_date, modality_code, sex_code, view_codes
 
@@ -109,12 +101,8 @@ def _view(film, stated: str | None) -> str | None:
     """
     if known := view_codes(stated)[0]:
         return known
-    meanings = view_meanings(film)
-    if any("oblique" in meaning for meaning in meanings):
-        return stated.upper() if stated else "OBLIQUE"
-    if any(map(NOT_FRONTAL_WORDS.search, meanings)) or any(
-        way.startswith(FRONT_OR_BACK) for way in directions_of(film)
-    ):
-        return "LL"
-    coded = (view for words, view in FRONTAL_WORDS.items() for meaning in meanings if words in meaning)
+    why = not_frontal(film)
+    if why:
+        return "OBLIQUE" if "oblique" in why else "LL"
+    coded = (view for words, view in FRONTAL_WORDS.items() for meaning in view_meanings(film) if words in meaning)
     return next(coded, stated and stated.upper())

@@ -22,7 +22,10 @@ LUNGS = ("right_lung", "left_lung", "lungs")
 
 
 def check_mask(mask: SourceMask, root: Path, image: np.ndarray) -> CheckedMask:
-    """Open one mask and check it against its film (H, W) in [0, 1]; ValueError says what is wrong with it."""
+    """Open one mask and check it against its film; ValueError says what is wrong with it, OSError that it cannot be read.
+
+    root: the source's folder. image: the film, (H, W) float32 in [0, 1], lungs dark.
+    """
     height, width = image.shape
     for name, word, known in (
         ("convention", mask.convention, CONVENTIONS),
@@ -57,7 +60,10 @@ def check_mask(mask: SourceMask, root: Path, image: np.ndarray) -> CheckedMask:
 
 
 def _darker_by(area: np.ndarray, image: np.ndarray) -> float | None:
-    """Return how much darker than the rest of its bounding box an area is on average; None where either is empty."""
+    """Return how much darker than the rest of its bounding box an area is on average, in grey levels of [0, 1].
+
+    area: (H, W) bool; image: (H, W) in [0, 1]. None where the area or that rest is empty.
+    """
     rows, columns = np.flatnonzero(area.any(axis=1)), np.flatnonzero(area.any(axis=0))
     if not rows.size:
         return None

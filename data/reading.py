@@ -58,7 +58,7 @@ def read_image(path: Path, photometric_interpretation: str | None = None) -> np.
 
 
 def grey_levels(pixels: Pixels, photometric_interpretation: str | None = None) -> np.ndarray:
-    """Return stored pixels as float32 in [0, 1], 0 black, lungs dark; MONOCHROME1 is inverted."""
+    """Return stored pixels as (H, W) float32 in [0, 1], 0 black, lungs dark; MONOCHROME1 is inverted, None is MONOCHROME2."""
     image = np.divide(pixels.values, 2**pixels.bits_stored - 1, dtype=np.float32)
     return 1 - image if photometric_interpretation == "MONOCHROME1" else image
 

@@ -44,6 +44,7 @@ def contrasts(rows: Rows) -> list[Contrast]:
         Contrast("AP - PA", _sides(rows, "view", "AP", "PA")),
         Contrast(f"{OLD} years and older - younger", np.where(np.isnan(ages), NEITHER, ages >= OLD)),
     ]
+    of_findings: list[Contrast] = []
     for finding in frequent_findings(rows, MOST_FINDINGS):
         stating = {row["source"] for row, own in zip(rows, lists, strict=True) if finding in own}
         compared = np.array([row["findings"] is not None and row["source"] in stating for row in rows])
@@ -51,9 +52,9 @@ def contrasts(rows: Rows) -> list[Contrast]:
         sides = np.where(compared, has, NEITHER)
         mirrored = np.where(compared, ~has, NEITHER)
         # of two findings that never are together every film has one: with the one is without the other
-        if not any(np.array_equal(earlier.sides, own) for earlier in found[3:] for own in (sides, mirrored)):
-            found.append(Contrast(f"{finding} - only other findings, same sources", sides))
-    return found
+        if not any(np.array_equal(earlier.sides, own) for earlier in of_findings for own in (sides, mirrored)):
+            of_findings.append(Contrast(f"{finding} - only other findings, same sources", sides))
+    return found + of_findings
 
 
 def _sides(rows: Rows, column: str, one: str, other: str) -> np.ndarray:
