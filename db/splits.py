@@ -35,12 +35,6 @@ def split_sets(connection: sqlite3.Connection) -> list[str]:
     return [row[0] for row in connection.execute("SELECT DISTINCT split_set FROM split ORDER BY split_set")]
 
 
-def forget_split(connection: sqlite3.Connection, split_set: str) -> None:
-    """Remove a split set that nobody has used: where more patients come, its first draw fills the splits anew."""
-    with transaction(connection):
-        connection.execute("DELETE FROM split WHERE split_set = ?", (split_set,))
-
-
 def draw_split(connection: sqlite3.Connection, seed: int) -> str:
     """Store train/val/test (70/10/20 %) for every person that has none yet; return the split set's name.
 

@@ -10,7 +10,8 @@ from db.asked import check_asked, query_parameters
 from db.connection import connect_existing
 from db.records import ImageRecord
 from db.selection import query_text, select_images
-from db.splits import ensure_split, forget_split, split_sets
+from db.splits import ensure_split
+from db.transactions import transaction
 from pipeline.curriculum import Stage
 from pipeline.train_settings import TrainConfig, asked_for
 from pipeline.training_checks import check_counts
@@ -29,17 +30,12 @@ def draw_and_select(
 ) -> tuple[str, list[ImageRecord], Counter[str | None]]:
     """Return the name of the training's split, drawn where it was not, what the query finds, and the films in each split.
 
-    ValueError where the database or query lacks something that was asked for, or the films are not enough. A split that was drawn
-    for a refused training is not kept: it was drawn of too few patients.
+    ValueError where the database or query lacks something that was asked for, or the films are not enough. What was drawn for
+    a refused training is not kept, as it was drawn of too few patients, and no other process ever sees it.
     """
-    before = split_sets(connection)
-    split_set = ensure_split(connection, config.seed, config.fold, config.folds, config.leave_out)
-    try:
+    with transaction(connection):
+        split_set = ensure_split(connection, config.seed, config.fold, config.folds, config.leave_out)
         return split_set, *_select(connection, config, split_set)
-    except ValueError:
-        if split_set not in before:
-            forget_split(connection, split_set)
-        raise
 
 
 def _select(

@@ -275,6 +275,23 @@ def test_a_refused_training_leaves_no_split_that_was_drawn_of_too_few_patients(p
         assert split_sets(connection) == before
 
 
+def test_no_other_process_sees_the_split_of_a_training_that_may_be_refused(phantom_db, tmp_path, monkeypatch):
+    db, seen = tmp_path / "films.sqlite", []
+
+    def refuse(*_):
+        with closing(connect(db)) as other:  # it may have begun to use the split, had it been stored
+            seen.append(split_sets(other))
+        raise ValueError("too few")
+
+    with closing(connect(phantom_db)) as connection:
+        before = split_sets(connection)
+        connection.execute("VACUUM INTO ?", (str(db),))
+    monkeypatch.setattr("pipeline.training_films.check_counts", refuse)
+    with pytest.raises(ValueError, match="too few"):
+        call(db, tmp_path / "run", "--seed", "77")
+    assert seen == [before]
+
+
 def test_other_settings_beside_resume_are_refused(finished, phantom_db):
     with pytest.raises(
         ValueError, match="--resume .* goes on with the settings in its config.json; leave out --epochs"
