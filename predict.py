@@ -222,17 +222,22 @@ def report(
     films: Sequence[Path],
     connection: sqlite3.Connection,
     run_id: int,
-    failures: Sequence[tuple[str, str]],
+    failures: list[tuple[str, str]],
 ) -> list[str]:
-    """Write what covers all films together, and return the lines that say what was done."""
-    write_csv(config.out / "failures.csv", ("file", "why"), failures)
+    """Write what covers all films together, and return the lines that say what was done.
+
+    failures: films without a result, and why; those that a format asked for lacks are added.
+    """
     lines = [
         f"{config.out / written} is as it was before this call; --format {name} brings it up to date"
         for name, written in WRITTEN_AS.items()
         if name not in config.format and (config.out / written).exists()
     ]
     for name in config.format:
-        lines += [one_line(note) for note in FORMATS[name](config.out, read_predictions(connection, run_id))]
+        written = FORMATS[name](config.out, read_predictions(connection, run_id))
+        lines += written.notes
+        failures += written.failed
+    write_csv(config.out / "failures.csv", ("file", "why"), failures)
     counts = {**count_predictions(connection, run_id), "failed": len(failures)}
     rows = list(read_predictions(connection, run_id, LISTED))
     path = write_page(prediction_page(counts, rows, failures, config.out / "overlays"), config.out)

@@ -18,7 +18,7 @@ import torch
 
 from cli.command import DONE, INTERRUPTED, SOME_FAILED, run
 from cli.progress import Progress
-from cli.settings import parse_settings, settings_as_dict
+from cli.settings import given_settings, settings_as_dict
 from data.augment import AugmentConfig
 from db.records import MASK_STRUCTURES
 from db.runs import log_epoch
@@ -36,11 +36,12 @@ from unet.trainer import Trainer, Validation
 
 def main(argv: list[str]) -> int:
     """Train as the arguments say and return the exit status."""
-    config = parse_settings(TrainConfig, argv, __doc__)
+    given = given_settings(TrainConfig, argv, __doc__)
+    config = TrainConfig(**given)
     keep_freed_memory()
     join()
     if config.resume is not None:
-        config = resumed_config(config)
+        config = resumed_config(config, given)
     else:
         config = from_first(lambda: complete(config))
     if not config.folds or config.fold:

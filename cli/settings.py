@@ -27,13 +27,17 @@ def parse_settings(config_class: type[Config], argv: list[str], description: str
 
     Ends the process with status 2 and one line when the call is wrong, as argparse does.
     """
+    return config_class(**given_settings(config_class, argv, description))
+
+
+def given_settings(config_class: type, argv: list[str], description: str) -> dict[str, Any]:
+    """Return only what the command line and its --config file state, by field; ends as `parse_settings` does."""
     parser = _build_parser(config_class, description)
     given = vars(parser.parse_args(argv))
     file = given.pop("config")
     given.pop("debug", None)  # cli.command reads it
     try:
-        from_file = {} if file is None else _read_toml(config_class, file)
-        return config_class(**{**from_file, **given})
+        return {**({} if file is None else _read_toml(config_class, file)), **given}
     except (ValueError, OSError) as error:
         parser.error(str(error))
 

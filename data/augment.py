@@ -103,7 +103,8 @@ def apply(
 ) -> tuple[Tensor, Tensor]:
     """Return the changed images (B, 1, H, W) and masks (B, C, H, W), both in [0, 1], on their device; the inputs stay.
 
-    size: height and width of the result; None: as the input. Outside the film both are 0.
+    size: height and width of the result; None: as the input. Beyond the input and outside the collimated window
+    both are 0; a border that the input holds is changed like the film.
     """
     parameters = AugmentParameters(*(numbers.to(images.device) for numbers in parameters))
     images, masks = warp(images, masks, parameters, size)

@@ -1,7 +1,5 @@
 """Films and masks at the network's size: decoded once, kept as uint8 in one memory-mapped file, handed out in batches."""
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -14,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from data.augment import AugmentConfig, AugmentParameters, apply, draw_parameters
+from data.cache import cache_key
 from data.intensity import standardise
 from data.loading import load_record
 from data.masks import load_masks, load_unjudged, medial_half
@@ -21,10 +20,9 @@ from data.reading import DECODING_THREADS
 from data.resize import Letterbox, letterbox_of, pad_to_square, shrink, to_square
 from data.writing import atomic_file
 from db.records import MASK_STRUCTURES, ImageRecord
-from unet.structures import DRAWN, HEART, LEFT_LUNG, RIGHT_LUNG, WITH_HEART, with_lungs
+from unet.structures import DRAWN, HEART, LEFT_LUNG, RIGHT_LUNG, STRUCTURES, WITH_HEART, with_lungs
 
 PROCESSOR = torch.device("cpu")
-CACHE_VERSION = 4  # raise when the same settings would give other pixels
 
 
 @dataclass(frozen=True)
@@ -132,14 +130,14 @@ class FilmDataset:
         self.preprocessing = preprocessing
         planes = 1 + len(MASK_STRUCTURES)
         self.shape = (len(self.records), planes, preprocessing.size, preprocessing.size)
-        key = _cache_key(self.records, preprocessing, guests)
+        key = cache_key(self.records, asdict(preprocessing), guests)
         pixels, known = cache_folder / f"{key}.u8", cache_folder / f"{key}.known"
         if not (pixels.is_file() and known.is_file()):
             cache_folder.mkdir(parents=True, exist_ok=True)
             self._decode(pixels, known)
         self._pixels = np.memmap(pixels, np.uint8, "r", shape=self.shape)
         self._known = torch.from_numpy(np.fromfile(known, np.uint8).reshape(len(self.records), -1).copy())
-        if not self._training_rows(HEART):  # nothing tells the heart from a guest's left lung
+        if not self._rows_with(HEART, "train"):  # nothing tells the heart from a guest's left lung
             self._known[len(self) - guests :, LEFT_LUNG] = 0
 
     def __len__(self) -> int:
@@ -191,9 +189,9 @@ class FilmDataset:
                 yield Batch(*apply(images, masks, own, (side, side)), known)
 
     def faults(self, taught_before: bool = False) -> list[str]:
-        """Return which structures are drawn on no training film or only as empty masks; an empty list is good news.
+        """Return which structures are drawn on no training film, only as empty masks, or on no film to choose by.
 
-        taught_before: other films have taught, or will first teach, what these do not.
+        taught_before: other films have taught, or will first teach, what these do not. An empty list is good news.
         """
         shares = self.positive_share()
         faults = [
@@ -201,24 +199,29 @@ class FilmDataset:
             for structure, share in shares.items()
             if share == 0
         ]
-        if "heart" not in shares:
-            result = "what other films taught of it stays" if taught_before else "that channel stays untrained"
-            faults.append(f"heart: no training film has it drawn; {result}")
-        if "right_lung" not in shares:
+        missing = [name for name in STRUCTURES if name not in shares]
+        if "lungs" in shares and "right_lung" in missing and "left_lung" in missing:
+            missing = [name for name in missing if name == "heart"]
             result = "which is which stays as other films taught it" if taught_before else "only their union is trained"
             faults.append(f"no training film has right and left lung apart; {result}")
-        return faults
+        result = "what other films taught of it stays" if taught_before else "that channel stays untrained"
+        faults += [f"{name}: no training film has it drawn; {result}" for name in missing]
+        return faults + [
+            f"{name}: no film to choose by has it drawn; the kept epoch, thresholds and predicted quality do not regard it"
+            for channel, name in enumerate(MASK_STRUCTURES)
+            if name in shares and not self._rows_with(channel, "val")
+        ]
 
-    def _training_rows(self, channel: int) -> list[int]:
-        """Return the rows of the training films that have the structure drawn."""
+    def _rows_with(self, channel: int, split: str) -> list[int]:
+        """Return the rows of the films of a split that have the structure drawn."""
         rows = (self._known[:, channel] == DRAWN).nonzero()[:, 0].tolist()
-        return [row for row in rows if self.records[row].split == "train"]
+        return [row for row in rows if self.records[row].split == split]
 
     def positive_share(self) -> dict[str, float]:
         """Return per structure the mean share of the square that is inside, over the training films that have it drawn."""
         shares = {}
         for channel, structure in enumerate(MASK_STRUCTURES):
-            rows = self._training_rows(channel)
+            rows = self._rows_with(channel, "train")
             if rows:
                 shares[structure] = float(np.mean([self._pixels[row, 1 + channel].mean() / 255 for row in rows]))
         return shares
@@ -236,25 +239,3 @@ class FilmDataset:
     def _decode_one(self, row: int) -> tuple[np.ndarray, np.ndarray]:
         planes, known = prepare_record(self.records[row], self.preprocessing, row >= len(self) - self.guests)
         return (planes * 255).round().to(torch.uint8).numpy(), known.to(torch.uint8).numpy()
-
-
-def cache_folder(database: Path) -> Path:
-    """Where the prepared films of a database are kept: beside it."""
-    return database.parent / f"{database.stem}_cache"
-
-
-def _cache_key(records: Sequence[ImageRecord], preprocessing: Preprocessing, guests: int) -> str:
-    digest = hashlib.sha256(json.dumps([CACHE_VERSION, asdict(preprocessing), *([guests] if guests else [])]).encode())
-    for record in records:
-        masks = [(m.structure, str(m.path), m.rle, m.lung_value, _file_stamp(m.path)) for m in record.masks]
-        film = (record.content_sha256, record.photometric_interpretation, _file_stamp(record.path))
-        digest.update(repr((*film, masks)).encode())
-    return digest.hexdigest()[:24]
-
-
-def _file_stamp(path: Path | None) -> tuple[int, int] | None:
-    """Size and time of change: enough to notice that a film was written or a mask drawn anew."""
-    if path is None or not path.is_file():
-        return None
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns

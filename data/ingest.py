@@ -133,7 +133,7 @@ def ingest_films(db: Path, reader: str, root: Path, name: str, films: Sequence[S
     with closing(connect(db)) as connection:
         check_name(connection, name, root)
         checked, refusals, kept = keep_unread(connection, name, films, check_films(films, root))
-        check_not_moved(connection, name, root, checked)
+        repeated = check_not_moved(connection, name, root, checked)
         gone = films_gone(connection, name, checked)
         check_same_source(connection, name, root, gone)
         before = count_masks(connection, name)
@@ -155,7 +155,7 @@ def ingest_films(db: Path, reader: str, root: Path, name: str, films: Sequence[S
             f"gone for good out of the table:"
         )
         print("\n".join(f"    {refusal.detail}" for refusal in kept[:LISTED]) + "\n    ..." * (len(kept) > LISTED))
-    for note in contradictions:
+    for note in (*contradictions, *repeated):
         print(f"  note: {one_line(note)}")
     return refusals + kept
 

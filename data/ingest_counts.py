@@ -62,9 +62,13 @@ def _lungs_are_lighter(film: CheckedFilm) -> bool:
 
 def _notes(connection: sqlite3.Connection, name: str, checked: Sequence[CheckedFilm]) -> Iterator[str]:
     """Yield what a reader should look at."""
-    with_mask = sum(bool(film.masks) for film in checked)
-    if 0 < with_mask < len(checked):
-        yield f"{with_mask} of the {len(checked)} films have a mask"
+    films, with_mask = connection.execute(
+        "SELECT count(*), count(*) FILTER (WHERE EXISTS (SELECT 1 FROM mask WHERE mask.image_id = image.image_id)) "
+        "FROM image JOIN source USING (source_id) WHERE source.name = ? AND duplicate_of IS NULL",
+        (name,),
+    ).fetchone()
+    if 0 < with_mask < films:
+        yield f"{with_mask} of the {films} films have a mask"
     empty = [film.film.file for film in checked for mask in film.masks if mask.area_share == 0]
     if empty:
         yield f"note: {len(empty)} masks are empty, i.e. say that the structure is not there; the first: {one_line(empty[0])}"

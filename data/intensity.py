@@ -6,6 +6,7 @@ from torch import Tensor
 
 METHODS = ("none", "percentile", "equalise", "clahe")
 LOW_PERCENTILE, HIGH_PERCENTILE = 1.0, 99.0
+FLAT = 1e-5  # percentiles no farther apart differ by the rounding of a resize; the steps of 16 bits are wider
 CLAHE_TILES = 4
 CLAHE_CLIP = 3.0
 BINS = 256
@@ -35,7 +36,7 @@ def _stretch(image: Tensor) -> Tensor:
     values = image.flatten().numpy()
     places = [round(share / 100 * (len(values) - 1)) for share in (LOW_PERCENTILE, HIGH_PERCENTILE)]
     low, high = np.partition(values, places)[places].tolist()
-    return ((image - low) / (high - low)).clamp(0, 1) if high > low else torch.zeros_like(image)
+    return ((image - low) / (high - low)).clamp(0, 1) if high - low > FLAT else torch.zeros_like(image)
 
 
 def _levels(image: Tensor) -> Tensor:

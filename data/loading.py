@@ -43,19 +43,16 @@ def load_film(path: Path, photometric: str) -> LoadedFilm:
 def load_record(record: ImageRecord) -> np.ndarray:
     """Read a selected film as (H, W) float32 in [0, 1], lungs dark.
 
-    ValueError where it has another size than when it was ingested: its masks and its spacing are those of that size.
+    ValueError where the file has changed since it was ingested: masks and splits are those of the film that it was.
     """
     path = record.path
-    if path.is_file() and is_dicom(path):  # which film it is, the selection has decided
-        image = read_dicom(path, frontal_only=False).image
-    else:
-        image = read_image(path, record.photometric_interpretation)
-    if image.shape != (record.height, record.width):
+    if path.is_file() and hash_file(path) != record.content_sha256:
         raise ValueError(
-            f"{path}: {image.shape[1]} x {image.shape[0]} pixels, {record.width} x {record.height} when it was ingested; "
-            "bring that file back, or ingest the source again"
+            f"{path}: another file than when it was ingested; bring that one back, or ingest the source again"
         )
-    return image
+    if path.is_file() and is_dicom(path):  # which film it is, the selection has decided
+        return read_dicom(path, frontal_only=False).image
+    return read_image(path, record.photometric_interpretation)
 
 
 def hash_file(path: Path) -> str:

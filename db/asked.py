@@ -23,6 +23,10 @@ def check_asked(connection: sqlite3.Connection, sql: str, asked: Mapping[str, Se
         raise ValueError(f"--provenance {','.join(odd)}: no such provenance; wanted some of {', '.join(PROVENANCES)}")
     known = {row["name"] for row in connection.execute("SELECT name FROM source")}
     unknown = [name for name in asked.get("source", ()) if name not in known and name != "all"]
+    if len(asked.get("source", ())) > 1 and "all" in asked["source"]:
+        raise ValueError(
+            f"--source {','.join(asked['source'])}: all means every source; name all alone, or only others"
+        )
     if unknown:
         raise ValueError(f"--source {','.join(unknown)}: no such source; the database has {', '.join(sorted(known))}")
 

@@ -15,7 +15,9 @@ MASK_STRUCTURES = (*STRUCTURES, "lungs")
 
 CONVENTIONS = ("clear_field", "includes_heart", "projection")
 PROVENANCES = ("manual", "landmark", "phantom", "model")
-"""By trust: where a structure is drawn twice on a film, the mask of the first of these is used."""
+"""By trust: where a structure is drawn twice on a film, the mask of the first of these is used.
+
+The lungs as a whole are the union of the two sides wherever both are drawn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +106,7 @@ class ImageRecord:
     """One selected film with everything the program needs of it; `path` is absolute, `masks` are those the query chose.
 
     spacing_mm: (row, column) of the stored pixels or None. split: train, val, test, or None where none was drawn.
-    content_sha256: hash of the film's bytes, the key of every cache.
+    content_sha256: hash of the film's bytes, the key of every cache. note: the source's words about the film, or the header's.
     """
 
     image_id: int
@@ -119,3 +121,4 @@ class ImageRecord:
     spacing_mm: tuple[float, float] | None
     content_sha256: str
     masks: tuple[MaskRecord, ...] = ()
+    note: str | None = None

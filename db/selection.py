@@ -233,6 +233,7 @@ def _image_record(row: sqlite3.Row, masks: tuple[MaskRecord, ...]) -> ImageRecor
         spacing_mm=spacing,
         content_sha256=row["content_sha256"],
         masks=masks,
+        note=row["note"],
     )
 
 

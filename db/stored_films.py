@@ -109,19 +109,30 @@ def check_same_source(connection: sqlite3.Connection, name: str, root: Path, gon
         )
 
 
-def check_not_moved(connection: sqlite3.Connection, name: str, root: Path, checked: Sequence[CheckedFilm]) -> None:
-    """Refuse a new name for exactly the films of a source whose folder has gone: they would be there twice."""
+def check_not_moved(connection: sqlite3.Connection, name: str, root: Path, checked: Sequence[CheckedFilm]) -> list[str]:
+    """Refuse a new name for a folder most of whose films are those of a source whose folder has gone: it has moved.
+
+    Fewer such films are told in the notes that are returned: they are stored as listed again, and the files that they repeat
+    cannot be read.
+    """
     if not checked or connection.execute("SELECT 1 FROM source WHERE name = ?", (name,)).fetchone():
-        return
+        return []
     contents = json.dumps([film.content_sha256 for film in checked])
+    notes = []
     for row in connection.execute(
-        "SELECT name, root FROM source JOIN image USING (source_id) GROUP BY source_id "
-        "HAVING min(content_sha256 IN (SELECT value FROM json_each(?1))) "
-        "AND count(DISTINCT content_sha256) = (SELECT count(DISTINCT value) FROM json_each(?1))",
+        "SELECT name, root, count(DISTINCT content_sha256) AS films FROM source JOIN image USING (source_id) "
+        "WHERE duplicate_of IS NULL AND content_sha256 IN (SELECT value FROM json_each(?)) GROUP BY source_id",
         (contents,),
     ):
-        if not Path(row["root"]).is_dir():
+        if Path(row["root"]).is_dir():
+            continue
+        told = (
+            f"{row['films']} of its {len(checked)} films are those of the source {row['name']}, whose folder {row['root']} has "
+            "gone; "
+        )
+        if 2 * row["films"] > len(checked):
             raise ValueError(
-                f"{root}: all films are those of the source {row['name']}, whose folder {row['root']} has gone; if it was moved "
-                f"or renamed, read it as what it is: --name {row['name']}"
+                f"{root}: {told}if it was moved or renamed, read it as what it is: --name {row['name']}; else bring it back"
             )
+        notes.append(f"{told}they cannot be used until it is back")
+    return notes

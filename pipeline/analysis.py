@@ -237,7 +237,7 @@ class Analysis:
                 spread_sentence(pairs) if against == "reference" else None,
             ]
             self.page.add(*(Text(sentence) for sentence in sentences if sentence), table)
-            caption = "Difference against mean of both; red: bias, grey: limits of agreement, bands: 95 % intervals."
+            caption = "Difference against mean of both; orange: bias, grey: limits of agreement, bands: 95 % intervals."
             self.add_figure(
                 f"agreement-{against}", agreement_figure(pairs, against), caption, "db/queries/measurement_pairs.sql"
             )

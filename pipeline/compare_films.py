@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from data.dicom_header import header_facts
 from data.intensity import HIGH_PERCENTILE, LOW_PERCENTILE, standardise
 from data.loading import LoadedFilm, load_film
 from data.measurements import Measurement, measure_masks, spread_of
-from data.reasons import as_utf8, one_line
 from data.registration import Similarity, register_lungs, resample_to
 from data.resize import letterbox_of, shrink
 from data.ssim import ssim_map
@@ -101,7 +101,8 @@ def compare_films(
     lungs.
     """
     one, other = sides = [prepare_side(path, predictor, photometric, spacing) for path in (before, after)]
-    named = list(zip((one_line(as_utf8(path.name)) for path in (before, after)), sides, strict=True))
+    named = list(zip(("before", "after"), sides, strict=True))
+    strangers, beside = differences(*(header_facts(path).stated for path in (before, after)))
     similarity = register_lungs(_lungs(other), _lungs(one))
     names = list(one.masks)
     planes = np.stack([other.grey, other.small, *(other.small_masks[name].astype(np.float32) for name in names)])
@@ -119,9 +120,31 @@ def compare_films(
         difference=float(np.abs(change)[inside].mean()),
         overlap=dice(count(second, first)),
         changes=tuple(changes(one, other)),
-        doubts=tuple(f"{name}: {doubt}" for name, side in named for doubt in side.review),
-        remarks=tuple(f"{name}: {remark}" for name, side in named for remark in side.remarks),
+        doubts=(*strangers, *(f"{name}: {doubt}" for name, side in named for doubt in side.review)),
+        remarks=(*beside, *(f"{name}: {remark}" for name, side in named for remark in side.remarks)),
     )  # fmt: skip
+
+
+def differences(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[list[str], list[str]]:
+    """Say what two films' headers state otherwise: what speaks for two patients, or for the wrong order, and other things.
+
+    before, after: `data.dicom_header.HeaderFacts.stated`, empty for pictures. No identifier is written out.
+    """
+
+    def both(name: str) -> tuple | None:
+        one, other = before.get(name), after.get(name)
+        return (one, other) if one is not None and other is not None and one != other else None
+
+    doubts = [
+        f"the headers state two {words}: perhaps they are two patients'"
+        for name, words in (("patient_id", "patient ids"), ("patient_sex", "sexes"))
+        if both(name)
+    ]
+    if (dates := both("study_date")) and dates[0] > dates[1]:
+        doubts.append(f"the film called before is the later one: study dates {dates[0]} and {dates[1]}")
+    views = both("view_position")
+    remarks = [f"views {views[0]} and {views[1]}: hearts look larger on AP films, and so do ratios"] if views else []
+    return doubts, remarks
 
 
 def prepare_side(path: Path, predictor: Predictor, photometric: str, spacing: SpacingSource) -> FilmSide:

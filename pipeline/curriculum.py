@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import torch
 
-from data.dataset import FilmDataset, Preprocessing, cache_folder
+from data.cache import cache_folder
+from data.dataset import FilmDataset, Preprocessing
 from data.ingest import ensure_phantom
 from db.connection import connect
 from db.records import ImageRecord

@@ -9,6 +9,7 @@ from data.measurements import Measurement
 SMALLEST_LUNGS = 0.06  # share of the film
 MOST_UNEQUAL = 2.5  # times
 MOST_SHARED = 0.2  # of the heart that lies over the lungs: at most 0.054 on 370 films, bedside ones among them
+MOST_TILTED = 12  # degrees between the apices; at most 9 on 138 upright films, more on 5 of 120 bedside ones
 NARROWEST_MM, WIDEST_MM = 60, 600  # of a thorax; that of a newborn is about 100 mm wide
 
 
@@ -40,6 +41,16 @@ def doubts_of_spacing(measurements: Sequence[Measurement]) -> Iterator[str]:
     for one in measurements:
         if one.name == "thorax_width_mm" and not NARROWEST_MM <= one.value <= WIDEST_MM:
             yield f"the pixel spacing makes the thorax {one.value:.0f} mm wide"
+
+
+def remarks_of_tilt(measurements: Sequence[Measurement]) -> Iterator[str]:
+    """Say that a film's chest is tilted so far that widths and what is measured from the midline are off."""
+    for one in measurements:
+        if one.name == "thorax_tilt_deg" and abs(one.value) > MOST_TILTED:
+            yield (
+                f"the chest lies tilted by {abs(one.value):.0f} degrees: widths, the cardiothoracic ratio and distances from the "
+                "midline are off"
+            )
 
 
 def _doubts_of_heart(heart: np.ndarray, lungs: np.ndarray) -> list[str]:

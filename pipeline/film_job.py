@@ -15,7 +15,7 @@ from db.predictions import Done
 from pipeline.evaluation import write_masks
 from pipeline.film_spacing import AS_STATED, SpacingSource
 from pipeline.film_view import view_film, with_header
-from pipeline.prediction_folder import results_exist
+from pipeline.prediction_folder import remove_segmentation, results_exist
 from pipeline.predictor import Predictor
 from unet.structures import with_lungs
 
@@ -90,6 +90,7 @@ class FilmJob:
         """Predict, measure and write one film that was read."""
         view = view_film(self.predictor, film.image, film.spacing_mm, self.fix_orientation)
         view = with_header(view, film, self.predictor.learnt_from)
+        remove_segmentation(self.out, name)
         write_masks(self.out / "masks", name, with_lungs(view.stored))
         (self.out / "overlays").mkdir(exist_ok=True)
         with atomic_file(self.out / "overlays" / f"{name}.jpg", durable=False) as target:

@@ -8,7 +8,7 @@ import numpy as np
 from data.dicom_attributes import STORED_MIRRORED
 from data.loading import LoadedFilm
 from data.measurements import Measurement, measure_masks
-from pipeline.doubts import doubts, doubts_of_spacing
+from pipeline.doubts import doubts, doubts_of_spacing, remarks_of_tilt
 from pipeline.orientation import AS_STORED, Placement, find_placement, place, turn_in_words, unplace
 from pipeline.predictor import Predictor
 from report.known_errors import UNJUDGED
@@ -95,11 +95,20 @@ def view_film(
             *doubts_of_spacing(measurements),
             *poor,
         ),
-        (*_done(applied), *([UNJUDGED] if masks["heart"].any() and "heart" not in quality else [])),
+        (
+            *_done(applied),
+            *remarks_of_tilt(measurements),
+            *([UNJUDGED] if masks["heart"].any() and "heart" not in quality else []),
+        ),
         quality["lungs"].predicted_dice if "lungs" in quality else None,
         strange,
         views,
     )
+
+
+def mirrored_in_words(note: str | None) -> tuple[str, ...]:
+    """Return what a film's note (`image.note`, parted by semicolons) says of pixels that are stored mirrored, often nothing."""
+    return tuple(part for part in (note or "").split("; ") if part.startswith(STORED_MIRRORED))
 
 
 def placement_in_words(predictor: Predictor, image: np.ndarray, signs: np.ndarray) -> tuple[str, ...]:

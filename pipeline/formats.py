@@ -6,6 +6,7 @@ All are made from the mask files, so a call that goes on where another stopped w
 import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from data.geometry import bounding_box
 from data.loading import hash_file
 from data.masks import encode_rle
 from data.reading import read_pixels
+from data.reasons import one_line
 from data.writing import FATAL, atomic_file, is_written
 from db.records import STRUCTURES
 from report.counts import counted
@@ -24,24 +26,31 @@ Rows = Iterable[dict]
 """Films as `db.predictions.read_predictions` gives them."""
 
 
-def write_rle(out: Path, rows: Rows) -> list[str]:
+class Written(NamedTuple):
+    """What a format lacks: failed, each film (file) that should be in it and why it is not; notes, what else to know."""
+
+    failed: list[tuple[str, str]]
+    notes: list[str]
+
+
+def write_rle(out: Path, rows: Rows) -> Written:
     """Write rle.csv: 'start length' pairs, starts counted from 1 over the row-major film, as `data.masks.decode_rle` reads."""
-    notes: list[str] = []
+    failed: list[tuple[str, str]] = []
     lines = (
         (row["file"], name, row["height"], row["width"], encode_rle(mask))
-        for row, masks in with_masks(out, rows, notes)
+        for row, masks in with_masks(out, rows, failed)
         for name, mask in masks.items()
     )
     write_csv(out / WRITTEN_AS["rle"], ("file", "structure", "height", "width", "rle"), lines)
-    return notes
+    return Written(failed, [])
 
 
-def write_coco(out: Path, rows: Rows) -> list[str]:
+def write_coco(out: Path, rows: Rows) -> Written:
     """Write coco.json: one image per film, one annotation per structure with a pixel, uncompressed column-major counts."""
     categories = [{"id": number, "name": name} for number, name in enumerate(STRUCTURES, start=1)]
     images, annotations = [], []
-    notes: list[str] = []
-    for film, (row, masks) in enumerate(with_masks(out, rows, notes), start=1):
+    failed: list[tuple[str, str]] = []
+    for film, (row, masks) in enumerate(with_masks(out, rows, failed), start=1):
         images.append({"id": film, "file_name": row["file"], "height": row["height"], "width": row["width"]})
         for number, mask in enumerate(masks.values(), start=1):
             box = bounding_box(mask)
@@ -57,16 +66,17 @@ def write_coco(out: Path, rows: Rows) -> list[str]:
     content = {"images": images, "categories": categories, "annotations": annotations}
     with atomic_file(out / WRITTEN_AS["coco"]) as file:
         file.write(json.dumps(content).encode())
-    return notes
+    return Written(failed, [])
 
 
-def write_dicom(out: Path, rows: Rows) -> list[str]:
-    """Write dicom-seg/<name>.dcm for every film that is DICOM; return in words which films have none and why.
+def write_dicom(out: Path, rows: Rows) -> Written:
+    """Write dicom-seg/<name>.dcm for every film that is DICOM; a note counts those that are not.
 
     A file that is no longer what was predicted may be another patient's, whose name its segmentation would bear: it gets none.
     """
-    left_out, pictures = [], 0
-    for row, masks in with_masks(out, rows, left_out):
+    failed: list[tuple[str, str]] = []
+    pictures = 0
+    for row, masks in with_masks(out, rows, failed):
         source, target = Path(row["file"]), out / WRITTEN_AS["dicom-seg"] / f"{row['name']}.dcm"
         try:
             if not is_dicom(source):
@@ -82,29 +92,30 @@ def write_dicom(out: Path, rows: Rows) -> list[str]:
         except Exception as error:  # a broken header makes pydicom raise anything; other films are still to be written
             if getattr(error, "errno", None) in FATAL:
                 raise
-            left_out.append(f"no DICOM segmentation of {row['file']}: {error}")
-    if pictures:
-        left_out.append(f"no DICOM segmentation of {counted(pictures, 'film that is', 'films that are')} not DICOM")
-    return left_out
+            failed.append((row["file"], one_line(f"no DICOM segmentation: {error}")))
+    films = counted(pictures, "film that is", "films that are")
+    return Written(failed, [f"no DICOM segmentation of {films} not DICOM"] if pictures else [])
 
 
-FORMATS: dict[str, Callable[[Path, Rows], list[str]]] = {
+FORMATS: dict[str, Callable[[Path, Rows], Written]] = {
     "rle": write_rle, "coco": write_coco, "dicom-seg": write_dicom,
 }  # fmt: skip
 WRITTEN_AS = {"rle": "rle.csv", "coco": "coco.json", "dicom-seg": "dicom-seg"}
 
 
-def with_masks(out: Path, rows: Rows, notes: list[str]) -> Iterator[tuple[dict, dict[str, np.ndarray]]]:
-    """Yield the rows with their masks, structure to bool (H, W); note those whose files are gone or broken."""
+def with_masks(out: Path, rows: Rows, failed: list[tuple[str, str]]) -> Iterator[tuple[dict, dict[str, np.ndarray]]]:
+    """Yield the rows with their masks, structure to bool (H, W); add those whose files are gone or broken to `failed`."""
     for row in rows:
         files = {name: out / "masks" / name / f"{row['name']}.png" for name in STRUCTURES}
         if not all(map(is_written, files.values())):
-            notes.append(f"{row['file']}: its masks are no longer there; predict it again")
+            failed.append((row["file"], "its masks are no longer there; predict it again"))
             continue
         try:
             masks = {name: read_pixels(file).values > 0 for name, file in files.items()}
         except ValueError as error:
-            notes.append(f"{row['file']}: a mask cannot be read; remove it and predict the film again ({error})")
+            failed.append(
+                (row["file"], one_line(f"a mask cannot be read; remove it and predict the film again ({error})"))
+            )
             continue
         yield row, masks
 

@@ -64,4 +64,9 @@ def remove_results(out: Path, name: str) -> None:
     """Remove the files of a film whose row goes: masks of what it was before must not be taken for its own."""
     remove_masks(out / "masks", [name])
     (out / "overlays" / f"{name}.jpg").unlink(missing_ok=True)
+    remove_segmentation(out, name)
+
+
+def remove_segmentation(out: Path, name: str) -> None:
+    """Remove the DICOM segmentation of a film whose masks change: it holds the former ones and names the former patient."""
     (out / WRITTEN_AS["dicom-seg"] / f"{name}.dcm").unlink(missing_ok=True)

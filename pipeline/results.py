@@ -16,10 +16,11 @@ from db.scores import METRIC_COLUMNS, write_qualities, write_scores
 from pipeline.comparison import Comparison, Other, compare_with, comparison_notes, comparison_table
 from pipeline.evaluation import remove_masks
 from pipeline.evaluation_summary import summarise_results
+from pipeline.evaluation_words import conventions_in_words, learnt_in_words, origin_in_words, scored_in_words
 from pipeline.groups import score_groups
 from pipeline.measuring import keep_measurements
 from pipeline.predictor import Predictor
-from report.counts import counted, films_of_patients
+from report.counts import counted
 from report.evaluation import evaluation_page
 from report.film_result import FilmResult
 from report.page import Heading, write_page
@@ -80,12 +81,16 @@ def write_results(
     with atomic_file(out / "summary.json") as file:
         file.write((json.dumps(plain(summary), indent=2, allow_nan=False) + "\n").encode())
     history = predictors[0].checkpoint.progress.get("history", ()) if len(predictors) == 1 else ()
-    sentences = [_sentence(facts, summary, predictors), _origin(connection, predictors, results), *_remarked(summary)]
+    others = conventions_in_words(predictors, results)
+    sentences = [
+        scored_in_words(facts, summary, predictors), origin_in_words(connection, predictors, results), *others,
+        *_remarked(summary),
+    ]  # fmt: skip
     page = evaluation_page(sentences, summary, results, failures, groups, history)
     if comparison:
         page.add(Heading("Against another evaluation"), comparison_table(comparison))
     path = write_page(page, out)
-    return [*result_lines(summary, failures, comparison), f"Report: {path}"]
+    return [*others, *result_lines(summary, failures, comparison), f"Report: {path}"]
 
 
 @contextmanager
@@ -201,42 +206,6 @@ def _dice_line(structure: str, dice: Mapping) -> str:
 def _remarked(summary: Mapping) -> Iterator[str]:
     for remark, films in summary["remarks"].items():
         yield f"{counted(films, 'film', 'films')}: {remark} (remarks in films.csv)."
-
-
-def learnt_in_words(known: int) -> str:
-    """Say that so many of the films, at least one, are not unseen."""
-    return f"{counted(known, 'film was', 'films were')} learnt from or chosen by: no mean is one of unseen films."
-
-
-def _sentence(facts: Mapping, summary: dict, predictors: Sequence[Predictor]) -> str:
-    views = len(predictors[0].views)
-    averaged = f", averaged over {views} views" if views > 1 else ""
-    learnt = f"{learnt_in_words(summary['trained_on'])} " if summary["trained_on"] else ""
-    return (
-        f"{films_of_patients(summary['films'], summary['patients'])}, split '{facts['settings']['split']}', predicted by "
-        f"{', '.join(summary['checkpoints'])}{averaged}. Every mask is compared at its film's own size. "
-        f"{learnt}For research use; not a medical device."
-    )
-
-
-def _origin(connection: sqlite3.Connection, predictors: Sequence[Predictor], results: Sequence[FilmResult]) -> str:
-    """Say where the films, the masks and what the networks know come from."""
-    films = Counter(result.record.source for result in results)
-    masks = {(mask.convention, mask.provenance) for result in results for mask in result.record.masks}
-    learnt_from = frozenset().union(*(predictor.learnt_from for predictor in predictors))
-    stored = connection.execute("SELECT name, content_sha256 FROM image JOIN source USING (source_id)")
-    found = [(name, content) for name, content in stored if content in learnt_from]
-    known, elsewhere = sorted({name for name, _ in found}), len(learnt_from - {content for _, content in found})
-    besides = f", and from {counted(elsewhere, 'film', 'films')} that this database does not have" if elsewhere else ""
-    words = [f"Films: {', '.join(f'{name} {count}' for name, count in sorted(films.items()))}."]
-    if masks:
-        kinds = (sorted({mask[place] for mask in masks}) for place in (0, 1))
-        words.append("Reference masks: convention {}, made: {}.".format(*(", ".join(kind) for kind in kinds)))
-    if known:
-        strange = sorted(set(films) - set(known))
-        of_others = f"those of {', '.join(strange)} are new to it" if strange else "at other hospitals expect less"
-        words.append(f"The network learnt from films of {', '.join(known)}{besides}; {of_others}.")
-    return " ".join(words)
 
 
 def _film(record: ImageRecord) -> dict:

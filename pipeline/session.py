@@ -10,7 +10,8 @@ import torch
 
 from cli.progress import format_seconds
 from cli.settings import settings_as_dict
-from data.dataset import FilmDataset, Preprocessing, cache_folder
+from data.cache import cache_folder
+from data.dataset import FilmDataset, Preprocessing
 from data.writing import atomic_file, sole_writer
 from db.connection import connect_existing
 from db.runs import find_run, finish_run, log_epoch, resume_run, start_run
@@ -25,7 +26,7 @@ from unet.distributed import check_shares, first_then_others, from_first, is_fir
 from unet.model import UNetConfig, count_parameters
 from unet.trainer import Hyperparameters, Trainer
 
-WARMUP_EPOCHS = 2
+WARMUP_EPOCHS = 2  # but no more than a quarter of a short training, whose rate would never fall
 
 
 @dataclass
@@ -137,14 +138,15 @@ def build_trainer(
     config: TrainConfig, stages: Sequence[Stage], device: torch.device, start: Checkpoint | None
 ) -> Trainer:
     """Build the network and optimiser for the stages of a training. start: the weights to begin with; None: random ones."""
+    total_steps = sum(stage.epochs * stage.steps(config.batch_size) for stage in stages)
     settings = Hyperparameters(
         seed=config.seed,
         optimizer=config.optimizer,
         epochs=sum(stage.epochs for stage in stages),
-        total_steps=sum(stage.epochs * stage.steps(config.batch_size) for stage in stages),
+        total_steps=total_steps,
         learning_rate=config.learning_rate,
         weight_decay=config.weight_decay,
-        warmup_steps=min(WARMUP_EPOCHS, stages[0].epochs) * stages[0].steps(config.batch_size),
+        warmup_steps=min(WARMUP_EPOCHS * stages[0].steps(config.batch_size), total_steps // 4),
         average_decay=config.average_decay,
         dice_weight=config.dice_weight,
     )
@@ -186,12 +188,11 @@ def begin_or_resume(session: Session, facts: dict) -> None:
 
 
 def begin_run(connection: sqlite3.Connection, config: TrainConfig) -> int:
-    """Return a new run's run_id, or that of a call that was killed before its first checkpoint: nobody else holds the folder."""
+    """Return a new run's run_id. One that is said to be under way in the folder was killed: nobody else holds the folder."""
     killed = find_run(connection, "train", config.out, "running")
-    if killed is None:
-        return start_run(connection, "train", config.out, settings_as_dict(config))
-    resume_run(connection, killed["run_id"], settings_as_dict(config))
-    return killed["run_id"]
+    if killed is not None:
+        finish_run(connection, killed["run_id"], "failed")
+    return start_run(connection, "train", config.out, settings_as_dict(config))
 
 
 def follow(session: Session) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from data.reasons import as_utf8
+from data.reasons import as_utf8, one_line
 from pipeline.compare_films import Change, FilmComparison, compare_films
 from pipeline.film_spacing import AS_STATED, SpacingSource
 from pipeline.predictor import Predictor
@@ -28,7 +28,8 @@ def write_films_comparison(
         result.before.small, result.moved, result.before.small_masks, result.moved_masks, result.change
     )
     doubts, similarity = list(doubts_in_words(result)), list(similarity_in_words(result))
-    path = write_comparison(out, picture, rows, doubts, similarity, (as_utf8(before), as_utf8(after)))
+    names = one_line(as_utf8(before)), one_line(as_utf8(after))
+    path = write_comparison(out, picture, rows, doubts, similarity, names)
     print("\n".join((*doubts, *similarity)))
     for change in result.changes:
         low_high = "" if change.range is None else " ({:+.4g} to {:+.4g})".format(*change.range)

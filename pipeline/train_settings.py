@@ -1,7 +1,8 @@
 """The settings of `train.py`: one frozen dataclass, its presets, and what fills in settings left open."""
 
 import math
-from dataclasses import dataclass, fields, replace
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -92,10 +93,7 @@ class TrainConfig:
 def complete(config: TrainConfig) -> TrainConfig:
     """Fill in what the preset, the embedded films and today's date decide, and refuse what makes no sense."""
     out = config.out or Path("runs") / f"train-{datetime.now():%Y%m%d-%H%M%S}"
-    if (out / "last.pt").exists() or any(out.glob("fold*/last.pt")):
-        raise ValueError(
-            f"--out {out} already holds a training; go on with it by --resume {out}, or name another folder"
-        )
+    refuse_used(out)
     if config.folds and config.leave_out:
         raise ValueError("--folds and --leave-out both decide who is tested; use one of them")
     if config.folds == 1 or config.folds < 0:
@@ -147,7 +145,19 @@ def complete(config: TrainConfig) -> TrainConfig:
     # absolute, since the checkpoint keeps them and may be evaluated from anywhere
     is_named = (QUERIES / f"{config.query}.sql").is_file()
     query = config.query if is_named else str(Path(config.query).absolute())
-    return replace(config, db=(config.db or ensure_phantom()).absolute(), query=query)
+    init = config.init and config.init.absolute()
+    return replace(config, db=(config.db or ensure_phantom()).absolute(), query=query, init=init)
+
+
+def refuse_used(out: Path) -> None:
+    """Raise ValueError where a folder holds a training, or a network of one, which a new training would overwrite."""
+    if (out / "last.pt").exists() or any(out.glob("fold*/last.pt")):
+        raise ValueError(
+            f"--out {out} already holds a training; go on with it by --resume {out}, or name another folder"
+        )
+    for kept in (out / "best.pt", *out.glob("fold*/best.pt")):
+        if kept.exists():
+            raise ValueError(f"--out {out} holds a network, {kept}, which would be overwritten; name another folder")
 
 
 def base_of_weights(config: TrainConfig) -> int:
@@ -168,14 +178,15 @@ def asked_for(config: TrainConfig) -> dict[str, tuple[str, ...]]:
     return {name: value for name, value in asked.items() if getattr(config, name) != getattr(TrainConfig, name)}
 
 
-def resumed_config(config: TrainConfig) -> TrainConfig:
+def resumed_config(config: TrainConfig, given: Collection[str]) -> TrainConfig:
     """Return the settings of the training that --resume names, with --db where its database is elsewhere by now.
 
-    ValueError where other settings are given too, FileNotFoundError where the database is not there.
+    given: names of the settings that the call states. ValueError where they are more than these two, FileNotFoundError where
+    the database is not there.
     """
-    given = [f.name for f in fields(config) if f.name not in ("resume", "db") and getattr(config, f.name) != f.default]
-    if given:
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+    others = [name for name in given if name not in ("resume", "db")]
+    if others:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in others)
         raise ValueError(f"--resume {config.resume} goes on with the settings in its config.json; leave out {flags}")
     stored = stored_config(config.resume)
     db = config.db or stored.db

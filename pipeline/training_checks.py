@@ -15,23 +15,25 @@ from unet.checkpoint import Checkpoint
 from unet.distributed import is_first
 
 
-def check_counts(records: list, counts: Counter, config: TrainConfig) -> None:
+def check_counts(records: Sequence[ImageRecord], config: TrainConfig) -> None:
     """Refuse a selection that cannot be trained on, and say why."""
+    counts = Counter(record.split for record in records)
+    drawn = Counter(record.split for record in records if record.masks)
     if not records:
         raise ValueError(
             f"the selection {config.query} finds no film in {config.db}; `python analyze.py --db {config.db}` shows what each "
             f"condition removes (films need a mask and must state a modality, CR or DX, and a view, PA or AP); now "
             f"--convention {config.convention} --provenance {','.join(config.provenance)} --source {','.join(config.source)}"
         )
-    if not any(record.masks for record in records):
+    if not drawn:
         raise ValueError(f"none of the {len(records)} films that {config.query} selects has a mask to learn from")
     if config.leave_out and not counts["train"]:
         raise ValueError(
             f"--leave-out {','.join(config.leave_out)} leaves none of the {len(records)} films to train on; leave out fewer"
         )
-    if config.train_films > counts["train"]:
+    if config.train_films > drawn["train"]:
         raise ValueError(
-            f"--train-films {config.train_films}: there are {counts['train']} films to train on; ask for fewer, or leave it out "
+            f"--train-films {config.train_films}: there are {drawn['train']} films to train on; ask for fewer, or leave it out "
             "to train on all"
         )
     patients = len({record.patient_id for record in records})
@@ -44,6 +46,12 @@ def check_counts(records: list, counts: Counter, config: TrainConfig) -> None:
             raise ValueError(
                 f"no film of {len(records)} ({patients} patients) fell into the {split} split{of_fold}; the split is by patient: "
                 f"ingest more patients, or {way_out}"
+            )
+    for split in ("train", "val"):
+        if not drawn[split]:
+            raise ValueError(
+                f"none of the {counts[split]} films in the {split} split{of_fold} has a mask; ingest the masks of more "
+                f"patients, or {way_out}"
             )
     if not counts["test"]:
         warn("no film fell into the test split: there will be nothing to report on")

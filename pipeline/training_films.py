@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 
@@ -14,15 +14,16 @@ from db.splits import ensure_split
 from db.transactions import transaction
 from pipeline.curriculum import Stage
 from pipeline.train_settings import TrainConfig, asked_for
-from pipeline.training_checks import check_counts
+from pipeline.training_checks import check_counts, warn
 from unet.checkpoint import Checkpoint
 
 
 def check_folds(config: TrainConfig) -> None:
     """Refuse, before the first step, a cross-validation with a fold that cannot be trained."""
     with closing(connect_existing(config.db)) as connection:
-        for fold in range(1, config.folds + 1):
-            draw_and_select(connection, replace(config, fold=fold))
+        with transaction(connection):  # all folds are drawn, or none
+            for fold in range(1, config.folds + 1):
+                draw_and_select(connection, replace(config, fold=fold))
 
 
 def draw_and_select(
@@ -44,10 +45,34 @@ def _select(
     query = query_text(config.query)
     check_asked(connection, query, asked_for(config))
     parameters = query_parameters(config.convention, config.provenance, config.source)
-    records = select_images(connection, query, parameters, split_set)
-    counts = Counter(record.split for record in records)
-    check_counts(records, counts, config)
-    return records, counts
+    records = _in_order(select_images(connection, query, parameters, split_set))
+    check_counts(records, config)
+    records, seen = without_use(records, config.leave_out)
+    if seen:
+        warn(
+            f"{seen} films of a source that is left out are of patients who are known to the others too; they are not used"
+        )
+    return records, Counter(record.split for record in records)
+
+
+def _in_order(records: Iterable[ImageRecord]) -> list[ImageRecord]:
+    """Return the films in an order that neither a query nor ingesting them again changes, as batches are drawn from it."""
+    return sorted(records, key=lambda record: (record.source, record.file))
+
+
+def without_use(records: Iterable[ImageRecord], leave_out: Collection[str]) -> tuple[list[ImageRecord], int]:
+    """Take the films out of their split that may not teach or choose, and count those of a source that is left out.
+
+    These are films without any mask, which teach nothing, and those of a patient who was drawn before an id of a source that
+    is left out turned out to be the same person: they are no unseen films either.
+    """
+    used, seen = [], 0
+    for record in records:
+        is_left_out = record.source in leave_out and record.split != "test"
+        seen += is_left_out
+        idle = is_left_out or (not record.masks and record.split != "test")
+        used.append(replace(record, split=None) if idle else record)
+    return used, seen
 
 
 def find_guests(
@@ -63,11 +88,12 @@ def find_guests(
         return []
     chosen = {record.image_id for record in records}
     other = query_parameters("includes_heart", config.provenance, config.source)
-    return [
+    found = [
         record
-        for record in select_images(connection, query_text(config.query), other, split_set)
+        for record in _in_order(select_images(connection, query_text(config.query), other, split_set))
         if record.image_id not in chosen and any(mask.convention == "includes_heart" for mask in record.masks)
     ]
+    return without_use(found, config.leave_out)[0]
 
 
 def every_film(

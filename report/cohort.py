@@ -23,7 +23,7 @@ FACTS = (
 )  # fmt: skip
 GROUPINGS = (
     "sex", "age_group", "source", "view", "modality", "patient_position", "body_part", "photometric", "split", "masks",
-    "row_spacing_mm", "column_spacing_mm", "rows", "columns", "finding",
+    "row_spacing_mm", "column_spacing_mm", "spacing_origin", "rows", "columns", "finding",
 )  # fmt: skip
 NAMING = ("patient_id", "study_id", "image_id", "study_date", "offset_days", "age_years", "findings")
 """Columns that identify persons rather than groups: `findings` holds all the words that a source has for one film."""
@@ -154,11 +154,12 @@ def acquisition_table(rows: Rows) -> Table:
             row["row_spacing_mm"] is not None and row["row_spacing_mm"] != row["column_spacing_mm"] for row in group
         )
         inverted = Counter(_level(row["photometric"]) for row in group)
+        origins = Counter(_level(row["spacing_origin"]) for row in group if row["row_spacing_mm"] is not None)
         least, most = sizes.min(axis=0), sizes.max(axis=0)
         lines.append((
             source, len(group), len({tuple(size) for size in sizes.tolist()}), f"{least[0]} to {most[0]}",
             f"{least[1]} to {most[1]}", f"{min(spacings):.3g} to {max(spacings):.3g}" if spacings else None, unequal,
-            ", ".join(f"{name} {count}" for name, count in sorted(inverted.items())),
+            *(", ".join(f"{name} {count}" for name, count in sorted(seen.items())) for seen in (origins, inverted)),
         ))  # fmt: skip
     columns = (
         "source",
@@ -168,9 +169,14 @@ def acquisition_table(rows: Rows) -> Table:
         "columns",
         "spacing, mm",
         "row and column spacing differ",
+        "who states the spacing",
         "photometric",
     )
-    return Table(columns, lines, "How the films are stored.", source="db/queries/cohort_images.sql")
+    caption = (
+        "How the films are stored. A length at the detector is larger than the patient's, by the magnification: where spacings "
+        "are stated in several planes, lengths in mm do not compare."
+    )
+    return Table(columns, lines, caption, source="db/queries/cohort_images.sql")
 
 
 def odd_table(odd: Rows, show_ids: bool) -> Table:

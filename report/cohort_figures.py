@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from report.cohort import NOT_STATED, Rows, first_films, frequent_findings, split_findings
+from report.counts import shortened
 from report.figures import BLUE, GREY, ORANGE, Chart, new_figure
 from report.gaps import missing_shares
 
@@ -133,7 +134,7 @@ def _grid(values: np.ndarray, rows: Sequence[str], columns: Sequence[str], form:
             axis.text(
                 j, i, format(value, form), ha="center", va="center", fontsize=8, color="white" if dark else "black"
             )
-    axis.set_xticks(range(len(columns)), [name[:22] for name in columns], rotation=35, ha="right", fontsize=8)
-    axis.set_yticks(range(len(rows)), [name[:34] for name in rows], fontsize=8)
+    axis.set_xticks(range(len(columns)), [shortened(name, 22) for name in columns], rotation=35, ha="right", fontsize=8)
+    axis.set_yticks(range(len(rows)), [shortened(name, 34) for name in rows], fontsize=8)
     axis.grid(visible=False)
     return figure

@@ -6,6 +6,11 @@ def counted(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
+def shortened(text: str, longest: int) -> str:
+    """Return a text of at most so many characters, the last one an ellipsis where something is left out."""
+    return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"
+
+
 def films_of_patients(films: int, patients: int) -> str:
     """Return '138 films of 135 patients'."""
     return f"{counted(films, 'film', 'films')} of {counted(patients, 'patient', 'patients')}"

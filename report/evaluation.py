@@ -34,10 +34,10 @@ from unet.summary import Interval
 
 EMBEDDED_PICTURES = 250  # of more films only the worst, median and best are shown
 SHOWN = 6
-COLOURS = (
-    "White: the reference contour. Blue, yellow and orange: predicted right lung, left lung and heart. Tinted purple: "
-    "missed; tinted green: predicted where nothing was drawn. The patient's right side is on the left of the picture."
+COLOURS_ALONE = (
+    "Blue, yellow, orange: predicted right lung, left lung, heart. The patient's right is on the picture's left."
 )
+COLOURS = f"White: the reference contour. {COLOURS_ALONE} Tinted purple: missed; tinted green: predicted where nothing was drawn."
 GLOW = (
     "Yellow glows where five slightly turned and zoomed copies of the film disagree; at its brightest the probability's standard "
     f"deviation is {HOTTEST:g} or more."
@@ -72,7 +72,9 @@ def evaluation_page(
     page.add(*(Text(fact) for fact in facts))
     page.add(*(_agreement(summary) if summary["structures"] else [Text(WITHOUT_TRUTH)]))
     page.add(
-        Heading("Films worth looking at"), Text(COLOURS), *_galleries(ranked, shown, confident, len(failed), summary)
+        Heading("Films worth looking at"),
+        Text(COLOURS if summary["structures"] else COLOURS_ALONE),
+        *_galleries(ranked, shown, confident, len(failed), summary),
     )
     page.add(*_quality(summary, results), *_groups(groups), *_ratio(summary, results), *_probabilities(summary))
     if history:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from report.counts import shortened
 from report.evaluation_tables import GROUPINGS, ORDER, PLACES, TITLES, largest_levels
 from report.figures import BLUE, GREY, ORANGE, RED, draw_limits, new_figure
 from report.film_result import FilmResult
@@ -62,7 +63,7 @@ def group_figure(groups: Sequence[dict]) -> Figure | None:
     )
     for axis, (grouping, levels) in zip(np.atleast_1d(axes), panels, strict=True):
         rows = [next(row for row in own if (row["grouping"], row["level"]) == (grouping, level)) for level in levels]
-        labels = [f"{row['level'][:34]} (n = {row['films']})" for row in rows]
+        labels = [f"{shortened(row['level'], 34)} (n = {row['films']})" for row in rows]
         axis.boxplot([row["dices"] for row in rows][::-1], orientation="horizontal", tick_labels=labels[::-1], widths=0.6,
                      flierprops=OUTLIERS, medianprops={"color": BLUE})  # fmt: skip
         axis.axvline(GOOD_DICE, color=GREY, linewidth=0.8, linestyle=":")

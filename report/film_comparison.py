@@ -29,6 +29,10 @@ RATIO_CHANGES = (
     "apart or less in 95 of 100 pairs (recommended training, hospitals it knew: docs/results.md), and farther where masks are "
     "doubtful."
 )
+CONTOURS = (
+    "Blue, yellow and orange contours: right lung, left lung and heart. Right: inside the lungs of both, orange where the "
+    "second film is brighter, blue where it is darker."
+)
 FULL_COLOUR = 0.5  # difference of grey levels that is shown in full colour
 
 
@@ -70,7 +74,7 @@ def write_comparison(
     data = encode_picture(picture)
     with atomic_file(out / "comparison.png") as file:
         file.write(data)
-    page = Page("Two films of one patient")
+    page = Page("Two films compared")
     page.add(*(Text(sentence) for sentence in doubts))
     caption = (
         f"{RATIO_CHANGES} change_low to change_high is the change by 1.96 times both films' spreads together, a spread being the "
@@ -79,6 +83,6 @@ def write_comparison(
     )
     page.add(Heading("What changed"), Table(COLUMNS, changes, caption))
     page.add(Heading("The films laid over each other"), *(Text(sentence) for sentence in similarity))
-    page.add(Picture("comparison", data, f"{names[0]}, {names[1]}, and their difference inside the lungs"))
+    page.add(Picture("comparison", data, f"Left: {names[0]}; middle: {names[1]}, laid over it. {CONTOURS}"))
     page.add(Text("For research use; not a medical device."))
     return write_page(page, out)

@@ -73,7 +73,7 @@ def check_shares(films: int, batch_size: int) -> None:
     if smallest < size():
         raise ValueError(
             f"--batch-size {batch_size}: of {films} films the last batch has {smallest}, fewer than the {size()} processes; "
-            f"try --batch-size {batch_size + 1}, or fewer processes"
+            f"try another --batch-size, or fewer processes"
         )
 
 

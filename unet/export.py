@@ -21,7 +21,7 @@ from torch import Tensor
 
 from cli.command import DONE, run
 from cli.settings import parse_settings, setting
-from data.intensity import HIGH_PERCENTILE, LOW_PERCENTILE
+from data.intensity import FLAT, HIGH_PERCENTILE, LOW_PERCENTILE
 from data.resize import BLACK, BRIGHT_SHARE, DIM, LARGEST_ON_PAGE, MARKED, PAGE
 from data.writing import atomic_file
 from pipeline.predictor import NO_LUNG_LOGIT, Predictor, find_checkpoint
@@ -89,6 +89,7 @@ def film_module(predictor: Predictor) -> FilmModule:
         size=preparation.size,
         temperature=list(predictor.checkpoint.temperatures().values()),
         percentiles=(LOW_PERCENTILE, HIGH_PERCENTILE) if preparation.intensity == "percentile" else None,
+        flat=FLAT,
         black=BLACK if preparation.crop else None,
         dim=(DIM, MARKED),
         page=(PAGE, LARGEST_ON_PAGE),
@@ -131,7 +132,7 @@ def largest_difference(loaded: Run, predictor: Predictor, film: np.ndarray) -> f
 
 
 def check_films() -> list[np.ndarray]:
-    """Return films to compare on: small, large, wide, high, without border, with one, on a page, dim with a mark, black."""
+    """Return films to compare on: of all shapes, without border, with one, on a page, dim with a mark, black, evenly grey."""
 
     def film(height: int, width: int, border: int, page: float = 0.0) -> np.ndarray:
         y, x = np.mgrid[0:height, 0:width] / max(height, width)
@@ -148,6 +149,7 @@ def check_films() -> list[np.ndarray]:
         film(120, 90, 20, 0.9),
         marked,
         np.zeros((64, 50), np.float32),
+        np.full((124, 189), 0.5, np.float32),
     ]
 
 

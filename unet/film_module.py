@@ -14,12 +14,12 @@ class FilmModule(nn.Module):
     """The whole way from a film to its probabilities: film (H, W) float32 in [0, 1], 0 black -> (C, H, W) float32 in [0, 1].
 
     model: logits from (1, 1, size, size). size: side of its square. temperature: one for each structure. percentiles: (low,
-    high) that are stretched to 0..1, None: grey levels as they are. black: grey level up to which a pixel counts as black,
-    None: no border is cut. dim: (spread, marked): a film whose grey levels spread less, the extremes of that share of its
-    rows aside, is stretched to 0..1 before its border is looked for. page: (tolerance, largest): a frame of one brighter grey
-    level, to within the tolerance, is a page's and is cut likewise, if the film covers at most that share of it.
-    bright_share: a row or column with a larger share of other pixels belongs to the film. fill: logit in the border that was
-    cut.
+    high) that are stretched to 0..1, None: grey levels as they are; flat: no farther apart, they make the film 0. black: grey
+    level up to which a pixel counts as black, None: no border is cut. dim: (spread, marked): a film whose grey levels spread
+    less, the extremes of that share of its rows aside, is stretched to 0..1 before its border is looked for. page:
+    (tolerance, largest): a frame of one brighter grey level, to within the tolerance, is a page's and is cut likewise, if the
+    film covers at most that share of it. bright_share: a row or column with a larger share of other pixels belongs to the
+    film. fill: logit in the border that was cut.
     """
 
     def __init__(
@@ -29,6 +29,7 @@ class FilmModule(nn.Module):
         size: int,
         temperature: Sequence[float],
         percentiles: tuple[float, float] | None,
+        flat: float,
         black: float | None,
         dim: tuple[float, float],
         page: tuple[float, float],
@@ -37,7 +38,7 @@ class FilmModule(nn.Module):
     ):
         super().__init__()
         self.model = model
-        self.size, self.percentiles = size, percentiles
+        self.size, self.percentiles, self.flat = size, percentiles, flat
         self.black, self.page, self.bright_share, self.fill = black, page, bright_share, fill
         self.dim, self.marked = dim
         self.register_buffer("temperature", torch.tensor(list(temperature))[:, None, None])
@@ -90,8 +91,9 @@ class FilmModule(nn.Module):
         ordered = torch.where(inside, small, torch.inf).flatten().sort().values  # pixels outside come last
         last = (rows.sum() * columns.sum() - 1).double()
         low, high = (ordered[(share / 100 * last).round().long()] for share in self.percentiles)
-        stretched = ((small - low) / torch.where(high > low, high - low, 1.0)).clamp(0, 1)
-        return torch.where(inside & (high > low), stretched, 0.0)
+        stretches = high - low > self.flat
+        stretched = ((small - low) / torch.where(stretches, high - low, 1.0)).clamp(0, 1)
+        return torch.where(inside & stretches, stretched, 0.0)
 
 
 def _positions(film: Tensor, count: int) -> Tensor:

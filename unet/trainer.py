@@ -19,7 +19,7 @@ from unet.losses import dice_bce_loss
 from unet.model import UNet, UNetConfig, with_union
 from unet.muon import build_optimizers
 from unet.schedule import learning_rate
-from unet.structures import HEART, LUNGS, STRUCTURES
+from unet.structures import HEART, LEFT_LUNG, LUNGS, RIGHT_LUNG, STRUCTURES
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Hyperparameters:
 class Validation:
     """Means over the validation films at the size of the epoch; None where no film has the structure drawn.
 
-    constant: indices of the channels whose prediction was all inside or all outside on every film.
+    dice_lungs: of the lungs as a whole, or, where no film has both, of the single lungs that are drawn. constant: indices of
+    the channels whose prediction was all inside or all outside on every film.
     """
 
     loss: float
@@ -52,9 +53,9 @@ class Validation:
 
     @property
     def score(self) -> float:
-        """The number by which the best epoch is chosen: the mean of the Dice values there are."""
+        """The number by which the best epoch is chosen: the mean of the Dice values there are, one at least."""
         values = [value for value in (self.dice_lungs, self.dice_heart) if value is not None]
-        return sum(values) / len(values) if values else -self.loss
+        return sum(values) / len(values)
 
 
 class Trainer:
@@ -121,7 +122,10 @@ class Trainer:
 
     @torch.inference_mode()
     def validate(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Validation:
-        """Score the network to keep on batches of (images, masks, known): every film counts once."""
+        """Score the network to keep on batches of (images, masks, known): every film counts once, and has a mask.
+
+        ValueError where the loss is no finite number.
+        """
         model = self.result()
         rows = []  # per film: loss, then per structure Dice, whether it is known, share inside
         for images, masks, known in batches:
@@ -139,10 +143,16 @@ class Trainer:
         structures = len(STRUCTURES) + 1
         loss, dice, known, inside = interleave(rows, 1 + 3 * structures).split([1, *3 * [structures]], dim=1)
         known = known > 0
+        if not bool(loss.isfinite().all()):
+            raise ValueError(
+                f"the loss of the validation films is {float(loss.mean())} after step {self.step}; nothing is saved of it; try a "
+                "smaller --learning-rate"
+            )
+        lungs = slice(LUNGS, LUNGS + 1) if bool(known[:, LUNGS].any()) else slice(RIGHT_LUNG, LEFT_LUNG + 1)
         constant = ((inside == 0) | (inside == 1)).all(dim=0)
         return Validation(
             loss=float(loss.double().mean()),
-            dice_lungs=_mean_where(dice[:, LUNGS], known[:, LUNGS]),
+            dice_lungs=_mean_where(dice[:, lungs], known[:, lungs]),
             dice_heart=_mean_where(dice[:, HEART], known[:, HEART]),
             constant=tuple(constant.nonzero()[:, 0].tolist()),
         )

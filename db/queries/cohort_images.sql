@@ -17,6 +17,7 @@ SELECT image.image_id,
        image.columns,
        image.row_spacing_mm,
        image.column_spacing_mm,
+       image.spacing_origin,
        split.split,
        (SELECT group_concat(finding, '|') FROM finding WHERE finding.image_id = image.image_id) AS findings,
        (SELECT count(*) FROM mask WHERE mask.image_id = image.image_id) AS masks

@@ -8,6 +8,7 @@ from PIL import Image
 
 from benchmarks import spoilt
 from benchmarks.spoilt import SPOILINGS, look
+from data.loading import hash_file
 from data.phantom import draw_phantom
 from db.records import ImageRecord, MaskRecord
 
@@ -24,7 +25,8 @@ def film(tmp_path):
     Image.fromarray(np.uint8(phantom.image)).save(tmp_path / "film.png")
     return ImageRecord(
         image_id=1, source="s", file="film.png", path=tmp_path / "film.png", patient_id="p", split="test",
-        height=160, width=160, photometric_interpretation=None, spacing_mm=None, content_sha256="", masks=tuple(masks),
+        height=160, width=160, photometric_interpretation=None, spacing_mm=None, content_sha256=hash_file(tmp_path / "film.png"),
+        masks=tuple(masks),
     )  # fmt: skip
 
 

@@ -238,17 +238,32 @@ def test_a_film_that_vanished_is_listed_and_the_rest_scored(trained, phantom_db,
     assert summary["failed"] == [{"file": f"images/{film.name}", "why": why}] and summary["films"] >= 1
 
 
-def test_a_film_of_another_size_than_at_ingest_is_listed_and_the_rest_scored(trained, phantom_db, tmp_path, capsys):
+def test_another_film_than_at_ingest_is_listed_and_the_rest_scored(trained, phantom_db, tmp_path, capsys):
     film = phantom_db.parent / "phantom_films" / scores(trained / "evaluate-test")[0]["file"]
     whole = film.read_bytes()
     try:
-        Image.open(film).resize((48, 96)).save(film)
+        Image.open(film).rotate(180).save(film)
         status = evaluate.main(["--checkpoint", str(trained), "--out", str(tmp_path / "out"), "--precision", "float32"])
     finally:
         film.write_bytes(whole)
-    why = "48 x 96 pixels, 96 x 96 when it was ingested; bring that file back, or ingest the source again"
+    why = "another file than when it was ingested; bring that one back, or ingest the source again"
     assert status == 1 and f"failed: images/{film.name}: {why}\n" in capsys.readouterr().out
     assert json.loads((tmp_path / "out/summary.json").read_text())["films"] >= 1
+
+
+def test_masks_of_another_convention_and_films_stored_mirrored_are_told(trained, phantom_db, tmp_path, copy_of, capsys):
+    """Scores against lungs that are drawn otherwise were sold as the network's failures."""
+    db, out, query = copy_of(phantom_db, tmp_path / "films.sqlite"), tmp_path / "out", tmp_path / "all.sql"
+    with closing(connect(db)) as connection:
+        connection.execute("UPDATE mask SET convention = 'includes_heart'")
+        connection.execute("UPDATE image SET note = 'seen before; stored mirrored: rows run towards R'")
+    query.write_text("SELECT image_id, mask_id FROM mask WHERE image_id IN (SELECT image_id FROM mask LIMIT 9)")
+    more = ("--db", str(db), "--query", str(query), "--split", "all", "--out", str(out), "--precision", "float32")
+    assert evaluate.main(["--checkpoint", str(trained), *more]) == 0
+    told = "The network learnt masks of the convention clear_field and is compared with includes_heart: scores and failures"
+    said, twin = capsys.readouterr().out, (out / "report.md").read_text()
+    assert told in said and told in twin and "stored mirrored: rows run towards R (remarks in films.csv)" in said
+    assert "The network learnt masks of" not in (trained / "evaluate-test/report.md").read_text()
 
 
 def test_folds_are_pooled(phantom_db, small_training, tmp_path, copy_of):

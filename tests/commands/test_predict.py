@@ -331,6 +331,33 @@ def test_spacing_and_warnings_of_a_dicom_file_reach_its_row(network, tmp_path):
     assert row["review"].startswith("stored mirrored: rows run towards R"), "left and right may be exchanged"
 
 
+def test_a_segmentation_that_cannot_be_written_is_a_failure_and_that_of_the_film_before_goes(
+    network, tmp_path, monkeypatch, capsys
+):
+    """The film of that name may be another patient's now: beside its masks lay the segmentation of the one before."""
+    pytest.importorskip("pydicom")
+    monkeypatch.setattr("pipeline.formats.write_segmentation", lambda source, file, *_: file.write(source.read_bytes()))
+    monkeypatch.setattr("pipeline.formats.is_dicom", lambda path: True)
+    film = tmp_path / "film.png"
+    more, told = ("--format", "dicom-seg"), f"{film},no DICOM segmentation: no SOPInstanceUID"
+    Image.fromarray(RNG.integers(0, 255, (51, 37)).astype(np.uint8)).save(film)
+    assert call(network, tmp_path / "out", film, *more) == 0
+    segmentation = tmp_path / "out/dicom-seg/film.dcm"
+    first = segmentation.read_bytes()
+
+    def refuse(*_):
+        raise ValueError("no SOPInstanceUID")
+
+    monkeypatch.setattr("pipeline.formats.write_segmentation", refuse)
+    Image.fromarray(RNG.integers(0, 255, (51, 37)).astype(np.uint8)).save(film)
+    assert call(network, tmp_path / "out", film, *more) == 1 and first and not segmentation.exists()
+    assert told in (tmp_path / "out/failures.csv").read_text()
+    assert "1 failed" in (said := capsys.readouterr().out) and "no SOPInstanceUID" in said
+    segmentation.write_bytes(first)
+    Image.fromarray(RNG.integers(0, 255, (51, 37)).astype(np.uint8)).save(film)
+    assert call(network, tmp_path / "out", film) == 0 and not segmentation.exists()
+
+
 def test_the_spacing_of_a_picture_is_the_calls_else_the_databases(network, films, tmp_path):
     folder = tmp_path / "listed"
     folder.mkdir()

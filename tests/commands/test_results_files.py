@@ -125,7 +125,7 @@ def test_a_comparison_of_two_films():
 def test_masks_in_other_formats(tmp_path):
     write_masks(tmp_path / "masks", "a", {name: np.eye(4, dtype=bool) for name in STRUCTURES})
     row = {"file": "a.png", "name": "a", "height": 4, "width": 4}
-    assert MASK_FORMATS["rle"](tmp_path, [row]) == [] == MASK_FORMATS["coco"](tmp_path, [row])
+    assert MASK_FORMATS["rle"](tmp_path, [row]).failed == [] == MASK_FORMATS["coco"](tmp_path, [row]).failed
     assert named(section("`predict.py --format rle`")) == head(tmp_path / "rle.csv")
     text, coco = section("`predict.py --format coco`"), json.loads((tmp_path / "coco.json").read_text())
     assert set(named(text)) == {*coco, "segmentation"}

@@ -21,12 +21,13 @@ import evaluate
 import train
 from data.writing import sole_writer
 from db.connection import connect
-from db.runs import start_run
+from db.runs import EPOCH_COLUMNS, log_epoch, start_run
 from db.selection import QUERIES, query_text, select_images
 from db.splits import split_sets
 from pipeline import curriculum, session, training_films
 from pipeline.train_settings import TrainConfig, complete, stored_config
 from pipeline.training_checks import contents_hash
+from pipeline.training_films import without_use
 from unet.checkpoint import load_checkpoint, save_checkpoint
 
 ROOT = Path(__file__).parent.parent.parent
@@ -221,6 +222,7 @@ def test_masks_without_a_pixel_are_warned_of(phantom_db, tmp_path, capsys, monke
     ("more", "message"),
     [
         (["--source", "elsewhere"], "--source elsewhere: no such source; the database has phantom"),
+        (["--source", "all,phantom"], "--source all,phantom: all means every source; name all alone, or only others"),
         (["--provenance", "model"], "finds no film"),
         (["--query", "every_image", "--provenance", "model"], "--provenance changes nothing: the query does not use"),
         (["--query", "every_image"], "none of the .* films that every_image selects has a mask to learn from"),
@@ -262,7 +264,13 @@ def test_a_wrong_call_says_what_is_wrong_and_leaves_nothing(phantom_db, tmp_path
 
 
 @pytest.mark.parametrize(
-    "asked", [["--leave-out", "phantom"], ["--folds", "40"], ["--train-films", "900", "--seed", "77"]]
+    "asked",
+    [
+        ["--leave-out", "phantom"],
+        ["--folds", "40"],
+        ["--folds", "8", "--seed", "3"],
+        ["--train-films", "900", "--seed", "77"],
+    ],
 )
 def test_a_refused_training_leaves_no_split_that_was_drawn_of_too_few_patients(phantom_db, tmp_path, asked):
     db = tmp_path / "films.sqlite"
@@ -297,6 +305,8 @@ def test_other_settings_beside_resume_are_refused(finished, phantom_db):
         ValueError, match="--resume .* goes on with the settings in its config.json; leave out --epochs"
     ):
         train.main(["--resume", str(finished), "--epochs", "9"])
+    with pytest.raises(ValueError, match="leave out --seed"):  # 0 is the default, and not what the training has
+        train.main(["--resume", str(finished), "--seed", "0"])
 
 
 def test_fine_tuning_keeps_the_size_of_its_weights(finished, tmp_path):
@@ -318,6 +328,61 @@ def test_weights_of_other_structures_are_not_fine_tuned(finished, tmp_path):
 def test_a_used_folder_is_not_written_over(finished, phantom_db):
     with pytest.raises(ValueError, match="already holds a training; go on with it by --resume"):
         call(phantom_db, finished)
+
+
+def test_a_network_without_its_training_is_not_written_over(finished, phantom_db, tmp_path):
+    for folder in (tmp_path / "given", tmp_path / "cross/fold2"):
+        folder.mkdir(parents=True)
+        shutil.copy(finished / "best.pt", folder)
+    before = (tmp_path / "given/best.pt").read_bytes()
+    with pytest.raises(ValueError, match="given holds a network, .*best.pt, which would be overwritten; name another"):
+        call(phantom_db, tmp_path / "given", "--init", tmp_path / "given/best.pt")
+    with pytest.raises(ValueError, match="cross holds a network, .*fold2/best.pt"):
+        call(phantom_db, tmp_path / "cross", "--folds", "2")
+    assert (tmp_path / "given/best.pt").read_bytes() == before
+
+
+def test_given_weights_are_kept_by_a_path_that_holds_in_every_folder(finished, tmp_path, monkeypatch):
+    monkeypatch.chdir(finished)
+    config = complete(TrainConfig(db=Path("films.sqlite"), out=tmp_path, init=Path("best.pt")))
+    assert config.init == finished / "best.pt" and config.init.is_absolute()
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_films_without_masks_are_not_trained_on_or_chosen_by(finished, phantom_db, tmp_path, copy_of, capsys, split):
+    """A query may select them: their loss is 0, as good as none."""
+    db = copy_of(phantom_db, tmp_path / "films.sqlite")
+    query = tmp_path / "all.sql"
+    query.write_text("SELECT image_id, mask_id FROM image LEFT JOIN mask USING (image_id) WHERE duplicate_of IS NULL")
+    with open(finished / "split.csv") as file:
+        images = sorted({int(row["image_id"]) for row in csv.DictReader(file) if row["split"] == split})
+    with closing(connect(db)) as connection:
+        connection.execute(f"DELETE FROM mask WHERE image_id = {images[0]}")
+    assert call(db, tmp_path / "run", "--epochs", "1", "--query", query) == 0
+    facts = json.loads((tmp_path / "run/config.json").read_text())["facts"]
+    assert facts["films"][split] == len(images) - 1
+    with closing(connect(db)) as connection:
+        connection.execute(f"DELETE FROM mask WHERE image_id IN ({', '.join(map(str, images))})")
+    with pytest.raises(ValueError, match=rf"none of the \d+ films in the {split} split has a mask"):
+        call(db, tmp_path / "none", "--epochs", "1", "--query", query)
+
+
+def test_the_order_in_which_a_query_returns_films_does_not_matter(phantom_db, tmp_path):
+    for order in ("ASC", "DESC"):
+        query = tmp_path / f"{order}.sql"
+        query.write_text(f"SELECT image_id, mask_id FROM mask JOIN image USING (image_id) ORDER BY image_id {order}")
+        assert call(phantom_db, tmp_path / order, "--epochs", "1", "--query", query) == 0
+    assert_equal_weights(weights(tmp_path / "ASC"), weights(tmp_path / "DESC"))
+
+
+def test_films_of_a_left_out_source_never_teach_whatever_their_patient_was_drawn_for(phantom_db):
+    parameters = {"convention": "clear_field", "provenance": "phantom", "source": "all"}
+    films = select_images(connect(phantom_db), query_text("segmentation_images"), parameters)[:4]
+    films = [replace(film, split=split) for film, split in zip(films, ("train", "val", "test", "train"), strict=True)]
+    films[3] = replace(films[3], source="another")
+    used, seen = without_use(films, ("phantom",))
+    assert [film.split for film in used] == [None, None, "test", "train"] and seen == 2
+    assert without_use(films, ()) == (films, 0)
 
 
 def test_one_patient_alone_cannot_be_split(phantom_db, tmp_path):
@@ -573,21 +638,16 @@ def test_a_training_does_not_go_on_with_other_films(phantom_db, tmp_path, copy_o
         train.main(["--resume", str(tmp_path / "run")])
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        "UPDATE image SET content_sha256 = 'other bytes' WHERE image_id = :image",
-        "UPDATE mask SET file = NULL, rle = '1 40' WHERE image_id = :image AND structure = 'heart'",
-    ],
-)
-def test_a_training_does_not_go_on_with_as_many_films_that_are_others(phantom_db, tmp_path, copy_of, change):
+def test_a_training_does_not_go_on_with_other_masks_of_its_films(phantom_db, tmp_path, copy_of):
     db = copy_of(phantom_db, tmp_path / "films.sqlite")
     assert call(db, tmp_path / "run", "--epochs", "1") == 0
     before = (tmp_path / "run/split.csv").read_bytes()
     with open(tmp_path / "run/split.csv") as file:
         image = next(row["image_id"] for row in csv.DictReader(file) if row["split"] == "train")
     with closing(connect(db)) as connection:
-        connection.execute(change, {"image": image})
+        connection.execute(
+            "UPDATE mask SET file = NULL, rle = '1 40' WHERE image_id = ? AND structure = 'heart'", (image,)
+        )
     with pytest.raises(
         ValueError, match="was begun with as many films, but not the same ones, or with other splits or"
     ):
@@ -641,12 +701,16 @@ def test_a_folder_that_another_call_writes_to_is_left_alone(phantom_db, tmp_path
     assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
 
 
-def test_a_call_killed_before_its_first_checkpoint_leaves_no_run_under_way(phantom_db, tmp_path, copy_of):
-    """Its row said 'running' for ever, beside that of the call that did the work."""
+def test_a_killed_call_leaves_no_run_under_way_and_its_epochs_to_itself(phantom_db, tmp_path, copy_of):
+    """Its row said 'running' for ever, or held what another training did."""
     db = copy_of(phantom_db, tmp_path / "films.sqlite")
     with closing(connect(db)) as connection:
         killed = start_run(connection, "train", tmp_path / "run", {"epochs": 9})
+        log_epoch(connection, killed, 7, dict.fromkeys(EPOCH_COLUMNS, 0.5))
         assert call(db, tmp_path / "run", "--epochs", "1") == 0
-        runs = connection.execute("SELECT * FROM run WHERE folder = ?", (str(tmp_path / "run"),)).fetchall()
-    assert [(run["run_id"], run["status"]) for run in runs] == [(killed, "finished")]
-    assert json.loads(runs[0]["config"])["epochs"] == 1
+        runs = connection.execute(
+            "SELECT * FROM run WHERE folder = ? ORDER BY run_id", (str(tmp_path / "run"),)
+        ).fetchall()
+        epochs = connection.execute("SELECT epoch FROM epoch WHERE run_id = ?", (runs[1]["run_id"],)).fetchall()
+    assert [run["status"] for run in runs] == ["failed", "finished"] and runs[0]["run_id"] == killed
+    assert json.loads(runs[1]["config"])["epochs"] == 1 and [row["epoch"] for row in epochs] == [1]

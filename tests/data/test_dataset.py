@@ -8,6 +8,7 @@ from PIL import Image
 from data import dataset
 from data.augment import AugmentConfig
 from data.dataset import FilmDataset, Preprocessing, prepare
+from data.loading import hash_file
 from db.records import ImageRecord, MaskRecord
 
 SMALL = Preprocessing(size=24)
@@ -33,7 +34,7 @@ def write_record(folder, number, structures=("lungs",), height=40, width=30):
     return ImageRecord(
         image_id=number, source="s", file=path.name, path=path, patient_id=f"p{number}", split="train",
         height=height, width=width, photometric_interpretation=None, spacing_mm=None,
-        content_sha256=f"hash {number}", masks=tuple(masks),
+        content_sha256=hash_file(path), masks=tuple(masks),
     )  # fmt: skip
 
 
@@ -114,8 +115,14 @@ def test_the_cache_is_used_again_until_a_film_or_mask_changes(films, tmp_path, m
     FilmDataset(films, SMALL, cache)
     assert len(decoded) == 10
     Image.fromarray(np.asarray(Image.open(films[1].path))[::-1]).save(films[1].path)
+    with pytest.raises(
+        ValueError, match="film1.png: another file than when it was ingested; bring that one back, or ing"
+    ):
+        FilmDataset(films, SMALL, cache)
+    films[1] = replace(films[1], content_sha256=hash_file(films[1].path))
+    decoded.clear()
     assert not torch.equal(FilmDataset(films, SMALL, cache).batch([1]).images, first.batch([1]).images)
-    assert len(decoded) == 15
+    assert len(decoded) == 5
     assert not list(cache.glob(".*"))
 
 
@@ -148,13 +155,35 @@ def test_the_shards_of_two_processes_are_together_the_batch_of_one(films, tmp_pa
 
 
 def test_faults_name_what_is_not_drawn_and_what_is_empty(films, tmp_path):
-    faults = FilmDataset(films, SMALL, tmp_path / "cache").faults()
+    chosen_by = replace(write_record(tmp_path, 8), split="val")
+    faults = FilmDataset([*films, chosen_by], SMALL, tmp_path / "cache").faults()
     assert faults == ["heart: no training film has it drawn; that channel stays untrained"]
     drawn = write_record(tmp_path, 9, structures=("heart",))
     Image.fromarray(np.zeros((40, 30), np.uint8)).save(drawn.masks[0].path)
-    faults = FilmDataset([drawn], SMALL, tmp_path / "cache").faults()
-    assert any(fault.startswith("heart: the masks have no positive pixel") for fault in faults)
-    assert any("only their union is trained" in fault for fault in faults)
+    faults = FilmDataset([drawn, chosen_by], SMALL, tmp_path / "cache").faults()
+    assert faults == [
+        "heart: the masks have no positive pixel on any film; check that they are white where the organ is",
+        "right_lung: no training film has it drawn; that channel stays untrained",
+        "left_lung: no training film has it drawn; that channel stays untrained",
+        "heart: no film to choose by has it drawn; the kept epoch, thresholds and predicted quality do not regard it",
+    ]
+
+
+def test_faults_tell_lungs_that_are_not_apart_from_one_that_is_not_drawn(tmp_path):
+    films = [write_record(tmp_path, n) for n in (0, 1)]
+    for film in films:  # one piece: nothing says where one lung ends
+        Image.fromarray(np.pad(np.full((30, 24), 255, np.uint8), ((5, 5), (3, 3)))).save(film.masks[0].path)
+    heart = "heart: no training film has it drawn; "
+    both = [films[0], replace(films[1], split="val")]
+    faults = FilmDataset(both, SMALL, tmp_path / "cache").faults()
+    assert faults == [
+        "no training film has right and left lung apart; only their union is trained",
+        heart + "that channel stays untrained",
+    ]
+    sides = [write_record(tmp_path, n, structures=("right_lung",)) for n in (2, 3)]
+    faults = FilmDataset([sides[0], replace(sides[1], split="val")], SMALL, tmp_path / "cache").faults(True)
+    kept = "what other films taught of it stays"
+    assert faults == [f"left_lung: no training film has it drawn; {kept}", heart + kept]
 
 
 def test_a_mask_of_another_size_names_both(films, tmp_path):

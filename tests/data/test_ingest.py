@@ -745,23 +745,33 @@ def test_masks_of_both_lungs_in_one_piece_are_counted(two_films, tmp_path, capsy
     assert "note: 1 masks of both lungs are not two clean pieces side by side" in said and "the first: b.png" in said
 
 
-def test_a_folder_that_was_renamed_is_read_as_the_source_that_it_is(two_films, tmp_path):
+def test_a_folder_that_was_renamed_is_read_as_the_source_that_it_is(two_films, tmp_path, capsys):
     assert call("manifest", two_films, "--db", tmp_path / "db") == DONE
     name = two_films.name
     moved = two_films.rename(tmp_path / "renamed")
     with pytest.raises(
-        ValueError, match=f"all films are those of the source {name}, whose folder .* has gone.*--name {name}"
+        ValueError, match=f"2 of its 2 films are those of the source {name}, whose folder .* has gone.*--name {name}"
     ):
         call("manifest", moved, "--db", tmp_path / "db")
+    table = moved / "manifest.csv"
+    whole = table.read_text()
+    table.write_text("\n".join(whole.splitlines()[:-1]) + "\n")  # one film less is the same folder all the same
+    with pytest.raises(ValueError, match=f"1 of its 1 films are those of the source {name}, whose folder .* has gone"):
+        call("manifest", moved, "--db", tmp_path / "db")
+    table.write_text(whole)
     assert call("manifest", moved, "--db", tmp_path / "db", "--name", name) == DONE
     sources = connect(tmp_path / "db").execute("SELECT name, root FROM source").fetchall()
     assert [tuple(row) for row in sources] == [(name, str(moved))]
     shutil.move(
         moved, tmp_path / "away"
-    )  # a disc that is not mounted: one of its films elsewhere is a source of its own
-    one = manifest(tmp_path / "one", [{"file": "a.png", "patient_id": "a"}])
+    )  # a disc that is not mounted: a folder that has one of its films beside others is a source of its own
+    one = manifest(tmp_path / "one", [{"file": f"{letter}.png", "patient_id": letter} for letter in "ace"])
     shutil.copy(tmp_path / "away/a.png", one)
+    film(one / "c.png")
+    film(one / "e.png")
     assert call("manifest", one, "--db", tmp_path / "db") == DONE
+    said = capsys.readouterr().out
+    assert f"note: 1 of its 3 films are those of the source {name}, whose folder" in said and "until it is back" in said
     shutil.move(tmp_path / "away", moved)
     copy = shutil.copytree(moved, tmp_path / "copy")  # the first folder is still there: two sources
     assert call("manifest", copy, "--db", tmp_path / "db") == DONE

@@ -34,6 +34,12 @@ def test_a_film_of_one_value_stays_finite(method):
     assert standardise(torch.full((9, 7), 0.4), method).isfinite().all()
 
 
+@pytest.mark.parametrize("method", METHODS[1:])
+def test_what_resizing_leaves_of_an_even_film_is_not_stretched(method):
+    rounded = 0.5 + 1e-7 * torch.randint(-3, 4, (40, 30), generator=torch.Generator().manual_seed(0))
+    assert (standardise(rounded, method) == 0).all()
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**31), st.sampled_from(METHODS[1:]), st.floats(0.2, 0.9), st.floats(0.0, 0.1))
 def test_gain_and_offset_of_a_film_do_not_matter(seed, method, gain, offset):

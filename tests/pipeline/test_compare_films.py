@@ -11,10 +11,11 @@ import torch
 from PIL import Image
 
 import predict
+from data.dicom_header import HeaderFacts
 from data.registration import Similarity, resample_to
 from data.resize import letterbox_of
 from pipeline import compare_films as compare_films_module
-from pipeline.compare_films import Change, compare_films
+from pipeline.compare_films import Change, compare_films, differences
 from pipeline.film_spacing import SpacingSource
 from pipeline.predictor import Predictor
 from pipeline.tell_changes import doubts_in_words, write_films_comparison
@@ -134,15 +135,38 @@ def test_what_calls_for_a_review_of_either_film_is_said(films, tmp_path, monkeyp
     monkeypatch.setattr(compare_films_module, "view_film", upside_down)
     write_films_comparison(films, Reader(), "MONOCHROME2", tmp_path / "out")
     said = capsys.readouterr().out
-    assert "Look first: after.png: lies turned by 180 degrees." in said
-    assert "Note: before.png: grey levels are stored inverted: corrected." in said
+    assert "Look first: after: lies turned by 180 degrees." in said
+    assert "Note: before: grey levels are stored inverted: corrected." in said
     assert "lies turned by 180 degrees" in (tmp_path / "out/report.html").read_text()
+
+
+def test_headers_that_speak_of_two_patients_or_the_wrong_order_are_told_without_their_names():
+    one = {"patient_id": "A17", "patient_sex": "F", "study_date": "2021-03-01", "view_position": "PA"}
+    other = {"patient_id": "B4", "patient_sex": "M", "study_date": "2019-03-01", "view_position": "AP"}
+    doubts, remarks = differences(one, other)
+    assert doubts == [
+        "the headers state two patient ids: perhaps they are two patients'",
+        "the headers state two sexes: perhaps they are two patients'",
+        "the film called before is the later one: study dates 2021-03-01 and 2019-03-01",
+    ]
+    assert remarks == ["views PA and AP: hearts look larger on AP films, and so do ratios"]
+    assert differences(one, {**one, "study_date": "2022-01-01"}) == ([], []) == differences(one, {})
+
+
+def test_two_patients_films_are_told_by_their_headers(films, monkeypatch, tmp_path, capsys):
+    facts = {films[0]: {"patient_id": "A17"}, films[1]: {"patient_id": "B4"}}
+    monkeypatch.setattr(compare_films_module, "header_facts", lambda path: HeaderFacts(facts[path]))
+    write_films_comparison(films, Reader(), "MONOCHROME2", tmp_path / "out")
+    said = capsys.readouterr().out
+    assert (
+        "Look first: the headers state two patient ids: perhaps they are two patients'." in said and "A17" not in said
+    )
 
 
 def test_lungs_that_do_not_fit_are_said_before_the_numbers(films):
     result = compare_films(*films, Reader(), "MONOCHROME2")
     assert result.overlap > 0.9 and {*doubts_in_words(result)} == {
-        f"Note: {name}.png: {UNJUDGED}." for name in ("before", "after")
+        f"Note: {name}: {UNJUDGED}." for name in ("before", "after")
     }
     assert "Look first: laid over each other the lungs overlap with Dice 0.850 only" in next(
         doubts_in_words(result._replace(overlap=0.85))
@@ -185,8 +209,8 @@ def test_a_name_that_is_not_utf8_or_has_a_line_break_does_not_break_the_report(f
     doubted = lambda *args, original=compare_films_module.view_film: original(*args[:3], None)._replace(review=("odd",))  # noqa: E731
     monkeypatch.setattr(compare_films_module, "view_film", lambda *args, **more: doubted(*args))
     write_films_comparison([odd, films[1]], Reader(), "MONOCHROME2", tmp_path / "out")
-    assert "Look first: b\\udcff .png: odd." in capsys.readouterr().out
-    assert "udcff .png: odd" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    assert "Look first: before: odd." in capsys.readouterr().out
+    assert "udcff .png; middle: " in (tmp_path / "out/report.html").read_text(encoding="utf-8")
 
 
 def test_lungs_of_one_grey_level_do_not_hide_a_change():

@@ -1,7 +1,7 @@
 import numpy as np
 
 from data.measurements import Measurement
-from pipeline.doubts import doubts, doubts_of_spacing
+from pipeline.doubts import doubts, doubts_of_spacing, remarks_of_tilt
 
 
 def lungs(right, left, shape=(40, 60)):
@@ -43,6 +43,15 @@ def test_lungs_are_small_against_the_film_not_against_the_page_that_it_lies_on()
     masks = lungs((5, 10), (40, 45), (100, 100))  # 300 pixels
     assert doubts(masks) == ["lungs cover less than 6 % of the picture"]
     assert doubts(masks, 50 * 60) == [] and doubts(masks, 100 * 60) == ["lungs cover less than 6 % of the picture"]
+
+
+def test_a_chest_that_lies_tilted_is_remarked():
+    told = [list(remarks_of_tilt([Measurement("thorax_tilt_deg", value, "deg")])) for value in (-12.6, 9.1, 0.0, 17.7)]
+    off = "widths, the cardiothoracic ratio and distances from the midline are off"
+    assert told == [
+        [f"the chest lies tilted by 13 degrees: {off}"], [], [], [f"the chest lies tilted by 18 degrees: {off}"],
+    ]  # fmt: skip
+    assert list(remarks_of_tilt([Measurement("heart_width_mm", 120.0, "mm")])) == []
 
 
 def test_a_thorax_two_metres_wide_has_a_wrong_spacing():

@@ -156,7 +156,8 @@ def test_what_is_no_chest_film_is_called_so_never_silently_done(reader):
 def test_without_the_trainings_shapes_nothing_is_claimed(reader, film):
     plain = Reader()
     view = view_film(plain, np.ascontiguousarray(np.rot90(film)), None, fix_orientation=True)
-    assert view.strangeness is None and view.remarks == (UNJUDGED,)
+    assert view.strangeness is None and view.remarks[1:] == (UNJUDGED,)
+    assert view.remarks[0].startswith("the chest lies tilted by 88 degrees")
 
 
 def test_written_masks_lie_on_the_film_as_stored(reader, film, tmp_path):

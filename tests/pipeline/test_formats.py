@@ -25,7 +25,7 @@ def done(tmp_path):
 
 def test_run_lengths_decode_to_the_same_masks(done):
     out, rows = done
-    assert FORMATS["rle"](out, rows) == []
+    assert FORMATS["rle"](out, rows) == ([], [])
     with open(out / "rle.csv", newline="") as file:
         lines = list(csv.DictReader(file))
     assert [line["structure"] for line in lines] == ["right_lung", "left_lung", "heart"]
@@ -59,8 +59,8 @@ def test_a_film_whose_masks_are_gone_is_named_and_the_others_are_written(done, f
     gone, empty = ({**rows[0], "file": f"films/{name}.png", "name": name} for name in ("gone", "empty"))
     for name in MASKS:
         (out / "masks" / name / "empty.png").touch()
-    notes = FORMATS[format](out, [gone, empty, whole])
-    assert notes[:2] == [f"films/{n}.png: its masks are no longer there; predict it again" for n in ("gone", "empty")]
+    failed, _ = FORMATS[format](out, [gone, empty, whole])
+    assert failed == [(f"films/{n}.png", "its masks are no longer there; predict it again") for n in ("gone", "empty")]
     if format == "rle":
         assert len((out / "rle.csv").read_text().splitlines()) == 1 + 3
     if format == "coco":
@@ -75,8 +75,8 @@ def test_counts_begin_with_the_outside():
 def test_films_that_are_not_dicom_have_no_dicom_segmentation_and_it_is_said(done):
     out, rows = done
     (out / "a.png").write_bytes(encode_mask(RIGHT))
-    notes = FORMATS["dicom-seg"](out, [{**rows[0], "file": str(out / "a.png")}])
-    assert notes == ["no DICOM segmentation of 1 film that is not DICOM"]
+    written = FORMATS["dicom-seg"](out, [{**rows[0], "file": str(out / "a.png")}])
+    assert written == ([], ["no DICOM segmentation of 1 film that is not DICOM"])
 
 
 @pytest.mark.filterwarnings("error")  # pydicom warns of values that DICOM does not allow
@@ -95,7 +95,7 @@ def test_a_dicom_segmentation_holds_the_masks_and_names_film_and_patient(done):
     film.SpecificCharacterSet, film.PatientName = "ISO_IR 192", "Müller^Иван"
     film.save_as(out / "a.dcm", enforce_file_format=True)
     row = {**rows[0], "file": str(out / "a.dcm"), "input_sha256": hash_file(out / "a.dcm")}
-    assert FORMATS["dicom-seg"](out, [row]) == []
+    assert FORMATS["dicom-seg"](out, [row]) == ([], [])
     first = (out / "dicom-seg/a.dcm").read_bytes()
     segmentation = pydicom.dcmread(out / "dicom-seg/a.dcm")
     assert segmentation.pixel_array.shape == (2, 5, 7)
@@ -128,25 +128,25 @@ def test_a_dicom_segmentation_holds_the_masks_and_names_film_and_patient(done):
     del film.SOPInstanceUID
     film.save_as(out / "a.dcm")
     row["input_sha256"] = hash_file(out / "a.dcm")
-    (note,) = FORMATS["dicom-seg"](out, [row])
+    ((file, note),) = FORMATS["dicom-seg"](out, [row]).failed
     assert note.endswith("no SOPInstanceUID, by which a segmentation names its film; export it anew")
     film.SOPInstanceUID = uid
 
     # another patient's film under that name, then one on which nothing is found, then bytes that are no DICOM
     film.PatientID = "P8"
     film.save_as(out / "a.dcm", enforce_file_format=True)
-    (note,) = FORMATS["dicom-seg"](out, [row])
-    assert note.endswith("a.dcm: the file has changed since it was predicted; predict it again")
+    ((file, note),) = FORMATS["dicom-seg"](out, [row]).failed
+    assert file == row["file"] and note.endswith(": the file has changed since it was predicted; predict it again")
     assert pydicom.dcmread(out / "dicom-seg/a.dcm").PatientID == "P7"
     row["input_sha256"] = hash_file(out / "a.dcm")
     for name in MASKS:
         (out / "masks" / name / f"{row['name']}.png").write_bytes(encode_mask(np.zeros_like(RIGHT)))
-    (note,) = FORMATS["dicom-seg"](out, [row])
+    ((file, note),) = FORMATS["dicom-seg"](out, [row]).failed
     assert "no mask has a pixel" in note and not (out / "dicom-seg/a.dcm").exists()
     (out / "a.dcm").write_bytes(bytes(128) + b"DICM and nothing more")
     row["input_sha256"] = hash_file(out / "a.dcm")
-    (note,) = FORMATS["dicom-seg"](out, [row])
-    assert note.startswith("no DICOM segmentation of ")
+    ((file, note),) = FORMATS["dicom-seg"](out, [row]).failed
+    assert note.startswith("no DICOM segmentation: ")
 
 
 @pytest.mark.parametrize("format", ["rle", "coco", "dicom-seg"])
@@ -154,8 +154,9 @@ def test_a_mask_that_was_broken_since_costs_its_own_film_alone(done, format):
     out, rows = done
     path = out / "masks/heart" / f"{rows[0]['name']}.png"
     path.write_bytes(path.read_bytes()[:40])
-    (note,) = FORMATS[format](out, rows)
+    ((file, note),) = FORMATS[format](out, rows).failed
     assert (
-        note.startswith(f"{rows[0]['file']}: a mask cannot be read; remove it and predict the film again (")
+        file == rows[0]["file"]
+        and note.startswith("a mask cannot be read; remove it and predict the film again (")
         and str(path) in note
     )

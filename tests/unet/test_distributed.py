@@ -82,7 +82,7 @@ def test_a_batch_that_leaves_a_process_without_a_film_is_refused(monkeypatch):
     check_shares(24, 8)
     check_shares(27, 8)
     with pytest.raises(
-        ValueError, match="of 26 films the last batch has 2, fewer than the 3 processes; try --batch-size 9"
+        ValueError, match="of 26 films the last batch has 2, fewer than the 3 processes; try another --batch-size"
     ):
         check_shares(26, 8)
     with pytest.raises(ValueError, match="the last batch has 2"):

@@ -186,5 +186,22 @@ def test_the_network_that_is_kept_is_the_one_that_is_scored():
     assert trainer.validate([film]).loss == pytest.approx(expected, abs=1e-3)
 
 
-def test_without_a_known_structure_the_smaller_loss_is_the_better_score():
-    assert Validation(0.2, None, None, ()).score > Validation(0.5, None, None, ()).score
+def test_where_no_film_has_both_lungs_the_drawn_one_is_scored():
+    trainer = make()
+    for parameter in trainer.average.model.head.parameters():
+        parameter.zero_()
+    trainer.average.model.head.bias.fill_(5.0)  # everything is inside
+    known = torch.tensor([[1.0, 0, 0, 0]])
+    masks = torch.ones(1, 4, 32, 32)
+    masks[:, 1] = 0
+    found = trainer.validate([(torch.rand(1, 1, 32, 32), masks, known)])
+    assert (found.dice_lungs, found.dice_heart, found.score) == (1, None, 1)
+
+
+def test_a_validation_loss_that_is_no_number_ends_the_training():
+    trainer = make()
+    trainer.average.model.head.bias.data.fill_(math.nan)
+    with pytest.raises(
+        ValueError, match="the loss of the validation films is nan after step 0; nothing is saved of it"
+    ):
+        trainer.validate(list(batches(1)))
