@@ -39,6 +39,7 @@ INGREDIENTS = {
     "AdamW for all weights": ("--optimizer", "adamw"),
     "no augmentation": ("--no-augment",),
     "cross entropy alone": ("--dice-weight", "0"),
+    "the heart counted double": ("--heart-weight", "2"),
     "CLAHE": ("--intensity", "clahe"),
     "raw grey levels": ("--intensity", "none"),
     "last weights instead of their average": ("--average-decay", "0"),

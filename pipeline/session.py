@@ -26,7 +26,7 @@ from unet.distributed import check_shares, first_then_others, from_first, is_fir
 from unet.model import UNetConfig, count_parameters
 from unet.trainer import Hyperparameters, Trainer
 
-WARMUP_EPOCHS = 2  # but no more than a quarter of a short training, whose rate would never fall
+WARMUP_EPOCHS = 2  # but no more than a third of a short training, whose rate would never fall
 
 
 @dataclass
@@ -146,9 +146,10 @@ def build_trainer(
         total_steps=total_steps,
         learning_rate=config.learning_rate,
         weight_decay=config.weight_decay,
-        warmup_steps=min(WARMUP_EPOCHS * stages[0].steps(config.batch_size), total_steps // 4),
+        warmup_steps=min(WARMUP_EPOCHS * stages[0].steps(config.batch_size), total_steps // 3),
         average_decay=config.average_decay,
         dice_weight=config.dice_weight,
+        heart_weight=config.heart_weight,
     )
     if start is None:
         return Trainer(UNetConfig(base=config.base), settings, device, config.precision)

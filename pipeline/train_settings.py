@@ -75,6 +75,7 @@ class TrainConfig:
     weight_decay: float = setting(1e-2, "weight decay of both")
     average_decay: float = setting(0.995, "decay of the moving average of the weights, per step")
     dice_weight: float = setting(1.0, "weight of the Dice term beside the cross entropy")
+    heart_weight: float = setting(1.0, "how much the heart counts in the loss, each lung and their union counting 1")
     intensity: str = setting("percentile", "how grey levels are standardised", choices=METHODS)
     augment: bool = setting(True, "augment the training films")
     resume: Path | None = setting(
@@ -133,7 +134,7 @@ def complete(config: TrainConfig) -> TrainConfig:
         raise ValueError(f"--average-decay {config.average_decay}: wanted 0 or more, and less than 1")
     if not 0 <= config.seed <= LARGEST_SEED:
         raise ValueError(f"--seed {config.seed}: wanted 0 to {LARGEST_SEED}")
-    for name in ("phantom_epochs", "guest_share", "train_films", "dice_weight", "weight_decay"):
+    for name in ("phantom_epochs", "guest_share", "train_films", "dice_weight", "heart_weight", "weight_decay"):
         if not getattr(config, name) >= 0:  # nor NaN
             raise ValueError(f"--{name.replace('_', '-')} {getattr(config, name)}: wanted 0 or more")
     for name, value in vars(config).items():

@@ -28,12 +28,15 @@ def bce_loss(logits: Tensor, target: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, target, reduction="none").mean(dim=(2, 3))
 
 
-def dice_bce_loss(logits: Tensor, target: Tensor, known: Tensor, dice_weight: float = 1.0) -> Tensor:
+def dice_bce_loss(
+    logits: Tensor, target: Tensor, known: Tensor, dice_weight: float = 1.0, heart_weight: float = 1.0
+) -> Tensor:
     """Return the mean loss of a batch over the structures that are known.
 
     logits, target: (B, C, H, W). known: (B, C), as in `unet.structures`; one that is not drawn on a film gives neither loss
     nor gradient there; for WITH_HEART see `asked_of`. Every film weighs the same, however many structures it has; one
-    without any has no weight, and a batch of only such films gives 0. All targets lie in [0, 1], those that are not known too.
+    without any has no weight, and a batch of only such films gives 0. On a film the heart counts heart_weight times as much as
+    each other structure. All targets lie in [0, 1], those that are not known too.
     Raises ValueError where the shapes do not fit: broadcasting would count structures of other films.
     """
     if target.shape != logits.shape or known.shape != logits.shape[:2]:
@@ -48,7 +51,9 @@ def dice_bce_loss(logits: Tensor, target: Tensor, known: Tensor, dice_weight: fl
         logits, target = torch.where(with_heart, asked, logits), torch.where(with_heart, answer, target)
     known = (known > 0).to(logits.dtype)
     per_structure = bce_loss(logits, target) + dice_weight * soft_dice_loss(logits, target)
-    per_film = (per_structure * known).sum(dim=1) / known.sum(dim=1).clamp(min=1)
+    weight = known.clone()
+    weight[:, HEART : HEART + 1] *= heart_weight
+    per_film = (per_structure * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1e-6)
     drawn = (known.sum(dim=1) > 0).float()
     return (per_film * drawn).sum() / drawn.sum().clamp(min=1)
 

@@ -35,6 +35,7 @@ class Hyperparameters:
     warmup_steps: int
     average_decay: float
     dice_weight: float
+    heart_weight: float = 1.0
     gradient_clip: float = 5.0  # norm; a rare bad batch must not throw the weights away
 
 
@@ -103,7 +104,7 @@ class Trainer:
         # forward
         with autocast(self.device, self.precision):
             logits = self.model(images)
-        loss = dice_bce_loss(with_union(logits.float()), masks, known, self.settings.dice_weight) * loss_share(known)
+        loss = self._loss(with_union(logits.float()), masks, known) * loss_share(known)
         # backward, clip, step
         whole = sum_of(float(loss.detach()))
         if not math.isfinite(whole):
@@ -133,10 +134,7 @@ class Trainer:
             with autocast(self.device, self.precision):
                 logits = model(images)
             logits = with_union(logits.float())
-            weight = self.settings.dice_weight
-            losses = [
-                dice_bce_loss(*(part[i : i + 1] for part in (logits, masks, known)), weight) for i in range(len(images))
-            ]
+            losses = [self._loss(*(part[i : i + 1] for part in (logits, masks, known))) for i in range(len(images))]
             pred = logits > 0
             inside = pred.float().mean(dim=(2, 3))
             rows.append(torch.cat([torch.stack(losses)[:, None], _hard_dice(pred, masks >= 0.5), known, inside], dim=1))
@@ -202,6 +200,9 @@ class Trainer:
         self.epoch, self.step = state["epoch"], state["step"]
         self.average.steps = state["average_steps"]
         self.start = state.get("start", {})  # the file named by --init may have changed meanwhile
+
+    def _loss(self, logits: Tensor, masks: Tensor, known: Tensor) -> Tensor:
+        return dice_bce_loss(logits, masks, known, self.settings.dice_weight, self.settings.heart_weight)
 
     def _place(self, images: Tensor, masks: Tensor, known: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         images = images.to(device=self.device, memory_format=torch.channels_last)

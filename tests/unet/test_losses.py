@@ -71,6 +71,20 @@ def test_a_film_counts_with_one_structure_and_not_with_none():
     )
 
 
+def test_the_heart_may_count_more_than_the_other_structures_of_its_film():
+    logits = torch.randn(2, 4, 3, 3, generator=torch.Generator().manual_seed(0))
+    target, known = torch.ones(2, 4, 3, 3), torch.tensor([[1.0, 1, 1, 1], [1.0, 1, 0, 1]])
+    part = bce_loss(logits, target) + soft_dice_loss(logits, target)
+    with_heart = (part[0, 0] + part[0, 1] + 2 * part[0, 2] + part[0, 3]) / 5
+    loss = dice_bce_loss(logits, target, known, heart_weight=2.0)
+    assert loss.item() == pytest.approx((with_heart + part[1, [0, 1, 3]].mean()).item() / 2)
+    alone = torch.tensor([[0.0, 0, 1, 0], [0.0, 0, 1, 0]])
+    for weight in (0.25, 2.0):
+        loss = dice_bce_loss(logits, target, alone, heart_weight=weight)
+        assert loss.item() == pytest.approx(part[:, 2].mean().item())
+    assert dice_bce_loss(logits, target, alone, heart_weight=0.0).item() == 0
+
+
 def test_shapes_that_do_not_fit_are_refused_and_not_broadcast():
     logits, target, known = torch.zeros(2, 3, 4, 4), torch.zeros(2, 3, 4, 4), torch.ones(2, 3)
     for wrong in ((target[:1], known), (target, known[:1]), (target, known[..., None, None])):
