@@ -103,7 +103,8 @@ def memory_parts(shape: Architecture, config: BudgetConfig) -> dict[str, float]:
     """Return the bytes on one card by what they are for. Activations are checkpointed layer by layer.
 
     Checkpoints hold one hidden state per layer and token; one layer is recomputed at a time, with flash attention, so that no
-    (tokens x tokens) matrix is kept. A frozen encoder keeps nothing; one with adapters is checkpointed as the decoder is.
+    (tokens x tokens) matrix is kept. A frozen encoder keeps nothing after its forward pass, whose largest moment and that of the
+    recomputed layer never meet: the larger counts. An encoder with adapters is checkpointed as the decoder is.
     """
     spread = config.cards if config.shard else 1
     trained = trainable(shape, config)
@@ -127,7 +128,7 @@ def memory_parts(shape: Architecture, config: BudgetConfig) -> dict[str, float]:
         "weights": weights / spread,
         "gradients and optimiser": optimiser / spread,
         "checkpointed activations": checkpoints,
-        "one layer recomputed": max(one_layer, vision if not config.vision_rank else 0.0),
+        "largest transient": max(one_layer, 0.0 if config.vision_rank else vision),
         "vision encoder": vision if config.vision_rank else 0.0,
         "logits": logits,
         "context and workspace": OVERHEAD_BYTES,

@@ -3,13 +3,15 @@
 import re
 
 DEIDENTIFIED = re.compile(r"_{3,}")
-# Words that a sentence about one single film has no use for. A screen for counting and review, not a labeller: it knows
-# nothing of negation, "unchanged" in a first study is still caught, and so is what compares parts of one film ("larger right than
-# left effusion", "increased markings"). What is counted with it is an upper bound.
+# Words that a sentence about one single film has hardly a use for. A screen, not a labeller, and it errs both ways: it catches
+# what compares parts of one film ("larger right than left effusion", "increased markings"), and misses one in
+# other words.
 COMPARISON_WORDS = re.compile(
     r"\b(again|previous(ly)?|prior|interval(ly)?|unchanged|stable|persist(s|ent|ing)?|improv(ed|ing|ement)|worsen(ed|ing)|"
     r"increas(ed|ing)|decreas(ed|ing)|new(ly)?|resol(ved|ving|ution)|since|compar(ed|ison)|redemonstrat\w+|remains?|"
-    r"larger|smaller|progress(ed|ion|ive)|earlier|still|no longer|slightly (more|less))\b",
+    r"larger|smaller|progress(ed|ion|ive)|earlier|still|no longer|slightly (more|less)|changes?|changed|similar(ly)?|continu\w+|"
+    r"recur(red|rent|rence)|re-(demonstrat|accumulat)\w+|reaccumulat\w+|cleared|clearing|last|before|removed|removal|"
+    r"develop(ed|ing|ment))\b",
     re.IGNORECASE,
 )
 # That somebody was told says nothing of the film, and stands in findings where the note has no header of its own.
@@ -32,7 +34,10 @@ def mentions_comparison(sentence: str) -> bool:
 
 
 def comparison_rate(texts: list[str]) -> float:
-    """Return the share of texts with at least one such sentence, 0..1, an upper bound. ValueError without texts."""
+    """Return the share of texts with at least one such sentence, 0..1; how far it errs, an audit has to say.
+
+    ValueError without texts.
+    """
     if not texts:
         raise ValueError("comparison_rate: got no texts, wanted at least one")
     return sum(any(mentions_comparison(part) for part in sentences(text)) for text in texts) / len(texts)

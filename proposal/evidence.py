@@ -89,10 +89,11 @@ def filling_is_neutral(trials: Sequence[Trial], concept: str) -> bool:
 def filling_share(trials: Sequence[Trial], filling: str, concept: str) -> float:
     """Return the rise that covering alone makes on films without a finding over the rise that the finding makes; over all seeds.
 
-    Infinite where the finding itself makes none.
+    A side is swapped for the other one, so half of that rise is what fluid on one side does. Infinite where the finding itself
+    makes none.
     """
     raised = float(np.mean([trial.filling[filling][concept] for trial in trials]))
-    true = float(np.mean(_all(trials, "swap", concept)))
+    true = float(np.mean(_all(trials, "swap", concept))) / (2 if concept == "side" else 1)
     return raised / true if true > 0 else float("inf")
 
 

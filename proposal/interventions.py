@@ -189,7 +189,8 @@ def retrieved_word_f1(model: TinyVLM, films: Sequence[Film], bank: Sequence[str]
 def probe_auroc(features: np.ndarray, truth: np.ndarray, patients: Sequence[str], ridge: float = 10.0) -> float:
     """Return how well a linear probe reads a concept: AUROC on every second patient of ridge regression on the others.
 
-    features: (n, d); truth: (n,) 0 or 1. A control task (Hewitt and Liang 2019) is the same call with random labels.
+    features: (n, d); truth: (n,) 0 or 1. Called with shuffled labels it is a check for leakage between the halves: about 0.5, as
+    nothing recurs in them that could be learnt by heart, so it says nothing of a probe's capacity.
     """
     order = {patient: number for number, patient in enumerate(dict.fromkeys(patients))}
     held_out = np.array([order[patient] % 2 == 1 for patient in patients])

@@ -108,6 +108,7 @@ def study_numbers() -> dict[str, str]:
         "score .20": str(paired_score_cases(0.20)),
         "score .25": str(paired_score_cases(0.25)),
         "score .30": str(paired_score_cases(0.30)),
+        "score .30 three": str(paired_score_cases(0.30, alpha=0.05 / 3)),
         "score .30 holm": str(paired_score_cases(0.30, alpha=0.01)),
         "score .30 one region": str(paired_score_cases(0.30, power=0.9, alpha=0.01)),
         "five at 80": f"{0.8**5:.0%}",

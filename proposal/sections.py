@@ -28,8 +28,8 @@ TITLE_WORDS = frozenset((
     "FILMS", "SINGLE", "ONE", "TWO", "THREE", "UPRIGHT", "SUPINE", "SEMI", "SEMIUPRIGHT", "ERECT", "AND", "OF", "THE",
 ))  # fmt: skip
 SPELLING = ("INDICATION", "INDICATIONS", "FINDINGS", "IMPRESSION", "COMPARISON", "TECHNIQUE", "EXAMINATION", "HISTORY")
-# The colon of a time of day, as in "AP CHEST, 8:35 A.M.", ends no header.
-BEFORE_COLON = re.compile(r"^ {0,4}(?P<name>[A-Za-z][A-Za-z0-9 ,()/&.'-]{1,60}?)\s*:(?!(?<=\d:)\d)(?P<rest>.*)$")
+# The colon of a time of day, as in "AP CHEST, 8:35 A.M.", ends no header, and a line that goes on in small letters has none.
+BEFORE_COLON = re.compile(r"^ {0,4}(?P<name>[A-Z][A-Za-z0-9 ,()/&.'-]{1,60}?)\s*:(?!(?<=\d:)\d)(?P<rest>.*)$")
 ALONE = re.compile(r"^ {0,4}(?P<name>[A-Z][A-Za-z0-9 ,()/&-]{3,40}?)\s*$")
 CAPITALS_THEN_TEXT = re.compile(r"^ {0,4}(?P<name>[A-Z][A-Z /&]{6,30}[A-Z])\s+(?P<rest>\S.*)$")
 HOLD_TITLES = ("findings", "impression", "findings_and_impression")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from proposal.budget import NF4_BYTES, BudgetConfig, estimate, main, memory_parts
+from proposal.budget import NF4_BYTES, BudgetConfig, estimate, flop_per_sample, main, memory_parts
 from proposal.lora import add_lora
 from proposal.shapes import ARCHITECTURES, Architecture, scaled_to
 from unet.model import count_parameters
@@ -50,6 +50,19 @@ def test_memory_of_the_toy_by_hand():
     assert parts["gradients and optimiser"] == 16 * adapters + 14 * 30
     assert parts["checkpointed activations"] == 2 * 10 * 3 * 6 * 2
     assert parts["logits"] == 2 * 5 * 20 * 8
+    assert parts["largest transient"] == 2 * (2 * 10) * (4 * 6 + 2 * 8 + 2 * 4 + 3 * 10) * 2  # a decoder layer
+    encoder = memory_parts(TOY, replace(config, images=4))
+    assert encoder["largest transient"] == 2 * 4 * 9 * (8 * 5 + 2 * 7) * 2 and encoder["vision encoder"] == 0
+
+
+def test_operations_of_the_toy_by_hand():
+    config = BudgetConfig(sequence=10, target_length=5, batch=2, images=1, rank=1, targets=("attention",))
+    linear, attention, head = 2 * 972 * 10, 4 * 3 * 8 * 10**2, 2 * 6 * 20 * 5
+    encoder = 2 * (2 * 170) * 9 + 4 * 2 * 5 * 9**2
+    adapters = 8 * (30 + 3 * (14 + 10 + 10 + 14)) * 10
+    assert flop_per_sample(TOY, config) == 3 * (linear + attention + head) + encoder + adapters
+    full = replace(config, method="full")
+    assert flop_per_sample(TOY, full) == 4 * linear + 3 * (attention + head) + encoder
 
 
 def test_parts_add_up_and_methods_are_ordered():

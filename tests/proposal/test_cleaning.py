@@ -17,8 +17,14 @@ def test_sentences_keep_decimal_numbers_together():
 
 
 @pytest.mark.parametrize(
-    "text", ["The nodule is unchanged.", "New fluid.", "As compared with ___.", "No interval change."]
-)
+    "text",
+    [
+        "The nodule is unchanged.", "New fluid.", "As compared with ___.", "No interval change.",
+        "No significant change in the left effusion.", "The right effusion has cleared.", "Little overall change.",
+        "Fluid similar in size to the last film.", "Continued bibasilar atelectasis.", "Opacity is re-demonstrated.",
+        "Fluid has reaccumulated.", "Lines are as before.", "The nasogastric tube has been removed.",
+    ],
+)  # fmt: skip
 def test_words_of_comparison(text):
     assert mentions_comparison(text)
 

@@ -74,6 +74,11 @@ def test_a_wrapped_sentence_is_no_header():
     assert [name for name, _ in texts(report)] == ["findings"]
 
 
+def test_a_line_that_goes_on_in_small_letters_has_no_header():
+    report = " FINDINGS: Compared with the prior\n study: the heart is large. No fluid.\n IMPRESSION: Fine.\n"
+    assert texts(report)[0] == ("findings", "Compared with the prior study: the heart is large. No fluid.")
+
+
 def test_title_with_a_digit_holds_the_findings_only_where_no_findings_header_stands():
     assert texts(" CHEST, 2 VIEWS: Clear.\n IMPRESSION: Fine.\n")[0] == ("findings", "Clear.")
     both = " CHEST, 2 VIEWS: Made-up date.\n FINDINGS: Clear.\n"
