@@ -56,7 +56,8 @@ def read_dicom(path: Path, frontal_only: bool = True) -> DicomFilm:
                 f"{path}: compressed in a way that needs another package to read; try `pip install pylibjpeg pylibjpeg-libjpeg` "
                 f"({error})"
             ) from error
-        raise ValueError(f"{path}: unreadable DICOM file ({error}); export it anew") from error
+        said = "it is empty" if path.stat().st_size == 0 else str(error).partition(" Use force=True")[0]
+        raise ValueError(f"{path}: unreadable DICOM file ({said}); export it anew") from error
 
 
 def stated_spacing(path: Path) -> tuple[float, float] | None:

@@ -76,7 +76,7 @@ def view_film(
     masks, views = predictor.film_masks(logits, box), predictor.view_masks(logits, box)
     quality = predict_quality(predictor.checkpoint.quality, traits)
     poor = [
-        f"predicted Dice of the {name} {quality[name].predicted_dice:.2f}"
+        f"predicted Dice of the {name} {quality[name].predicted_dice:.3f}, below {quality[name].limit:.3f}"
         for name in REVIEWED
         if name in quality and quality[name].doubtful
     ]

@@ -42,7 +42,9 @@ def store_results(connection: sqlite3.Connection, run_id: int, out: Path, result
     """Write scores, predicted qualities and measurements of an evaluation into the database."""
     write_scores(connection, run_id, [score for result in results for score in result.scores])
     qualities = [
-        (result.record.image_id, name, *quality) for result in results for name, quality in result.quality.items()
+        (result.record.image_id, name, quality.predicted_dice, quality.doubtful)
+        for result in results
+        for name, quality in result.quality.items()
     ]
     write_qualities(connection, run_id, qualities)
     keep_measurements(connection, run_id, out, results)

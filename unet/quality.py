@@ -23,10 +23,11 @@ COLUMNS = (*TRAITS, "odd_shape")
 
 
 class Quality(NamedTuple):
-    """predicted_dice: in [0, 1]. doubtful: it is below `alarm_limit`."""
+    """predicted_dice: in [0, 1]. doubtful: it is below the limit, the fit's `alarm_limit`."""
 
     predicted_dice: float
     doubtful: bool
+    limit: float
 
 
 def fit_quality(
@@ -83,7 +84,7 @@ def predict_quality(fit: Mapping, traits: FilmTraits) -> dict[str, Quality]:
     found = {}
     for structure, line in fit.get("structures", {}).items():
         value = float(_dice_of(_predicted_loss(line, _columns(fit, [traits], structure)))[0])
-        found[structure] = Quality(value, value < line["limit"])
+        found[structure] = Quality(value, value < line["limit"], line["limit"])
     return found
 
 

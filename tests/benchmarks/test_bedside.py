@@ -20,7 +20,7 @@ def test_films_are_counted_compared_and_the_worst_drawn(phantom_db, network, tmp
     monkeypatch.setattr(bedside, "OTHER_MASKS", {bedside.BY_HAND: kind, "lungs": kind})
     monkeypatch.setattr(bedside, "WORST", 3)
     expected = iter([0.9, 0.2, 0.8, 0.4, *[0.95] * 100])
-    monkeypatch.setattr(Predictor, "quality", lambda self, logits: {"lungs": Quality(next(expected), False)})
+    monkeypatch.setattr(Predictor, "quality", lambda self, logits: {"lungs": Quality(next(expected), False, 0.9)})
     (tmp_path / "run").mkdir()
     shutil.copy(network, tmp_path / "run/best.pt")
     (tmp_path / "run/split.csv").write_text("source,image_id,file,patient_id,split\n")

@@ -26,7 +26,7 @@ def film(number, dice, predicted, doubtful=False, ratios=()):
     )  # fmt: skip
     scores = [] if dice is None else [{"structure": "lungs", "dice": dice}]
     measured = [(Measurement("cardiothoracic_ratio", ratio, "ratio"),) for ratio in ratios] or [(), ()]
-    quality = {"lungs": Quality(predicted, doubtful)}
+    quality = {"lungs": Quality(predicted, doubtful, 0.9)}
     return FilmResult(record, scores, b"", quality, measured=measured[0], measured_true=measured[1])
 
 
@@ -77,7 +77,11 @@ def test_a_structure_can_fail_alone_without_a_warning():
         {"structure": "right_lung", "dice": 0.86},
         {"structure": "heart", "dice": 0.5},
     ]
-    quality = {"lungs": Quality(0.95, False), "right_lung": Quality(0.95, False), "heart": Quality(0.5, True)}
+    quality = {
+        "lungs": Quality(0.95, False, 0.9),
+        "right_lung": Quality(0.95, False, 0.9),
+        "heart": Quality(0.5, True, 0.9),
+    }
     result = replace(FILMS[0], scores=scores, quality=quality)
     assert [structure for _, structure in confident_failures([result])] == ["right_lung"]
     table = confident_table(confident_failures([result]), 1)
@@ -86,7 +90,7 @@ def test_a_structure_can_fail_alone_without_a_warning():
 
 def test_a_structure_without_a_fit_is_said_not_to_be_judged():
     scores = [{"structure": "lungs", "dice": 0.95}, {"structure": "heart", "dice": 0.5}]
-    fitted = replace(FILMS[0], scores=scores, quality={"lungs": Quality(0.95, False)})
+    fitted = replace(FILMS[0], scores=scores, quality={"lungs": Quality(0.95, False, 0.9)})
     better = replace(fitted, scores=[scores[0], {"structure": "heart", "dice": 0.93}])
     assert unjudged_failures([fitted, better]) == {"heart": (1, 2)} and confident_failures([fitted, better]) == []
     assert unjudged_failures(FILMS) == {}

@@ -170,10 +170,12 @@ def test_written_masks_lie_on_the_film_as_stored(reader, film, tmp_path):
 
 @pytest.mark.parametrize("structure", ["lungs", "heart"])
 def test_a_low_predicted_dice_calls_for_a_review(film, monkeypatch, structure):
-    quality = {"lungs": Quality(0.95, False), "heart": Quality(0.94, False)} | {structure: Quality(0.62, True)}
+    quality = {"lungs": Quality(0.95, False, 0.9), "heart": Quality(0.94, False, 0.9)} | {
+        structure: Quality(0.62, True, 0.9)
+    }
     monkeypatch.setattr("pipeline.film_view.predict_quality", lambda fit, traits: quality)
     view = view_film(Reader(), film, None, False)
-    assert view.review == (f"predicted Dice of the {structure} 0.62",)
+    assert view.review == (f"predicted Dice of the {structure} 0.620, below 0.900",)
     assert view.predicted_dice == quality["lungs"].predicted_dice
 
 
