@@ -80,7 +80,10 @@ Value = tuple[str, float | None, str]
 def _thorax(edges: Mapping[str, Edges], spacing: Spacing, unit: str) -> Iterator[Value]:
     if "lungs" not in edges or "heart" not in edges:
         return
-    result = cardiothoracic(edges["heart"], edges["lungs"], sides_of(edges), spacing)
+    sides = sides_of(edges)
+    if sides is not None and any(side.box is None for side in sides):
+        return  # one lung alone is no thorax: its width would make a ratio of 1
+    result = cardiothoracic(edges["heart"], edges["lungs"], sides, spacing)
     if result is None:
         return
     yield "cardiothoracic_ratio", result.ratio, "ratio"

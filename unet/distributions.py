@@ -39,7 +39,9 @@ def gamma_tail(a: float, x: float) -> float:
 
 
 def t_two_sided(t: float, df: float) -> float:
-    """Return the probability that |T| of Student's distribution is at least |t|."""
+    """Return the probability that |T| of Student's distribution is at least |t|; NaN for NaN."""
+    if math.isnan(t):
+        return math.nan
     return beta_share(df / 2, 0.5, df / (df + t * t)) if math.isfinite(t) else 0.0
 
 

@@ -293,3 +293,7 @@ def test_statistics_equal_values_that_scipy_and_statsmodels_once_gave():
     assert distributions.t_two_sided(2.5, 9) == pytest.approx(0.03386183, abs=1e-8)
     assert distributions.t_two_sided(math.inf, 9) == distributions.t_two_sided(-math.inf, 9) == 0
     assert distributions.f_quantile(0.975, 5, 9) == pytest.approx(4.48441131, abs=1e-8)
+
+
+def test_a_statistic_that_is_no_number_is_never_certain():
+    assert math.isnan(distributions.t_two_sided(math.nan, 5))
