@@ -16,7 +16,7 @@ from data.overlay import encode_picture, heat, overlay
 from data.reasons import reason
 from data.writing import atomic_file
 from db.records import MASK_STRUCTURES, ImageRecord
-from pipeline.film_view import mirrored_in_words, placement_in_words
+from pipeline.film_view import placement_in_words, stored_mirrored
 from pipeline.predictor import Predictor
 from pipeline.probabilities import film_probabilities
 from pipeline.scoring import score_film
@@ -78,7 +78,10 @@ def evaluate_film(
         disagreement=predictor.disagreement(logits),
         uncertainty=doubt,
         mask_name=name,
-        remarks=(*mirrored_in_words(record.note), *placement_in_words(predictor, image, traits.signs)),
+        remarks=(
+            *stored_mirrored((record.note or "").split("; ")),
+            *placement_in_words(predictor, image, traits.signs),
+        ),
     )
 
 

@@ -1,6 +1,6 @@
 """What the network makes of one film: its orientation, its masks, measurements, and how far to trust them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -48,9 +48,10 @@ def with_header(view: FilmView, film: LoadedFilm, learnt_from: Collection[str]) 
     learnt_from: SHA-256 of the films that it learnt from or was chosen by. A film stored mirrored is a reason to doubt the masks,
     whose left and right are then exchanged.
     """
-    mirrored = (remark for remark in film.remarks if remark.startswith(STORED_MIRRORED))
     seen = [SEEN] if film.sha256 in learnt_from else []
-    return view._replace(review=(*mirrored, *view.review), remarks=(*film.remarks, *view.remarks, *seen))
+    return view._replace(
+        review=(*stored_mirrored(film.remarks), *view.review), remarks=(*film.remarks, *view.remarks, *seen)
+    )
 
 
 def view_film(
@@ -106,9 +107,9 @@ def view_film(
     )
 
 
-def mirrored_in_words(note: str | None) -> tuple[str, ...]:
-    """Return what a film's note (`image.note`, parted by semicolons) says of pixels that are stored mirrored, often nothing."""
-    return tuple(part for part in (note or "").split("; ") if part.startswith(STORED_MIRRORED))
+def stored_mirrored(remarks: Iterable[str]) -> tuple[str, ...]:
+    """Return those of a header's remarks that call its pixels mirrored, often none."""
+    return tuple(remark for remark in remarks if remark.startswith(STORED_MIRRORED))
 
 
 def placement_in_words(predictor: Predictor, image: np.ndarray, signs: np.ndarray) -> tuple[str, ...]:
