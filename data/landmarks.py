@@ -33,7 +33,7 @@ class Corner:
 class LungPoints:
     """The landmarks of one lung; None where undefined (docs/measurements.md)."""
 
-    apex: Point
+    apex: Point | None
     dome: Point | None
     costophrenic: Corner | None
     cardiophrenic: Corner | None
@@ -80,13 +80,15 @@ def mediastinum(right_lung: Edges, left_lung: Edges) -> Mediastinum | None:
     return Mediastinum(row + 0.5, right_edge, left_edge) if left_edge >= right_edge else None
 
 
-def tilt_degrees(right_apex: Point, left_apex: Point, spacing: Spacing = PIXELS) -> float | None:
+def tilt_degrees(right_apex: Point | None, left_apex: Point | None, spacing: Spacing = PIXELS) -> float | None:
     """Return by how much the line from the right apex to the left one falls to the image's right, -90 to 90 degrees.
 
-    None unless the left apex lies further right in the image than the right one.
+    None unless both are defined and the left apex lies further right in the image than the right one.
 
     When two equal domes are turned, the line of their highest points stays parallel to that of their centres: this is the turn.
     """
+    if right_apex is None or left_apex is None:
+        return None
     down, across = (left_apex[0] - right_apex[0]) * spacing[0], (left_apex[1] - right_apex[1]) * spacing[1]
     return None if across <= 0 else float(np.degrees(np.arctan2(down, across)))
 
@@ -118,7 +120,7 @@ def corner_at(lung: np.ndarray, point: Point, reach: float, spacing: Spacing = P
 def _right_points(lung: np.ndarray, edges: Edges, heart: Box | None, spacing: Spacing, needs_heart: bool) -> LungPoints:
     """Landmarks of a lung, not empty, whose outer side is the image's left."""
     box = edges.box
-    apex = (float(box.top), float(np.flatnonzero(lung[box.top]).mean() + 0.5))
+    apex = (float(box.top), float(np.flatnonzero(lung[box.top]).mean() + 0.5)) if box.top > 0 else None
     reach = REACH_SHARE * (box.bottom - box.top) * spacing[0]
     rows = np.arange(box.top, box.bottom)
     outer = edges.first[rows]
@@ -140,7 +142,7 @@ def _right_points(lung: np.ndarray, edges: Edges, heart: Box | None, spacing: Sp
 
 
 def _on_frame(point: Point, lung: np.ndarray) -> bool:
-    """Whether a point lies where the film ends, below or beside the lung: there the film's edge is seen, not the lung's."""
+    """Whether a point of the lower border lies where the film ends: there the film's edge is seen, not the lung's."""
     return point[0] >= lung.shape[0] or not 0 < point[1] < lung.shape[1]
 
 
@@ -212,5 +214,5 @@ def _mirror(points: LungPoints, width: int) -> LungPoints:
     def corner(one: Corner | None) -> Corner | None:
         return None if one is None else Corner(turn(one.point), one.degrees, turn(one.end), turn(one.start))
 
-    dome = None if points.dome is None else turn(points.dome)
-    return LungPoints(turn(points.apex), dome, corner(points.costophrenic), corner(points.cardiophrenic))
+    apex, dome = (None if point is None else turn(point) for point in (points.apex, points.dome))
+    return LungPoints(apex, dome, corner(points.costophrenic), corner(points.cardiophrenic))

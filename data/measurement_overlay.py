@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from data.geometry import PIXELS, Edges, Spacing, cardiothoracic
-from data.landmarks import Corner, Point, mediastinum
+from data.landmarks import Corner, Point, mediastinum, tilt_degrees
 from data.measurements import edges_of, measure_masks, points_of, sides_of
 from data.overlay import overlay
 
@@ -30,12 +30,14 @@ def measurement_lines(masks: Mapping[str, np.ndarray], spacing_mm: Spacing | Non
     points = points_of(masks, edges, spacing)
     lines = [*_thorax_lines(masks.get("heart"), edges, spacing)]
     for own in points.values():
-        if own.dome is not None:
+        if own.apex is not None and own.dome is not None:
             lines.append(Line(own.apex, (own.dome[0], own.apex[1]), GREEN))
             lines.append(Line((own.dome[0], own.apex[1]), own.dome, GREEN))
         lines += [line for corner in (own.costophrenic, own.cardiophrenic) for line in _legs(corner)]
     if len(points) == 2:
-        lines.append(Line(points["right"].apex, points["left"].apex, WHITE))
+        apices = points["right"].apex, points["left"].apex
+        if tilt_degrees(*apices, spacing) is not None:
+            lines.append(Line(*apices, WHITE))
         gap = mediastinum(edges["right_lung"], edges["left_lung"])
         if gap is not None:
             lines.append(Line((gap.row, gap.right_edge), (gap.row, gap.left_edge), BLUE))

@@ -126,7 +126,7 @@ def _landmarks(
 ) -> Iterator[Value]:
     points = points_of(masks, edges, spacing)
     for side, own in points.items():
-        if own.dome is not None:
+        if own.apex is not None and own.dome is not None:
             yield f"{side}_apex_to_dome_{unit}", (own.dome[0] - own.apex[0]) * spacing[0], unit
         if own.dome is not None and own.costophrenic is not None:
             yield f"{side}_dome_height_{unit}", (own.costophrenic.point[0] - own.dome[0]) * spacing[0], unit

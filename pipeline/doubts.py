@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from data.geometry import bounding_box
 from data.measurements import Measurement
+from data.resize import Letterbox
 
 SMALLEST_LUNGS = 0.06  # share of the film
 MOST_UNEQUAL = 2.5  # times
@@ -51,6 +53,22 @@ def remarks_of_tilt(measurements: Sequence[Measurement]) -> Iterator[str]:
                 f"the chest lies tilted by {abs(one.value):.0f} degrees: widths, the cardiothoracic ratio and distances from the "
                 "midline are off"
             )
+
+
+def remarks_of_edge(masks: Mapping[str, np.ndarray], film: Letterbox) -> Iterator[str]:
+    """Say which lung goes on beyond the film. masks: as for `doubts`. film: where the picture is film, without border or page."""
+    for name in ("right_lung", "left_lung"):
+        lung = bounding_box(masks[name])
+        if lung is None:
+            continue
+        reached = {
+            "above": lung.top <= film.crop_top,
+            "below": lung.bottom >= film.crop_top + film.crop_height,
+            "beside": lung.left <= film.crop_left or lung.right >= film.crop_left + film.crop_width,
+        }
+        if any(reached.values()):
+            where = " and ".join(side for side, it_is in reached.items() if it_is)
+            yield f"the film's edge cuts off the {name.replace('_', ' ')} {where}: its measurements are of the part that is seen"
 
 
 def _doubts_of_heart(heart: np.ndarray, lungs: np.ndarray) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 from data.dicom_attributes import STORED_MIRRORED
 from data.loading import LoadedFilm
 from data.measurements import Measurement, measure_masks
-from pipeline.doubts import doubts, doubts_of_spacing, remarks_of_tilt
+from pipeline.doubts import doubts, doubts_of_spacing, remarks_of_edge, remarks_of_tilt
 from pipeline.orientation import AS_STORED, Placement, find_placement, place, turn_in_words, unplace
 from pipeline.predictor import Predictor
 from report.known_errors import UNJUDGED
@@ -99,6 +99,7 @@ def view_film(
         (
             *_done(applied),
             *remarks_of_tilt(measurements),
+            *remarks_of_edge(masks, box),
             *([UNJUDGED] if masks["heart"].any() and "heart" not in quality else []),
         ),
         quality["lungs"].predicted_dice if "lungs" in quality else None,

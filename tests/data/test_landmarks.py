@@ -57,9 +57,30 @@ def test_what_the_films_frame_cuts_off_is_no_landmark():
     assert above_inner.dome == points.dome and above_inner.cardiophrenic is None
     above_dome = lung_points(lung[:48], "right", None)
     assert above_dome.dome is None and above_dome.cardiophrenic is None and above_dome.apex == points.apex
+    below_apex = lung_points(lung[6:], "right", None)  # the uppermost row that is seen is no apex
+    assert below_apex.apex is None and below_apex.dome == (points.dome[0] - 6, points.dome[1])
     assert lung_points(lung[:, 12:], "right", None).costophrenic is None  # the wall lies outside of the film
     names = named({"right_lung": lung[:48], "left_lung": lung[:48, ::-1]}, None)
     assert "right_lung_height_px" in names and not any("angle" in name or "dome" in name for name in names)
+
+
+def test_a_film_that_begins_within_the_lungs_has_no_tilt_and_no_height_of_the_apex():
+    masks = {"right_lung": stepped_lung(), "left_lung": stepped_lung()[:, ::-1], "heart": np.zeros((80, 60), bool)}
+    masks = {name: np.pad(mask, ((0, 0), (0, 60) if name == "right_lung" else (60, 0))) for name, mask in masks.items()}
+    masks["left_lung"] = np.roll(masks["left_lung"], 3, axis=0)  # the left apex in row 8
+    whole, cut, shallow = (named({name: mask[rows:] for name, mask in masks.items()}, None) for rows in (0, 9, 6))
+    assert {"thorax_tilt_deg", "right_apex_to_dome_px"} <= set(whole)
+    lost = {"thorax_tilt_deg", "right_apex_to_dome_px", "left_apex_to_dome_px"}
+    assert not lost & set(cut) and "right_dome_height_px" in cut
+    assert "thorax_tilt_deg" not in shallow and "right_apex_to_dome_px" not in shallow
+    tilt_lines = [
+        sum(
+            line.colour == WHITE
+            for line in measurement_lines({name: mask[rows:] for name, mask in masks.items()}, None)
+        )
+        for rows in (0, 9)
+    ]
+    assert tilt_lines[0] == tilt_lines[1] + 1
 
 
 def test_of_two_equal_corners_rounding_does_not_choose():
@@ -153,7 +174,9 @@ def test_a_mirrored_film_swaps_the_sides_of_every_landmark(right, left, heart):
             lung_points(lung, side, heart, spacing),
             lung_points(lung[:, ::-1], other, heart[:, ::-1], spacing),
         )
-        assert plain.apex == (mirrored.apex[0], pytest.approx(15 - mirrored.apex[1]))
+        assert (plain.apex is None) == (mirrored.apex is None) == bool(lung[0].any())
+        if plain.apex is not None:
+            assert plain.apex == (mirrored.apex[0], pytest.approx(15 - mirrored.apex[1]))
         if plain.dome is not None and mirrored.dome is not None:
             assert plain.dome == (mirrored.dome[0], pytest.approx(15 - mirrored.dome[1]))
         for one, twin in ((plain.costophrenic, mirrored.costophrenic), (plain.cardiophrenic, mirrored.cardiophrenic)):

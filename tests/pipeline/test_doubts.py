@@ -1,7 +1,9 @@
 import numpy as np
+import torch
 
 from data.measurements import Measurement
-from pipeline.doubts import doubts, doubts_of_spacing, remarks_of_tilt
+from data.resize import letterbox_of
+from pipeline.doubts import doubts, doubts_of_spacing, remarks_of_edge, remarks_of_tilt
 
 
 def lungs(right, left, shape=(40, 60)):
@@ -52,6 +54,24 @@ def test_a_chest_that_lies_tilted_is_remarked():
         [f"the chest lies tilted by 13 degrees: {off}"], [], [], [f"the chest lies tilted by 18 degrees: {off}"],
     ]  # fmt: skip
     assert list(remarks_of_tilt([Measurement("heart_width_mm", 120.0, "mm")])) == []
+
+
+def test_a_lung_that_goes_on_beyond_the_film_is_remarked_at_the_films_edge_and_not_at_the_pages():
+    page = np.zeros((100, 100), np.float32)
+    page[20:80, 10:90] = 0.5
+    film = letterbox_of(torch.from_numpy(page), 32)
+    assert (film.crop_top, film.crop_left, film.crop_height, film.crop_width) == (20, 10, 60, 80)
+
+    def told(rows, columns):
+        masks = {name: np.zeros((100, 100), bool) for name in ("right_lung", "left_lung")}
+        masks["left_lung"][rows, columns] = True
+        return [remark.split(":")[0] for remark in remarks_of_edge(masks, film)]
+
+    assert told(slice(21, 79), slice(11, 89)) == []
+    assert told(slice(20, 79), slice(11, 89)) == ["the film's edge cuts off the left lung above"]
+    assert told(slice(20, 80), slice(11, 89)) == ["the film's edge cuts off the left lung above and below"]
+    assert told(slice(21, 79), slice(10, 89)) == told(slice(21, 79), slice(11, 90))
+    assert told(slice(21, 79), slice(10, 89)) == ["the film's edge cuts off the left lung beside"]
 
 
 def test_a_thorax_two_metres_wide_has_a_wrong_spacing():
