@@ -8,7 +8,8 @@ photographs.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,8 +17,10 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw
 
-from data.reading import read_image
+from data.loading import load_record
 from db.connection import connect_existing
+from db.records import ImageRecord
+from db.selection import select_images
 from pipeline.film_view import look_again
 from pipeline.orientation import AS_STORED, MIRROR, Placement, place
 from pipeline.predictor import Predictor
@@ -28,13 +31,16 @@ CHANGES = {
     "as stored": AS_STORED, "turned by 90 degrees": Placement(quarter_turns=1), "by 180 degrees": Placement(quarter_turns=2),
     "by 270 degrees": Placement(quarter_turns=3), "inverted": Placement(inverted=True), "mirrored": MIRROR,
 }  # fmt: skip
-FILMS = """
-SELECT source.root || '/' || image.file AS path, photometric_interpretation AS photometric, modality, view_position AS view,
-       split.split AS split
-FROM image JOIN source USING (source_id) JOIN study USING (study_id)
-LEFT JOIN split ON split.patient_id = study.patient_id AND split.split_set = ?
-WHERE duplicate_of IS NULL AND source.name {is_own} ({own}) ORDER BY image_id
-"""
+FILMS = "SELECT image_id, NULL AS mask_id FROM image WHERE duplicate_of IS NULL ORDER BY image_id"
+KINDS = "SELECT image_id, modality, view_position FROM image"
+
+
+class Film(NamedTuple):
+    """A film of the database, and of what kind the database says that it is."""
+
+    record: ImageRecord
+    modality: str | None
+    view: str | None
 
 
 class Tally(NamedTuple):
@@ -55,42 +61,46 @@ def main(checkpoint: Path, database: Path) -> None:
     print(f"{'':44s} {'films':>6s} {'strange':>9s} {'placement found':>16s}")
     own, foreign = films_of(database, predictor, True), films_of(database, predictor, False)
     for name, change in CHANGES.items():
-        show(f"test films, {name}", predictor, [f for f in own if f[2]["split"] == "test"], change)
-    frontal = [film for film in foreign if film[2]["view"] in ("PA", "AP") and film[2]["modality"] != "CT"]
+        show(f"test films, {name}", predictor, [film for film in own if film.record.split == "test"], change)
+    frontal = [film for film in foreign if film.view in ("PA", "AP") and film.modality != "CT"]
     for name, change in CHANGES.items():
         show(f"frontal films of other sources, {name}", predictor, frontal[:: 1 if change == AS_STORED else 4], change)
-    show("CT slices", predictor, [film for film in foreign if film[2]["modality"] == "CT"])
-    show("lateral films", predictor, [film for film in foreign if film[2]["view"] in ("LL", "RL", "L", "LATERAL")])
-    show("drawn pictures and noise", predictor, [(picture, None, {}) for picture in drawn()])
-    show("photographs", predictor, [(picture, None, {}) for picture in photographs()])
+    show("CT slices", predictor, [film for film in foreign if film.modality == "CT"])
+    show("lateral films", predictor, [film for film in foreign if film.view in ("LL", "RL")])
+    show("drawn pictures and noise", predictor, list(drawn()))
+    show("photographs", predictor, list(photographs()))
 
 
-def show(name: str, predictor: Predictor, films: list, change: Placement = AS_STORED) -> None:
+def show(name: str, predictor: Predictor, films: Sequence[Film | np.ndarray], change: Placement = AS_STORED) -> None:
     """Measure one group and print its line."""
     if films:
         tally = measure(predictor, films, change)
         print(f"{name:44s} {tally.films:6d} {100 * tally.strange:7.1f} % {100 * tally.placed:14.1f} %", flush=True)
 
 
-def measure(predictor: Predictor, films: list, change: Placement) -> Tally:
+def measure(predictor: Predictor, films: Sequence[Film | np.ndarray], change: Placement) -> Tally:
     """Change each film and see what is said of it; to undo a change is right, and nothing else is."""
     undone = change._replace(quarter_turns=-change.quarter_turns % 4)
     strange, placed = [], []
-    for source, photometric, _ in films:
-        image = place(source if isinstance(source, np.ndarray) else read_image(source, photometric), change)
+    for film in films:
+        image = place(film if isinstance(film, np.ndarray) else load_record(film.record), change)
         signs = predictor.signs(predictor.logits(image)[0])
         strange.append(strangeness(predictor.checkpoint.typical, signs) > 1)
         placed.append(look_again(predictor, image, signs) == undone)
     return Tally(len(films), float(np.mean(strange)), float(np.mean(placed)))
 
 
-def films_of(database: Path, predictor: Predictor, own: bool) -> list[tuple[Path, str | None, dict]]:
+def films_of(database: Path, predictor: Predictor, own: bool) -> list[Film]:
     """Return the films of the sources that the network was trained on, or of the others."""
-    connection = connect_existing(database)
-    trained = trained_sources(predictor, connection)
-    sql = FILMS.format(is_own="IN" if own else "NOT IN", own=", ".join("?" * len(trained)))
-    rows = connection.execute(sql, (predictor.checkpoint.training["split_set"], *trained)).fetchall()
-    return [(Path(row["path"]), row["photometric"], dict(row)) for row in rows]
+    with closing(connect_existing(database)) as connection:
+        trained = trained_sources(predictor, connection)
+        kinds = {row["image_id"]: row for row in connection.execute(KINDS)}
+        records = select_images(connection, FILMS, {}, predictor.checkpoint.training["split_set"])
+    return [
+        Film(record, kinds[record.image_id]["modality"], kinds[record.image_id]["view_position"])
+        for record in records
+        if (record.source in trained) == own
+    ]
 
 
 def trained_sources(predictor: Predictor, connection) -> list[str]:

@@ -33,7 +33,7 @@ def parse_settings(config_class: type[Config], argv: list[str], description: str
 def given_settings(config_class: type, argv: list[str], description: str) -> dict[str, Any]:
     """Return only what the command line and its --config file state, by field; ends as `parse_settings` does."""
     parser = _build_parser(config_class, description)
-    given = vars(parser.parse_args(argv))
+    given = vars(parser.parse_intermixed_args(argv))
     file = given.pop("config")
     given.pop("debug", None)  # cli.command reads it
     try:

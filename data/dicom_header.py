@@ -7,10 +7,18 @@ from pathlib import Path
 
 from data.dicom import import_pydicom, is_dicom
 from data.dicom_attributes import not_frontal, photometric_of, spacing_of, view_meanings, warnings_of
-from data.reading import PICTURE_ENDINGS
-from data.sources.facts import age_years, body_part_code, clean_text, iso_date, modality_code, sex_code, view_codes
+from data.sources.facts import (
+    age_years,
+    body_part_code,
+    clean_text,
+    iso_date,
+    modality_code,
+    person_id,
+    sex_code,
+    view_codes,
+)  # fmt: skip
 
-FRONTAL_WORDS = {"postero-anterior": "PA", "antero-posterior": "AP"}
+RADIOGRAPHS = ("CR", "DX", None)
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,10 @@ def header_facts(path: Path) -> HeaderFacts:
 
     None at all of a file that is no DICOM, is missing or cannot be read: what is wrong with it is said where it is opened.
     """
-    if path.suffix.lower() in PICTURE_ENDINGS or not path.is_file() or not is_dicom(path):
+    try:
+        if not path.is_file() or not is_dicom(path):
+            return HeaderFacts()
+    except OSError:
         return HeaderFacts()
     pydicom = import_pydicom(path)
     try:
@@ -63,7 +74,7 @@ def _facts(film) -> HeaderFacts:
         not_understood["view_position"] = ("ViewPosition", view)
     photometric = photometric_of(film)
     stated = {
-        "patient_id": text("PatientID"),
+        "patient_id": person_id(text("PatientID")),
         "study_id": text("StudyInstanceUID"),
         "patient_sex": fact("patient_sex", "PatientSex", sex_code),
         "patient_age_years": age,
@@ -101,8 +112,9 @@ def _view(film, stated: str | None) -> str | None:
     """
     if known := view_codes(stated)[0]:
         return known
-    why = not_frontal(film)
+    # rows or columns of a CT slice run to the front as well
+    why = not_frontal(film) if modality_code(str(film.get("Modality") or "")) in RADIOGRAPHS else None
     if why:
         return "OBLIQUE" if "oblique" in why else "LL"
-    coded = (view for words, view in FRONTAL_WORDS.items() for meaning in view_meanings(film) if words in meaning)
-    return next(coded, stated and stated.upper())
+    coded = (view_codes(meaning)[0] for meaning in view_meanings(film))
+    return next(filter(None, coded), stated and stated.upper())

@@ -1,6 +1,6 @@
 """One film of a source, opened and checked against its row: what ingest takes and what it refuses."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,8 +68,6 @@ def _check_masks(film: SourceFilm, root: Path, image: np.ndarray) -> tuple[list[
             masks.append(check_mask(mask, root, image))
         except (ValueError, OSError, MemoryError) as error:
             refusals.append(_refusal(film, "mask", error))
-    masks, twice = _without_shared(film, masks)
-    refusals += twice
     if film.sides_by_place:
         masks = [_other_side(checked) for checked in masks] if _lie_on_the_other_side(masks, image.shape[1]) else masks
     elif _exchanged(masks):
@@ -78,43 +76,53 @@ def _check_masks(film: SourceFilm, root: Path, image: np.ndarray) -> tuple[list[
     return masks, refusals
 
 
-def _without_shared(film: SourceFilm, masks: Sequence[CheckedMask]) -> tuple[list[CheckedMask], list[Refusal]]:
-    """Return the masks without those of one picture for several structures, and a refusal for each; no two look the same.
-
-    Pictures without any pixel inside may be shared: they say that a structure is not there.
-    """
-    pictures = [(checked.mask.file, checked.mask.lung_value) for checked in masks]
-    shared = [
-        checked.mask.file is not None and checked.area_share > 0 and pictures.count(picture) > 1
-        for checked, picture in zip(masks, pictures, strict=True)
-    ]
-    refused = [
-        _refusal(
-            film, "mask", ValueError(f"{checked.mask.file}: one picture for several structures; name each its own")
-        )
-        for checked, is_shared in zip(masks, shared, strict=True)
-        if is_shared
-    ]
-    return [checked for checked, is_shared in zip(masks, shared, strict=True) if not is_shared], refused
-
-
 def check_rows_together(films: Sequence[CheckedFilm]) -> tuple[list[CheckedFilm], list[Refusal]]:
-    """Return the films, refusing lungs that prove exchanged only when all rows of the same bytes are seen together.
+    """Return the films, refusing masks that only all rows of the same bytes together prove wrong.
 
-    In a table with one row for each mask the two lungs of a film are in two rows.
+    In a table with one row for each mask the two lungs of a film are in two rows: exchanged lungs are refused, and one picture
+    for several structures.
     """
     rows: dict[str, list[CheckedMask]] = {}
     for film in films:
         rows.setdefault(film.content_sha256, []).extend(film.masks)
+    shared = {content: _shared(masks) for content, masks in rows.items()}
     exchanged = {content for content, masks in rows.items() if _exchanged(masks)}
     kept, refusals = [], []
     for film in films:
+        masks, twice = _without_shared(film, shared[film.content_sha256])
+        refusals += twice
         if film.content_sha256 in exchanged:
-            masks, taken_off = _without_sides(film.film, film.masks)
-            film = replace(film, masks=tuple(masks))
+            masks, taken_off = _without_sides(film.film, masks)
             refusals += taken_off
-        kept.append(film)
+        kept.append(replace(film, masks=tuple(masks)))
     return kept, refusals
+
+
+def _picture(checked: CheckedMask) -> tuple[str | None, int | None]:
+    return checked.mask.file, checked.mask.lung_value
+
+
+def _shared(masks: Iterable[CheckedMask]) -> set[tuple[str | None, int | None]]:
+    """Return the pictures that are named for several structures, which no two look alike.
+
+    Pictures without any pixel inside may be shared: they say that a structure is not there.
+    """
+    structures: dict[tuple, set[str]] = {}
+    for checked in masks:
+        if checked.mask.file is not None and checked.area_share > 0:
+            structures.setdefault(_picture(checked), set()).add(checked.mask.structure)
+    return {picture for picture, named in structures.items() if len(named) > 1}
+
+
+def _without_shared(film: CheckedFilm, shared: Collection) -> tuple[list[CheckedMask], list[Refusal]]:
+    """Return a film's masks without those of shared pictures, and a refusal for each."""
+    words = "one picture for several structures; name each its own"
+    refused = [
+        _refusal(film.film, "mask", ValueError(f"{checked.mask.file}: {words}"))
+        for checked in film.masks
+        if _picture(checked) in shared
+    ]
+    return [checked for checked in film.masks if _picture(checked) not in shared], refused
 
 
 def _exchanged(masks: Iterable[CheckedMask]) -> bool:

@@ -123,6 +123,8 @@ def _films_below(folder: Path, but: Collection[Path], links: list[Path]) -> Iter
                 links.append(path)
             elif is_film:
                 yield path
+        except PermissionError:  # whether it is a film nobody can say: it is listed with those that cannot be read
+            yield path
         except OSError:  # a link that leads in a circle: nothing to be read there
             continue
 

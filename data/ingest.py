@@ -16,7 +16,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -69,12 +69,20 @@ def main(argv: list[str]) -> int:
     if reader == PHANTOM and len(config.what) == 1:
         refusals = ingest_phantom(config.db, config.count, config.seed, config.out, config.name or PHANTOM)
     elif reader in READERS and len(config.what) == 2:
+        _check_drawing(config, reader)
         folder = Path(config.what[1])
         refusals = ingest_folder(config.db, reader, folder, config.name or default_name(reader, folder))
     else:
         wanted = f"SOURCE FOLDER with SOURCE one of {', '.join(READERS)}, or {PHANTOM}"
         raise ValueError(f"got {' '.join(config.what) or 'no source'}; wanted {wanted}")
     return SOME_FAILED if refusals else DONE
+
+
+def _check_drawing(config: IngestConfig, reader: str) -> None:
+    """Refuse settings of the phantom's drawing with another reader."""
+    for field in fields(config):
+        if field.name in ("count", "seed", "out") and getattr(config, field.name) != field.default:
+            raise ValueError(f"--{field.name} draws phantom films and changes nothing for {reader}; leave it out")
 
 
 def ensure_phantom(db: Path = DEFAULT_DATABASE) -> Path:
@@ -129,10 +137,12 @@ def ingest_films(db: Path, reader: str, root: Path, name: str, films: Sequence[S
     if not films:
         raise ValueError(f"{root}: the {reader} reader found no film there; check that it is the folder of that layout")
     root = root.resolve()
-    films, contradictions = without_contradictions(films)
     with closing(connect(db)) as connection:
         check_name(connection, name, root)
         checked, refusals, kept = keep_unread(connection, name, films, check_films(films, root))
+        # not before: a film that cannot be read has facts of before, which may contradict the table's
+        facts, contradictions = without_contradictions([film.film for film in checked])
+        checked = [replace(film, film=own) for film, own in zip(checked, facts, strict=True)]
         repeated = check_not_moved(connection, name, root, checked)
         gone = films_gone(connection, name, checked)
         check_same_source(connection, name, root, gone)

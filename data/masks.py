@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from data.reading import read_labels, read_mask_pixels
-from db.records import ImageRecord, MaskRecord, SourceMask
+from db.records import ImageRecord, MaskRecord
 from unet.pieces import label_pieces
 
 LISTED_VALUES = 8
@@ -27,7 +27,7 @@ def load_masks(record: ImageRecord) -> dict[str, np.ndarray]:
     """
     masks = {}
     for mask in record.masks:
-        masks[mask.structure] = load_mask(mask, mask.path, record.height, record.width)
+        masks[mask.structure] = load_mask(mask, record.height, record.width)
     if "lungs" in masks and "right_lung" not in masks and "left_lung" not in masks:
         sides = split_lungs(masks["lungs"])
         if sides is not None:
@@ -52,15 +52,15 @@ def load_unjudged(record: ImageRecord) -> np.ndarray:
     return unjudged
 
 
-def load_mask(mask: MaskRecord | SourceMask, path: Path | None, height: int, width: int) -> np.ndarray:
+def load_mask(mask: MaskRecord, height: int, width: int) -> np.ndarray:
     """Read one mask as bool (height, width).
 
-    path: where its file lies. A mask that its source publishes at another size is scaled (nearest pixel); any other whose size
+    A mask that its source publishes at another size is scaled (nearest pixel); any other whose size
     is not the film's is a ValueError.
     """
     if mask.rle is not None:
         return decode_rle(mask.rle, height, width)
-    return fit_to_film(read_mask(path, mask.lung_value), path, height, width, mask.scaled)
+    return fit_to_film(read_mask(mask.path, mask.lung_value), mask.path, height, width, mask.scaled)
 
 
 def fit_to_film(inside: np.ndarray, path: Path, height: int, width: int, scaled: bool = False) -> np.ndarray:

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from data.geometry import PIXELS, Edges, Spacing, cardiothoracic
+from data.geometry import PIXELS, Edges, Spacing
 from data.landmarks import Corner, Point, mediastinum, tilt_degrees
-from data.measurements import edges_of, measure_masks, points_of, sides_of
+from data.measurements import edges_of, measure_masks, points_of, thorax_of
 from data.overlay import overlay
 
 BLUE, ORANGE, GREEN, PINK, WHITE = (86, 180, 233), (230, 159, 0), (0, 158, 115), (204, 121, 167), (255, 255, 255)
@@ -63,13 +63,10 @@ def draw_measurements(
 
 
 def _thorax_lines(heart: np.ndarray | None, edges: Mapping[str, Edges], spacing: Spacing) -> list[Line]:
-    lungs = edges.get("lungs")
-    if lungs is None or heart is None:
-        return []
-    result = cardiothoracic(edges["heart"], lungs, sides_of(edges), spacing)
+    result = thorax_of(edges, spacing)
     if result is None:
         return []
-    row = result.widest_row + 0.5
+    row, lungs = result.widest_row + 0.5, edges["lungs"]
     ends = float(lungs.first[result.widest_row]), float(lungs.last[result.widest_row])
     lines = [Line((row, ends[0]), (row, ends[1]), BLUE)]
     box, chest = edges["heart"].box, lungs.box

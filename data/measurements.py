@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.geometry import PIXELS, Edges, Spacing, cardiothoracic, find_edges, lung_size
+from data.geometry import PIXELS, Cardiothoracic, Edges, Spacing, cardiothoracic, find_edges, lung_size
 from data.landmarks import LungPoints, lung_points, mediastinum, tilt_degrees
 from db.records import MASK_STRUCTURES
 
@@ -74,16 +74,22 @@ def sides_of(edges: Mapping[str, Edges]) -> tuple[Edges, Edges] | None:
     return (edges["right_lung"], edges["left_lung"]) if {"right_lung", "left_lung"} <= edges.keys() else None
 
 
+def thorax_of(edges: Mapping[str, Edges], spacing: Spacing) -> Cardiothoracic | None:
+    """Return the cardiothoracic ratio and its parts; None where heart or lungs are not drawn, or one of them is empty.
+
+    One lung alone is no thorax: its width would make a ratio of 1.
+    """
+    sides = sides_of(edges)
+    if not {"lungs", "heart"} <= edges.keys() or any(side.box is None for side in sides or ()):
+        return None
+    return cardiothoracic(edges["heart"], edges["lungs"], sides, spacing)
+
+
 Value = tuple[str, float | None, str]
 
 
 def _thorax(edges: Mapping[str, Edges], spacing: Spacing, unit: str) -> Iterator[Value]:
-    if "lungs" not in edges or "heart" not in edges:
-        return
-    sides = sides_of(edges)
-    if sides is not None and any(side.box is None for side in sides):
-        return  # one lung alone is no thorax: its width would make a ratio of 1
-    result = cardiothoracic(edges["heart"], edges["lungs"], sides, spacing)
+    result = thorax_of(edges, spacing)
     if result is None:
         return
     yield "cardiothoracic_ratio", result.ratio, "ratio"

@@ -14,6 +14,12 @@ STORED = (
     "patient_sex", "patient_age_years", "study_date", "offset_days", "modality", "view_position", "patient_position",
     "body_part_examined", "photometric_interpretation", "note", "license",
 )  # fmt: skip
+OF_PERSON = (
+    "patient_sex",
+    "patient_age_years",
+    "study_date",
+    "offset_days",
+)  # of the patient or the visit, not of the film
 
 
 def has_films(connection: sqlite3.Connection, name: str) -> bool:
@@ -26,7 +32,7 @@ def as_stored(connection: sqlite3.Connection, name: str, film: SourceFilm) -> Ch
     """Return a film with the facts of its row and the pixels and masks that were read before; None where it never was.
 
     Of the masks that the row lists, those that were taken before are kept. Facts that the row does not state are those of
-    before, which a header may have stated.
+    before, which a header may have stated; those of a person only where the row names the same person still.
     """
     image = connection.execute(
         "SELECT image.*, study.*, patient.patient_sex FROM image JOIN source USING (source_id) JOIN study USING (study_id) "
@@ -75,7 +81,8 @@ def _with_facts(film: SourceFilm, name: str, image: sqlite3.Row, lent: Collectio
         patient = image["stated_patient_id"].removeprefix(f"{name}:")
         visit = image["study_id"].removeprefix(study_key(name, patient, ""))
         film = replace(film, patient_id=patient, study_id=None if visit == film.file else visit)
-    facts = {fact: image[fact] for fact in STORED if fact not in lent}
+    of_another = OF_PERSON if image["stated_patient_id"] != f"{name}:{film.patient_id}" else ()
+    facts = {fact: image[fact] for fact in STORED if fact not in lent and fact not in of_another}
     if image["row_spacing_mm"] is not None and "row_spacing_mm" not in lent:
         facts["pixel_spacing_mm"] = (image["row_spacing_mm"], image["column_spacing_mm"])
         facts["pixel_spacing_origin"] = image["spacing_origin"]

@@ -19,7 +19,7 @@ ID_COLUMNS = ("image_id", "imageid", "path", "image index", "dicom_id")
 RCA_COLUMNS = ("dice rca (mean)", "dice rca (max)")
 MASK_COLUMNS = {"right_lung": "right lung", "left_lung": "left lung", "heart": "heart"}
 LOWEST_RCA = 0.7
-IMAGE_ENDINGS = (".png", ".jpg", ".jpeg")
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
 NIH_FILM = re.compile(r"\d{8}_\d{3}")  # patient_number
 PATIENT_FOLDER = re.compile(r"patient\d+|p\d{8}")  # CheXpert's and MIMIC's
 

@@ -20,5 +20,15 @@ def read(folder: Path) -> Iterator[SourceFilm]:
     found = find_films([folder])
     if found.links:
         warnings.warn(f"{folder}: {len(found.links)} x {LEADS_OUT}; the first: {found.links[0]}", stacklevel=2)
-    files = [path.relative_to(top).as_posix() for path in found.films if is_dicom(path)]
+    files = [path.relative_to(top).as_posix() for path in found.films if _may_be_dicom(path)]
     yield from read_rows(folder, top, [(number, {"file": file}) for number, file in enumerate(files, start=1)])
+
+
+def _may_be_dicom(path: Path) -> bool:
+    """Tell whether a found film is DICOM, or may be one: what may not be read is refused where it is opened."""
+    try:
+        return is_dicom(path)
+    except FileNotFoundError:
+        return False
+    except PermissionError:
+        return True

@@ -18,10 +18,14 @@ FRONTAL = {"PA": "PA", "AP": "AP", "POSTEROANTERIOR": "PA", "ANTEROPOSTERIOR": "
 POSITIONS = {"ERECT": "ERECT", "UPRIGHT": "ERECT", "STANDING": "ERECT", "SUPINE": "SUPINE"}
 BESIDE_VIEW = {"VIEW", "PROJECTION", "CHEST", "PORTABLE"}
 CHEST = {"CHEST", "THORAX", "TORAX", "LUNG", "LUNGS"}
-VIEW_WORDS = {"PA", "AP", "LAT", "LATERAL", "FRONTAL", "VIEW", "VIEWS", "V", "X", "RAY", "PORTABLE", "SUPINE", "ERECT"}
+VIEW_WORDS = {
+    "PA", "AP", "LAT", "LATERAL", "FRONTAL", "VIEW", "VIEWS", "V", "X", "RAY", "PORTABLE", "PORT", "SUPINE", "ERECT", "AND",
+}  # fmt: skip
 SEXES = {  # "femal" is how Shenzhen writes it now and then
     "m": "M", "male": "M", "man": "M", "f": "F", "female": "F", "femal": "F", "woman": "F", "o": "O", "other": "O",
 }  # fmt: skip
+NOTHING = {"", "na", "n/a", "n.a", "nan", "none", "null", "unknown", "missing", "not stated"}
+NOBODY = {"anonymous", "anonymized", "anonymised", "anon"}
 OLDEST = 130  # years
 SMALLEST_MM, LARGEST_MM = 0.01, 10.0  # between pixels
 _DATE_FORMATS = (
@@ -46,7 +50,7 @@ def view_codes(text: str | None) -> tuple[str | None, str | None]:
     word = (clean_text(text) or "").upper()
     if word in VIEWS:
         return VIEWS[word]
-    words = re.findall(r"[A-Z]+", word.replace("SEMI", ""))
+    words = re.findall(r"[A-Z]+", word.replace("SEMI", "").replace("O-", "O"))  # postero-anterior
     views = [FRONTAL[own] for own in words if own in FRONTAL]
     rest = [own for own in words if own not in FRONTAL and own not in BESIDE_VIEW]
     if len(views) != 1 or len(rest) > 1 or not {*rest} <= POSITIONS.keys():
@@ -86,8 +90,10 @@ def iso_date(text: str | None, month_first: bool = False) -> str | None:
 
     month_first: the source writes 4/13/2020; without that knowledge 5/4/2020 may be either day, and a date with slashes is None.
     """
-    word = clean_text(text)
-    if word and word.isdecimal():  # digits alone: strptime would also take 202012 for the second of January
+    word = re.sub(
+        r"[ T]\d{1,2}:\d{2}.*$", "", clean_text(text) or ""
+    )  # the time of day, which spreadsheets write behind it
+    if word.isdecimal():  # digits alone: strptime would also take 202012 for the second of January
         formats = _DIGITS.get(len(word), ())
     else:
         formats = (*_DATE_FORMATS, *(_MONTH_FIRST if month_first else ())) if word else ()
@@ -97,6 +103,12 @@ def iso_date(text: str | None, month_first: bool = False) -> str | None:
         except ValueError:
             continue
     return None
+
+
+def person_id(text: str | None) -> str | None:
+    """Return a patient's id; None also for the words that stand for an id that was taken out: they name all patients alike."""
+    word = clean_text(text)
+    return None if word is None or word.lower() in NOBODY else word
 
 
 def number(text: str | None) -> float | None:
@@ -123,8 +135,6 @@ def is_possible_spacing(row: float, column: float) -> bool:
 
 
 def clean_text(text: str | None) -> str | None:
-    """Return the text without surrounding blanks; empty, '?' and the usual words for nothing become None."""
+    """Return the text without surrounding blanks; empty, dashes, '?' and the usual words for nothing become None."""
     stripped = (text or "").strip()
-    return (
-        None if stripped.lower() in ("", "?", "na", "n/a", "nan", "none", "null", "unknown", "not stated") else stripped
-    )
+    return None if stripped.lower().strip("-.?") in NOTHING else stripped

@@ -25,9 +25,9 @@ def search(folder: Path) -> list[Path]:
             words = "may not be read, so nobody can say which films are there"
             raise PermissionError(error.errno, words, error.filename) from error
 
-    for _ in os.walk(folder, onerror=refuse):
-        pass
-    return own_files(folder.rglob("*"))
+    return own_files(
+        Path(parent, name) for parent, folders, files in os.walk(folder, onerror=refuse) for name in (*folders, *files)
+    )
 
 
 def below(root: Path, file: str) -> str:

@@ -7,7 +7,7 @@ then says.
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from posixpath import splitext
@@ -22,6 +22,7 @@ from data.sources.facts import (
     iso_date,
     modality_code,
     number,
+    person_id,
     sex_code,
     view_codes,
 )
@@ -34,6 +35,7 @@ FACT_COLUMNS = (
     "body_part", "photometric", "pixel_spacing_mm", "mask_convention", "mask_provenance", "note", "license", "same_patient_as",
 )  # fmt: skip
 PATHS = ("file", *MASK_STRUCTURES)
+MANY_FILMS = 10
 UNITS = {"ratio": "ratio", "mm": "mm", "mm2": "mm2", "deg": "deg"}
 """A further column whose name ends in one of these is a measurement, e.g. cardiothoracic_ratio, heart_width_mm."""
 
@@ -74,7 +76,7 @@ def read_rows(table: Path, root: Path, rows: Iterable[tuple[int, dict[str, str]]
         row = {name: below(root, _path(cell)) if name in PATHS else cell for name, cell in row.items()}
         header = _header(root, row)
         films.append(_film(row, header, line, doubts))
-        if clean_text(row.get("patient_id")) is None and header.stated.get("patient_id") is None:
+        if person_id(row.get("patient_id")) is None and header.stated.get("patient_id") is None:
             nameless.append(films[-1])
         for name in _named_ids(row):
             named.setdefault(name, line)
@@ -86,6 +88,7 @@ def read_rows(table: Path, root: Path, rows: Iterable[tuple[int, dict[str, str]]
             f"({len(persons)} in all, the largest with {max(persons.values())} films), so films of one person may fall in "
             "training and test, or of several be taken for one's"
         )
+    doubts.texts += _one_id_for_most(films)
     for film in films:
         yield replace(film, same_patient_as=tuple(_person(name, patients) for name in film.same_patient_as))
     nobody = [(line, name) for name, line in named.items() if _person(name, patients) not in patients]
@@ -99,6 +102,17 @@ def read_rows(table: Path, root: Path, rows: Iterable[tuple[int, dict[str, str]]
         doubts.texts.append(f"columns not used: {', '.join(unused)} (docs/data-formats.md lists those that are)")
     for text in (*doubts.texts, *doubts.lines()):
         warnings.warn(f"{table}: {text}", stacklevel=2)
+
+
+def _one_id_for_most(films: Sequence[SourceFilm]) -> Iterator[str]:
+    """Say that most of many films are one person's: the id may be a word that stands in the place of ids taken out."""
+    persons = Counter({film.file: film.patient_id for film in films}.values())
+    for person, count in persons.most_common(1):
+        if persons.total() >= MANY_FILMS and 2 * count > persons.total():
+            yield (
+                f"patient_id: {count} of {persons.total()} films name {person!r} and count as one person's; leave the id empty "
+                "where it stands for nobody"
+            )
 
 
 def _unit_of(column: str) -> str | None:
@@ -122,7 +136,7 @@ def _film(row: dict[str, str], header: HeaderFacts, line: int, doubts: Doubts) -
     view, position = doubts.fact(row, line, "view", _view) or (None, None)
     spacing = doubts.fact(row, line, "pixel_spacing_mm", _spacing)
     note, finding = clean_text(row.get("note")), clean_text(row.get("finding"))
-    patient = clean_text(row.get("patient_id")) or known.get("patient_id")
+    patient = person_id(row.get("patient_id")) or known.get("patient_id")
     study = clean_text(row.get("study_id")) or known.get("study_id")
     film = SourceFilm(
         file=file,

@@ -31,6 +31,10 @@ def test_flags_are_typed_by_the_fields():
     assert config == Example(films, Path("x.sqlite"), 7, mirror=True, source=("a", "b"))
 
 
+def test_films_may_stand_on_both_sides_of_a_flag():
+    assert parse("a.png", "--epochs", "7", "b.png") == parse("a.png", "b.png", "--epochs", "7")
+
+
 def test_a_list_in_several_flags_is_the_whole_of_them(tmp_path):
     assert parse("--source", "a,b", "--source", "c").source == ("a", "b", "c")
     (tmp_path / "own.toml").write_text('source = ["x"]\n')

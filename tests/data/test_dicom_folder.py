@@ -1,5 +1,6 @@
 """Films of a hospital's export: facts from DICOM headers, with and without a table beside them."""
 
+import errno
 import sys
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 from cli.command import DONE, SOME_FAILED
 from data import ingest
 from data.dataset import Preprocessing, prepare_record
+from data.dicom import is_dicom
 from data.dicom_header import HeaderFacts, header_facts
 from data.loading import load_record
 from db.connection import connect
@@ -94,6 +96,10 @@ def test_the_header_says_who_when_and_how(dicom_file, tmp_path):
         ({"ViewCodeSequence": "left lateral"}, "view_position", "LL"),
         ({"ViewCodeSequence": "antero-posterior", "ViewPosition": "PA"}, "view_position", "PA"),
         ({"PatientOrientation": ["A", "F"]}, "view_position", "LL"),
+        ({"PatientOrientation": ["L", "P"], "Modality": "CT"}, "view_position", None),
+        ({"PatientOrientation": ["A", "FR"], "Modality": "MG", "ViewPosition": "MLO"}, "view_position", "MLO"),
+        ({"PatientID": "Anonymized"}, "patient_id", None),
+        ({"BodyPartExamined": "PORT CHEST"}, "body_part_examined", "CHEST"),
         ({}, "view_position", None),
         ({"PhotometricInterpretation": "MONOCHROME1"}, "photometric_interpretation", "MONOCHROME1"),
         ({"BodyPartExamined": "Thorax"}, "body_part_examined", "CHEST"),
@@ -217,6 +223,36 @@ def test_what_the_header_says_otherwise_is_not_called_left_out(dicom_file, tmp_p
     facts = header_facts(path)
     assert facts.stated["patient_age_years"] == 61.0006 and facts.stated["view_position"] == "OBLIQUE"
     assert facts.not_understood == {}
+
+
+def test_a_dicom_film_is_one_whatever_its_name_ends_in(dicom_file, tmp_path):
+    films = tmp_path / "f"
+    dicom_file(films / "1.img", VALUES, **FACTS)
+    dicom_file(films / "2.png", VALUES + 1, **FACTS)
+    call("dicom", films, "--db", tmp_path / "db")
+    assert rows_of(tmp_path / "db", "file, patient_id, modality") == [
+        ("1.img", "f:0017", "DX"),
+        ("2.png", "f:0017", "DX"),
+    ]
+
+
+def test_a_link_to_nowhere_or_a_closed_file_costs_no_other_film(dicom_file, tmp_path, monkeypatch, capsys):
+    dicom_file(tmp_path / "f/a.dcm", VALUES, **FACTS)
+    (tmp_path / "f/x.png").symlink_to(tmp_path / "f/gone.png")
+    (tmp_path / "f/closed.png").write_bytes(b"")
+    (tmp_path / "f/IM0001").write_bytes(b"")
+
+    def shut(path):  # root may read everything, so say it here
+        if path.name in ("closed.png", "IM0001"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return is_dicom(path)
+
+    for module in ("data.sources.dicom", "data.found_films", "data.dicom_header", "data.film_check"):
+        monkeypatch.setattr(f"{module}.is_dicom", shut)
+    assert call("dicom", tmp_path / "f", "--db", tmp_path / "db") == SOME_FAILED
+    assert rows_of(tmp_path / "db", "file") == [("a.dcm",)]
+    refused = connect(tmp_path / "db").execute("SELECT file, reason FROM refusal ORDER BY file")
+    assert [tuple(row) for row in refused] == [("IM0001", "cannot be read"), ("closed.png", "cannot be read")]
 
 
 def test_a_single_file_can_be_named(dicom_file, tmp_path):

@@ -391,6 +391,54 @@ def test_a_patient_of_both_sexes_has_none(two_films, tmp_path, capsys):
     assert [row["patient_sex"] for row in images(tmp_path / "db")] == [None, None, "F"]
 
 
+def test_what_two_rows_contradict_each_other_in_does_not_come_back_with_a_film_that_cannot_be_read(tmp_path, capsys):
+    for name in "abc":
+        film(tmp_path / f"f/{name}.png")
+    rows = [{"file": "a.png", "patient_id": "p", "sex": "F", "age_years": "60"}, {"file": "c.png", "patient_id": "r"}]
+    call("manifest", manifest(tmp_path / "f", rows), "--db", tmp_path / "db")
+    (tmp_path / "f/a.png").unlink()
+    rows = [*rows, {"file": "b.png", "patient_id": "p", "sex": "M", "age_years": ""}]
+    capsys.readouterr()
+    assert call("manifest", manifest(tmp_path / "f", rows), "--db", tmp_path / "db") == SOME_FAILED
+    assert "1 patients have rows of both sexes, and none is kept; the first: p" in capsys.readouterr().out
+    stored = {row["file"]: (row["patient_sex"], row["patient_age_years"]) for row in images(tmp_path / "db")}
+    assert (stored["a.png"], stored["b.png"]) == ((None, 60), (None, None))
+    rows[0] = {"file": "a.png", "patient_id": "q", "sex": "", "age_years": ""}  # now another person's, who said nothing
+    call("manifest", manifest(tmp_path / "f", rows), "--db", tmp_path / "db")
+    stored = {
+        row["file"]: (row["patient_id"], row["patient_sex"], row["patient_age_years"])
+        for row in images(tmp_path / "db")
+    }
+    assert stored["a.png"] == ("f:q", None, None)
+
+
+def test_ages_within_a_year_agree_and_the_exacter_one_is_kept(two_films, tmp_path, capsys):
+    film(two_films / "c.png")
+    rows = [("a.png", "p", "63"), ("b.png", "p", "63.4"), ("c.png", "q", "63"), ("c.png", "q", "64")]
+    facts = [{"file": file, "patient_id": patient, "study_id": "s", "age_years": age} for file, patient, age in rows]
+    call("manifest", manifest(two_films, facts), "--db", tmp_path / "db")
+    assert "1 visits have rows of several ages, and none is kept; the first: q, visit s" in capsys.readouterr().out
+    assert [row["patient_age_years"] for row in images(tmp_path / "db")] == [63.4, 63.4, None, None]
+
+
+@pytest.mark.parametrize("word, told", [("ANONYMOUS", False), ("-", False), ("0", True)])
+def test_one_word_in_the_place_of_all_ids_is_no_person_or_is_told(tmp_path, capsys, word, told):
+    for number in range(10):
+        film(tmp_path / f"f/{number}.png")
+    rows = [{"file": f"{number}.png", "patient_id": word} for number in range(10)]
+    call("manifest", manifest(tmp_path / "f", rows), "--db", tmp_path / "db")
+    said = capsys.readouterr()
+    assert f"10 written, 0 masks, {1 if told else 10} patients" in said.out
+    assert (f"patient_id: 10 of 10 films name '{word}' and count as one person's" in said.err) == told
+    assert ("patient_id: empty in 10 rows" in said.err) != told
+
+
+def test_settings_of_the_phantoms_drawing_are_refused_elsewhere(two_films, tmp_path):
+    for flag, value in (("--count", 3), ("--seed", 4), ("--out", tmp_path)):
+        with pytest.raises(ValueError, match=f"{flag} draws phantom films and changes nothing for manifest"):
+            call("manifest", two_films, flag, value, "--db", tmp_path / "db")
+
+
 def test_a_mask_that_covers_most_of_its_film_is_remarked_and_listed(two_films, tmp_path, capsys):
     nearly_all = np.full_like(np.asarray(Image.open(two_films / "m/a.png")), 255)
     nearly_all[0] = 0
@@ -467,6 +515,10 @@ def test_one_picture_is_no_mask_of_two_structures_unless_it_is_empty(tmp_path, c
     )
     kept = connect(tmp_path / "db").execute("SELECT structure FROM mask ORDER BY structure")
     assert [row[0] for row in kept] == ["heart", "lungs"]
+    rows = [facts | {"right_lung": "m.png"}, facts | {"left_lung": "m.png"}, facts | {"heart": "none.png"}]
+    assert call("manifest", manifest(tmp_path / "f", rows), "--db", tmp_path / "db") == SOME_FAILED
+    assert "2 x one mask for several structures" in capsys.readouterr().out  # one row for each mask
+    assert {row[0] for row in connect(tmp_path / "db").execute("SELECT structure FROM mask")} == {"heart"}
 
 
 def lungs_apart(folder):

@@ -287,5 +287,7 @@ def test_lines_have_the_length_and_the_colour_of_what_they_measure():
         abs(line.end[0] - line.start[0]) for line in lines if line.colour == GREEN and line.start[1] == line.end[1]
     }
     assert depth == {named(masks, None)["right_apex_to_dome_px"].value}
+    one_lung = masks | {"left_lung": np.zeros_like(masks["left_lung"])}
     masks["heart"][:] = False
     assert {line.colour for line in measurement_lines(masks, None)} & {PINK} == set()
+    assert {line.colour for line in measurement_lines(one_lung, None)} & {PINK, BLUE} == set()

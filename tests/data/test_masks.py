@@ -18,7 +18,7 @@ from data.masks import (
     read_mask,
     split_lungs,
 )
-from db.records import ImageRecord, MaskRecord, SourceMask
+from db.records import ImageRecord, MaskRecord
 
 BOX = np.zeros((17, 13), bool)
 BOX[4:12, 3:9] = True
@@ -104,13 +104,13 @@ def test_a_stated_lung_value_leaves_the_ignored_one_out(tmp_path):
 
 def test_a_mask_of_another_size_is_refused_unless_its_source_publishes_it_so(tmp_path):
     path = saved(tmp_path / "m.png", np.uint8(BOX) * 255)
-    facts = {"structure": "heart", "convention": "clear_field", "provenance": "manual", "file": "m.png"}
+    facts = {"structure": "heart", "convention": "clear_field", "provenance": "manual", "path": path}
     with pytest.raises(ValueError, match="mask of 13 x 17 pixels on a film of 26 x 34"):
-        load_mask(SourceMask(**facts), path, 34, 26)
-    scaled = load_mask(SourceMask(**facts, scaled=True), path, 34, 26)
+        load_mask(MaskRecord(**facts), 34, 26)
+    scaled = load_mask(MaskRecord(**facts, scaled=True), 34, 26)
     assert np.array_equal(scaled, np.kron(BOX, np.ones((2, 2), bool)))
     with pytest.raises(ValueError, match="mask of 13 x 17 pixels on a film of 34 x 34"):
-        load_mask(SourceMask(**facts, scaled=True), path, 34, 34)  # of another shape: not the same film
+        load_mask(MaskRecord(**facts, scaled=True), 34, 34)  # of another shape: not the same film
 
 
 def test_a_films_masks_come_by_structure_and_a_union_as_two_lungs_where_it_can(tmp_path):

@@ -221,6 +221,15 @@ def test_chexmask_finds_a_film_by_its_whole_path_not_by_its_last_part(tmp_path):
         list(chexmask.read(tmp_path))
 
 
+def test_chexmask_finds_films_that_are_dicom(tmp_path):
+    name = "files/p10/p10000032/s50414267/abc"
+    text(tmp_path / "MIMIC.csv", RCA_HEADER.replace("Path", "dicom_id") + 'abc,.8,.9,"1",5 2,1 2,3 1,6.0,8.0\n')
+    (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / f"{name}.dcm").write_bytes(b"")
+    (film,) = chexmask.read(tmp_path)
+    assert (film.file, film.patient_id) == (f"{name}.dcm", "p10000032")
+
+
 def test_chexmask_ids_with_dots_are_not_cut(tmp_path):
     rows = "".join(f"1.2.276.{n},.8,.9,1,5 2,1 2,3 1,,\n" for n in (11, 12))
     text(tmp_path / "CANDID.csv", RCA_HEADER.replace("Path", "ImageID") + rows)
@@ -286,6 +295,7 @@ def test_an_empty_folder_says_what_was_wanted(tmp_path, reader):
 )  # fmt: skip
 def test_dates_are_kept_as_far_as_they_are_stated(words, date):
     assert iso_date(words, month_first=True) == date
+    assert iso_date(f"{words} 00:00:00", month_first=True) == date  # as spreadsheets write a day
     if words and "/" in words:  # the seventh of March and the third of July look alike
         assert iso_date(words) is None
 
@@ -312,6 +322,7 @@ def test_words_of_sources_become_codes():
     )
     assert [modality_code(word) for word in ("X-ray", "CT", "dx", "")] == ["CR", "CT", "DX", None]
     assert view_codes("AP semi erect") == ("AP", "SEMIERECT") and view_codes("Coronal") == ("CORONAL", None)
+    assert view_codes("Postero-anterior") == view_codes("postero-anterior projection") == ("PA", None)
     assert view_codes("PA erect") == view_codes("Chest PA upright") == ("PA", "ERECT")
     assert view_codes("AP portable") == view_codes("anteroposterior view") == ("AP", None)
     assert view_codes("AP portable semi-erect") == ("AP", "SEMIERECT") and view_codes("L") == ("LL", None)
