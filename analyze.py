@@ -191,19 +191,19 @@ def add_likenesses(analysis: Analysis, connection: sqlite3.Connection) -> None:
 
 def write_results(analysis: Analysis, out: Path, config: AnalyzeConfig) -> Path:
     """Write the report in the asked format, every table and every figure's numbers as CSV, and the rows to look at."""
+    formats = ("html", "md") if config.format == "html" else (config.format,)
     if (out / "rows_to_look_at.csv").exists():  # an earlier analysis: the new page does not show all of its tables
         for stale in (*out.glob("table-*.csv"), *out.glob("figure-*.csv")):
             stale.unlink()
         for stale in () if config.measure else (out / "measured").glob("*.png"):
             stale.unlink()
+        remove_page(out, [format for format in FORMATS if format not in formats])
     columns = (*ODD_COLUMNS, *(ID_COLUMNS if config.show_ids else ()))
     write_csv(out / "rows_to_look_at.csv", columns, [[row[column] for column in columns] for row in analysis.odd])
     for name, table in named_tables(analysis.page.blocks):
         write_csv(out / f"table-{name}.csv", table.columns, table.rows)
     for picture in (block for block in analysis.page.blocks if isinstance(block, Picture)):
         write_csv(out / f"figure-{picture.name}.csv", picture.columns, picture.rows)
-    formats = ("html", "md") if config.format == "html" else (config.format,)
-    remove_page(analysis.page.title, out, [format for format in FORMATS if format not in formats])
     return write_page(analysis.page, out, formats)
 
 

@@ -133,7 +133,9 @@ def chosen_in_words(config: EvaluateConfig, checkpoint: Path, training: Mapping)
         checkpoint.stem if checkpoint.stem != "best" else "",
         config.db.stem if elsewhere else "",
         *(sorted(config.source) if {*config.source} != {*training["source"]} else ()),
-        Path(config.query).stem if config.query not in (None, training["query"]) else "",
+        Path(config.query).stem
+        if config.query and Path(config.query).absolute() != Path(training["query"]).absolute()
+        else "",
         "views" if config.test_time_views or config.uncertainty_maps else "",
     ]
     return [re.sub(r"[^\w.]+", "_", word) for word in words if word]

@@ -82,7 +82,7 @@ def run_session(session: Session, whole: Path | None) -> int:
             train_one_epoch(session, progress)
         if is_first():
             path, films = config.out / "best.pt", session.dataset
-            fit_on_validation(path, films, session.val_rows, trainer.device, trainer.precision)
+            fit_on_validation(path, films, session.val_rows, trainer.device, trainer.precision, session.history)
             fit_on_training(path, films, session.train_rows, session.val_rows, trainer.device, trainer.precision)
     except KeyboardInterrupt:
         progress.close()

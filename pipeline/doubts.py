@@ -7,6 +7,7 @@ import numpy as np
 from data.geometry import bounding_box
 from data.measurements import Measurement
 from data.resize import Letterbox
+from unet.quality import Quality
 
 SMALLEST_LUNGS = 0.06  # share of the film
 MOST_UNEQUAL = 2.5  # times
@@ -43,6 +44,15 @@ def doubts_of_spacing(measurements: Sequence[Measurement]) -> Iterator[str]:
     for one in measurements:
         if one.name == "thorax_width_mm" and not NARROWEST_MM <= one.value <= WIDEST_MM:
             yield f"the pixel spacing makes the thorax {one.value:.0f} mm wide"
+
+
+def doubts_of_quality(quality: Mapping[str, Quality]) -> Iterator[str]:
+    """Say of which structures the predicted Dice is low; of both lungs together only where it is so of neither alone."""
+    sides = [name for name in ("right_lung", "left_lung") if name in quality and quality[name].doubtful]
+    for name in (*sides, *([] if sides else ["lungs"]), "heart"):
+        if name in quality and quality[name].doubtful:
+            words = name.replace("_", " ")
+            yield f"predicted Dice of the {words} {quality[name].predicted_dice:.3f}, below {quality[name].limit:.3f}"
 
 
 def remarks_of_tilt(measurements: Sequence[Measurement]) -> Iterator[str]:

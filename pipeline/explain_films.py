@@ -152,7 +152,7 @@ def parse_region(texts: Sequence[str]) -> tuple[int, int, int, int] | None:
     """Read top, left, height, width; None for nothing. Raises ValueError for anything else."""
     if not texts:
         return None
-    if len(texts) != 4 or not all(text.strip().isdigit() for text in texts) or not int(texts[2]) * int(texts[3]):
+    if len(texts) != 4 or not all(text.strip().isdecimal() for text in texts) or not int(texts[2]) * int(texts[3]):
         raise ValueError(f"--region {','.join(texts)}: wanted TOP,LEFT,HEIGHT,WIDTH in pixels of the film")
     top, left, height, width = map(int, texts)
     return top, left, height, width

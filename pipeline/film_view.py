@@ -8,15 +8,13 @@ import numpy as np
 from data.dicom_attributes import STORED_MIRRORED
 from data.loading import LoadedFilm
 from data.measurements import Measurement, measure_masks
-from pipeline.doubts import doubts, doubts_of_spacing, remarks_of_edge, remarks_of_tilt
+from pipeline.doubts import doubts, doubts_of_quality, doubts_of_spacing, remarks_of_edge, remarks_of_tilt
 from pipeline.orientation import AS_STORED, Placement, find_placement, place, turn_in_words, unplace
 from pipeline.predictor import Predictor
 from report.known_errors import UNJUDGED
 from unet.quality import predict_quality
 from unet.traits import mirrored_signs
 from unet.typical import strangeness
-
-REVIEWED = ("lungs", "heart")  # structures whose predicted Dice may call for a review
 
 PERHAPS_INVERTED = "perhaps stored with inverted grey levels: state its photometric interpretation and ingest again"
 UNLIKE = "unlike the chest films the network knows"
@@ -76,11 +74,6 @@ def view_film(
         spacing_mm = spacing_mm[::-1] if spacing_mm and applied.quarter_turns % 2 else spacing_mm
     masks, views = predictor.film_masks(logits, box), predictor.view_masks(logits, box)
     quality = predict_quality(predictor.checkpoint.quality, traits)
-    poor = [
-        f"predicted Dice of the {name} {quality[name].predicted_dice:.3f}, below {quality[name].limit:.3f}"
-        for name in REVIEWED
-        if name in quality and quality[name].doubtful
-    ]
     measurements = measure_masks(masks, spacing_mm, views)
     known_why = found.quarter_turns != applied.quarter_turns
     unlike = strange is not None and strange > 1 and not known_why
@@ -94,7 +87,7 @@ def view_film(
             *([UNLIKE] if unlike else []),
             *doubts(masks, box.crop_height * box.crop_width),
             *doubts_of_spacing(measurements),
-            *poor,
+            *doubts_of_quality(quality),
         ),
         (
             *_done(applied),

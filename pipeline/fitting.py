@@ -38,9 +38,12 @@ Film = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
 
 
 def fit_on_validation(
-    path: Path, dataset: FilmDataset, rows: Sequence[int], device: torch.device, precision: str
+    path: Path, dataset: FilmDataset, rows: Sequence[int], device: torch.device, precision: str, history: Sequence[dict]
 ) -> None:
-    """Fit temperature, threshold and quality on the films at `rows` and write them to the checkpoint at `path`, once."""
+    """Fit temperature, threshold and quality on the films at `rows` and write them to the checkpoint at `path`, once.
+
+    history: of all epochs, which goes there too: the checkpoint was written in its best one and knows none after it.
+    """
     checkpoint = load_checkpoint(path)
     if checkpoint.validation:
         return
@@ -64,6 +67,7 @@ def fit_on_validation(
         truths.append({structure: dice(count(found[structure], mask)) for structure, mask in known.items()})
     patients = [dataset.records[row].patient_id for row in (*rows, *(spoilt * len(SPOILING)))]
     checkpoint.quality = fit_quality(traits, truths, patients, plain=len(rows))
+    checkpoint.progress = {**checkpoint.progress, "history": list(history)}
     checkpoint.validation = {"films": len(rows), "operating_point": points}
     with atomic_file(path) as file:
         save_checkpoint(file, checkpoint)

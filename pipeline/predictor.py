@@ -2,6 +2,7 @@
 
 import math
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -46,6 +47,19 @@ class Predictor:
         self.precision, self.reason = choose_precision(precision, self.device)
         self.model = prepare_model(self.checkpoint.build(), self.device)
         self.views = TEST_TIME_VIEWS if test_time_views else (IDENTITY,)
+        if self.unfinished is not None:
+            warnings.warn(self.unfinished, stacklevel=2)
+
+    @property
+    def unfinished(self) -> str | None:
+        """Say that the training of this checkpoint has not ended; None where it has, or was none of train.py's."""
+        epochs = self.checkpoint.training.get("epochs")
+        if self.checkpoint.validation or not epochs or "epoch" not in self.checkpoint.progress:
+            return None
+        return (
+            f"{self.path}: its training of {epochs} epochs has not ended: these masks are a half-trained network's, and nothing "
+            f"is fitted on its validation films; go on with python train.py --resume {self.path.parent}"
+        )
 
     def logits(self, image: np.ndarray) -> tuple[torch.Tensor, Letterbox]:
         """Return the logits of every view, (V, C, N, N), and where the film lies in them.

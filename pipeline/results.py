@@ -86,7 +86,7 @@ def write_results(
     others = conventions_in_words(predictors, results)
     sentences = [
         scored_in_words(facts, summary, predictors), origin_in_words(connection, predictors, results), *others,
-        *_remarked(summary),
+        *_remarked(summary), *(f"Attention: {one.unfinished}." for one in predictors if one.unfinished),
     ]  # fmt: skip
     page = evaluation_page(sentences, summary, results, failures, groups, history)
     if comparison:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 import torch
 
@@ -87,7 +88,7 @@ def open_session(config: TrainConfig, held: ExitStack) -> Session:
         "films": {split: counts[split] for split in ("train", "val", "test")},
         "patients": len({record.patient_id for record in records if record.split}),
         "contents": from_first(lambda: contents_hash(films)),
-        "precision": reason,
+        "precision": begun_with(config.out) or reason,
         **facts_of(session),
     }
     first_then_others(lambda: begin_or_resume(session, facts) if is_first() else follow(session))
@@ -95,6 +96,11 @@ def open_session(config: TrainConfig, held: ExitStack) -> Session:
         write_split(config.out, films)
     introduce(facts, stages[-1].guests, time.monotonic() - started)
     return session
+
+
+def begun_with(folder: Path) -> str | None:
+    """Return why a training that is gone on with has its number format; None of one that begins."""
+    return read_facts(folder).get("precision") if (folder / "last.pt").exists() else None
 
 
 def facts_of(session: Session) -> dict:

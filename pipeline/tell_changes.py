@@ -7,8 +7,8 @@ from data.reasons import as_utf8, one_line
 from pipeline.compare_films import Change, FilmComparison, compare_films
 from pipeline.film_spacing import AS_STATED, SpacingSource
 from pipeline.predictor import Predictor
-from report.film_comparison import RATIO_CHANGES, comparison_picture, write_comparison
-from report.known_errors import RATIO_CHANGE
+from report.film_comparison import NOT_JUDGED, RATIO_CHANGES, comparison_picture, write_comparison
+from report.known_errors import RATIO_CHANGE, UNJUDGED
 from report.run_folder import check_command
 
 GOOD_OVERLAP = 0.9  # Dice of the lungs; below, the difference of grey levels is mostly that of the outlines
@@ -23,20 +23,24 @@ def write_films_comparison(
     check_command(out, "predict --compare")
     before, after = films
     result = compare_films(before, after, predictor, photometric, spacing)
-    rows = [_row(change) for change in result.changes]
+    sides = {"before": result.before, "after": result.after}
+    doubtful = " and ".join(name for name, side in sides.items() if side.review)
+    judged = not doubtful and not any(UNJUDGED in side.remarks for side in sides.values())
+    rows = [_row(change, doubtful, judged) for change in result.changes]
     picture = comparison_picture(
         result.before.small, result.moved, result.before.small_masks, result.moved_masks, result.change
     )
     doubts, similarity = list(doubts_in_words(result)), list(similarity_in_words(result))
     names = one_line(as_utf8(before)), one_line(as_utf8(after))
-    path = write_comparison(out, picture, rows, doubts, similarity, names)
+    path = write_comparison(out, picture, rows, doubts, similarity, names, judged)
     print("\n".join((*doubts, *similarity)))
     for change in result.changes:
         low_high = "" if change.range is None else " ({:+.4g} to {:+.4g})".format(*change.range)
         print(
             f"{change.name:30s} {change.before:.4g} -> {change.after:.4g} {change.unit}, {change.change:+.4g}{low_high}"
+            f"{' ?' if doubtful else ''}"
         )
-    print(f"In brackets how firm the network is of a change. {RATIO_CHANGES}")
+    print(f"In brackets how firm the network is of a change. {RATIO_CHANGES if judged else NOT_JUDGED}")
     print(f"Report: {path}")
 
 
@@ -65,10 +69,10 @@ def similarity_in_words(result: FilmComparison) -> Iterator[str]:
     )
 
 
-def _row(change: Change) -> tuple:
+def _row(change: Change, doubtful: str, judged: bool) -> tuple:
     low, high = change.range or (None, None)
     spreads = change.before_spread, change.after_spread
-    errors = RATIO_CHANGE if change.name == "cardiothoracic_ratio" else None
+    errors = RATIO_CHANGE if judged and change.name == "cardiothoracic_ratio" else None
     return (
         change.name,
         change.unit,
@@ -80,4 +84,5 @@ def _row(change: Change) -> tuple:
         low,
         high,
         errors,
+        doubtful,
     )

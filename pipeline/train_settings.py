@@ -196,7 +196,7 @@ def resumed_config(config: TrainConfig, given: Collection[str]) -> TrainConfig:
             f"--resume {config.resume}: its database {db} is not there as seen from {Path.cwd()}; call it from where the "
             "training was begun, or say by --db where the database is now"
         )
-    return replace(stored, db=db)
+    return replace(stored, db=db.absolute())
 
 
 def stored_config(folder: Path) -> TrainConfig:

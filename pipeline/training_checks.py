@@ -124,7 +124,7 @@ def without_effect(config: TrainConfig, phantom: bool, guests: int) -> list[str]
         "phantom_epochs": (phantom, "the films are phantoms already, or none is drawn in their convention"),
         "guest_share": (
             guests,
-            "there is no film drawn with the heart's shadow inside to join films of the clear field",
+            "no film drawn with the heart's shadow inside joins films of the clear field: there is none, or the share is none",
         ),
     }
     return [

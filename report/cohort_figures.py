@@ -39,7 +39,7 @@ def age_figure(rows: Rows) -> Chart | None:
 
     Every patient counts once, at the first film. None where no age is stated.
     """
-    people = [row for row in first_films(rows) if row["age_years"] is not None]
+    people = [row for row in first_films(rows) if row["age_years"] is not None and row["age_years"] < OLDEST]
     if not people:
         return None
     edges = np.arange(0, OLDEST + BAND, BAND)
@@ -68,7 +68,7 @@ def view_figure(rows: Rows) -> Chart:
     counts = Counter(f"{row['modality'] or NOT_STATED}, {row['view'] or NOT_STATED}" for row in rows)
     items = counts.most_common(15)[::-1]
     figure, axis = new_figure(7.0, 0.32 * len(items) + 0.9)
-    axis.barh([name[:48] for name, _ in items], [count for _, count in items], color=BLUE, height=0.65)
+    axis.barh([shortened(name, 48) for name, _ in items], [count for _, count in items], color=BLUE, height=0.65)
     for place, (_, count) in enumerate(items):
         axis.text(count, place, f" {count}", va="center", fontsize=9)
     axis.set(xlabel="images")

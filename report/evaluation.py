@@ -34,6 +34,7 @@ from unet.summary import Interval
 
 EMBEDDED_PICTURES = 250  # of more films only the worst, median and best are shown
 SHOWN = 6
+MANY_FILMS = 250  # from which resampling holds the limits of agreement nearly as often as it says (docs/metrics.md)
 COLOURS_ALONE = (
     "Blue, yellow, orange: predicted right lung, left lung, heart. The patient's right is on the picture's left."
 )
@@ -80,7 +81,11 @@ def evaluation_page(
     if history:
         page.add(
             Heading("How it was trained"),
-            _figure("curves", curves_figure(history), "Loss and validation Dice by epoch."),
+            _figure(
+                "curves",
+                curves_figure(history),
+                "Loss and validation Dice by epoch; the network of the epoch with the best validation Dice was kept.",
+            ),
         )
     page.add(Heading("Every film"), film_table(ranked, embedded | {result.record.image_id for result in rest}))
     if failures:
@@ -145,9 +150,7 @@ def _quality(summary: dict, results: Sequence[FilmResult]) -> Iterator[Block]:
     quality = summary["predicted_quality"]
     yield Heading("Predicted quality")
     if not quality:
-        yield Text(
-            "The checkpoint holds no fit of it: it was trained by an earlier release, or on too few validation films."
-        )
+        yield Text("The checkpoint holds no fit of it: it had too few validation films, or its training has not ended.")
         return
     yield Text(
         "What the network's probabilities and the shape of its masks lead one to expect, without the reference. A film is "
@@ -191,12 +194,15 @@ def _ratio(summary: dict, results: Sequence[FilmResult]) -> Iterator[Block]:
         return
     bias, lower, upper = (interval(Interval(**agreement[name])) for name in ("bias", "lower", "upper"))
     has_bounds = agreement["bias"]["low"] == agreement["bias"]["low"]
+    brackets = "; brackets: 95 % intervals" if has_bounds else ""
+    if has_bounds and agreement["films"] < MANY_FILMS:
+        brackets += ", which with so few films hold the limits less often (docs/metrics.md)"
     missed = f" On {agreement['not_predicted']} more the masks give none." if agreement["not_predicted"] else ""
     yield Text(
         f"Heart's width over the lungs' common width, on {agreement['films']} films with both drawn: the mean absolute error is "
         f"{agreement['mean_absolute_error']:.3f}, the bias (predicted minus reference) {bias}. Normally "
         f"distributed errors would lie 95 times in 100 between the limits of agreement, {lower} and "
-        f"{upper}{'; brackets: 95 % intervals' if has_bounds else ''}.{missed}"
+        f"{upper}{brackets}.{missed}"
     )
     figure = ratio_figure(results, agreement)
     bands = ", with their 95 % intervals" if has_bounds else ""

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from report.cohort import FEW, NOT_STATED
-from report.counts import between, counted
+from report.cohort import NOT_STATED
+from report.counts import between, counted, shortened
 from report.film_result import FilmResult
 from report.page import Table
 from unet.quality import GOOD_DICE
@@ -13,6 +13,7 @@ TITLES = {"lungs": "both lungs", "right_lung": "right lung", "left_lung": "left 
 ORDER = ("lungs", "right_lung", "left_lung", "heart")
 GROUPINGS = ("sex", "age", "view", "source", "finding")
 LEVELS, LEAST_FILMS = 12, 3  # shown are a grouping's largest levels with 3 films or more; all are in summary.json
+FEW_ON_ONE_SIDE = "few patients here or among the others: do not compare"
 LONGEST = 60  # characters of a level's name
 UNITS = {
     "mm": ("millimetres, films with known spacing", (1, 2, 4)),
@@ -63,7 +64,7 @@ def group_tables(groups: Sequence[dict]) -> Iterator[Table]:
 
 
 def _level(row: dict) -> str:
-    return row["level"][:LONGEST] + (f" ({FEW})" if row["few"] else "")
+    return shortened(row["level"], LONGEST) + (f" ({FEW_ON_ONE_SIDE})" if row["few"] else "")
 
 
 def _group_caption(groups: Sequence[dict], grouping: str) -> str:

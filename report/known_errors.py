@@ -6,7 +6,7 @@ Of the two trainings of all folds that it names, the larger errors: 0.031 and 0.
 
 RATIO_95 = 0.039  # cardiothoracic ratio: 95th percentile of the absolute error
 RATIO_CHANGE = 0.057  # 95th percentile of how far the errors of two films lie apart, over all pairs
-UNJUDGED = "heart not judged: no validation film of this network's training had one drawn"
+UNJUDGED = "heart not judged: too few validation films of this network had one drawn"
 """Remark on each film of such a network, of whose hearts and ratios the errors below say nothing."""
 RATIO_ERROR = (
     f"Of the recommended training's ratios 95 in 100 lay within {RATIO_95} of those of the reference masks, at hospitals it knew "

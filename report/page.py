@@ -109,14 +109,13 @@ def write_page(page: Page, folder: Path, formats: Sequence[str] = ("html", "md")
     return folder / f"report.{formats[0]}"
 
 
-def remove_page(title: str, folder: Path, formats: Sequence[str]) -> None:
-    """Remove the reports of that title in these formats, with the pictures that they show; pages of another title stay."""
+def remove_page(folder: Path, formats: Sequence[str]) -> None:
+    """Remove an earlier report in these formats, with the pictures that it shows."""
     for format in formats:
         path = folder / f"report.{format}"
-        if path.is_file() and title in path.read_text(encoding="utf-8", errors="replace")[:20_000]:
-            for name in _pictures_shown(path) if format == "md" else ():
-                (folder / PICTURES / name).unlink(missing_ok=True)
-            path.unlink()
+        for name in _pictures_shown(path) if format == "md" else ():
+            (folder / PICTURES / name).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
 def _pictures_shown(markdown: Path) -> set[str]:

@@ -135,18 +135,21 @@ def per_patient(patients: np.ndarray, values: np.ndarray, sides: np.ndarray) -> 
 
 TWO_LEVELS = (("man, not woman", "sex", "M", "F"), ("AP, not PA", "view", "AP", "PA"))
 """Covariates of the model: title, column, the level that counts as 1, the other one."""
+LEAST_AT_LEVEL = (
+    30  # patients; of 10 against 300 the sandwich calls 9 % of nothing significant at 0.05, of 30 against 300 5 %
+)
 
 
 def model_table(rows: Rows, taken_by: str) -> Table | None:
     """Return a linear model of the cardiothoracic ratio on age, sex and view; None where too little is known.
 
-    Covariates with fewer than ten patients at a level are left out, counted on the films where all that stay are known. Intervals
-    allow for several films of a patient.
+    Covariates with fewer than LEAST_AT_LEVEL patients at a level are left out, counted on the films where all that stay are
+    known. Intervals allow for several films of a patient.
     """
     aged, asked = [row for row in rows if row["age_years"] is not None], list(TWO_LEVELS)
     while True:
         kept = [row for row in aged if all(row[column] in levels for _, column, *levels in asked)]
-        rare = [covariate for covariate in asked if _rarer_level(kept, *covariate[1:]) < SMALLEST_GROUP]
+        rare = [covariate for covariate in asked if _rarer_level(kept, *covariate[1:]) < LEAST_AT_LEVEL]
         if not rare:
             break
         asked.remove(min(rare, key=lambda covariate: _rarer_level(aged, *covariate[1:])))

@@ -807,6 +807,12 @@ def test_a_page_in_another_format_takes_the_place_of_the_one_before(phantom_db, 
     assert json.loads((out / "settings.json").read_text())["settings"]["by"] == "view"
 
 
+def test_an_analysis_of_an_evaluation_takes_the_place_of_one_without(evaluated, phantom_db, tmp_path):
+    analyze.main(["--db", str(phantom_db), "--out", str(tmp_path / "a")])
+    analyze.main(["--run", str(evaluated), "--out", str(tmp_path / "a"), "--format", "json"])
+    assert {path.name for path in (tmp_path / "a").glob("report*.*")} == {"report.json"}
+
+
 def test_a_folder_without_a_finished_evaluation_says_how_the_latest_ended(fresh_db, tmp_path):
     with pytest.raises(ValueError, match="no finished evaluation with this folder; run evaluate.py"):
         analyze.evaluation_of(fresh_db, tmp_path)

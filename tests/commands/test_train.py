@@ -148,6 +148,18 @@ def test_ctrl_c_says_how_to_go_on(phantom_db, tmp_path, monkeypatch, capsys):
     assert f"python train.py --resume {tmp_path / 'run'}" in capsys.readouterr().err
     row = connect(phantom_db).execute("SELECT status FROM run WHERE folder = ?", (str(tmp_path / "run"),)).fetchone()
     assert row["status"] == "interrupted"
+    with pytest.warns(UserWarning, match="its training of 3 epochs has not ended: .*train.py --resume"):
+        assert evaluate.main(["--checkpoint", str(tmp_path / "run"), "--out", str(tmp_path / "half")]) == 0
+    assert "Attention: " in (tmp_path / "half/report.md").read_text()
+    monkeypatch.undo()
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    config["facts"]["precision"] = "float32: as measured by the first call"
+    (tmp_path / "run/config.json").write_text(json.dumps(config))
+    capsys.readouterr()
+    assert train.main(["--resume", str(tmp_path / "run")]) == 0
+    assert "float32: as measured by the first call" in capsys.readouterr().out
+    whole = load_checkpoint(tmp_path / "run/best.pt").progress["history"]
+    assert [row["epoch"] for row in whole] == [1, 2, 3]  # also of epochs after the best
 
 
 def test_a_full_disk_leaves_the_last_good_checkpoint(phantom_db, tmp_path, monkeypatch):
@@ -422,7 +434,9 @@ def test_a_training_whose_database_is_elsewhere_goes_on_where_it_is_now(phantom_
         train.main(["--resume", str(tmp_path / "run")])
     with pytest.raises(FileNotFoundError, match="films.sqlite: no such file"):
         evaluate.main(words)
-    assert train.main(["--resume", str(tmp_path / "run"), "--db", str(tmp_path / "moved.sqlite")]) == 0
+    monkeypatch.chdir(tmp_path)
+    assert train.main(["--resume", str(tmp_path / "run"), "--db", "moved.sqlite"]) == 0
+    monkeypatch.chdir(tmp_path / "other")
     assert train.main(["--resume", str(tmp_path / "run")]) == 0  # it knows now
 
 
@@ -476,7 +490,7 @@ def test_settings_that_change_nothing_on_these_films_are_told(phantom_db, tmp_pa
     assert call(phantom_db, tmp_path / "asked", *asked) == 0
     said = capsys.readouterr().err
     assert "--phantom-epochs 3 changes nothing: the films are phantoms already" in said
-    assert "--guest-share 0.5 changes nothing: there is no film drawn with the heart's shadow" in said
+    assert "--guest-share 0.5 changes nothing: no film drawn with the heart's shadow inside joins" in said
     call(phantom_db, tmp_path / "preset", "--epochs", "1", "--preset", "accurate")
     assert "changes nothing" not in capsys.readouterr().err
 

@@ -276,11 +276,32 @@ def test_a_comparison_does_not_replace_the_page_of_predictions_nor_they_its(film
         write_films_comparison(films, Reader(), "MONOCHROME2", tmp_path / "evaluation")
 
 
-def test_the_spacing_of_the_call_gives_areas_and_the_ratio_says_how_far_errors_lie_apart(films, tmp_path):
+def comparison(films, out, spacing=(0.2, 0.1)):
+    write_films_comparison(films, Reader(), "MONOCHROME2", out, SpacingSource(spacing))
+    with open(out / "comparison.csv", encoding="utf-8", newline="") as file:
+        return {row["quantity"]: row for row in csv.DictReader(file)}
+
+
+def test_how_far_errors_lie_apart_is_told_of_judged_hearts_and_good_masks_alone(films, tmp_path, monkeypatch, capsys):
+    rows = comparison(films, tmp_path / "out")
+    assert {row["review"] for row in rows.values()} == {"before and after"}  # its thorax is 20 mm wide
+    assert rows["cardiothoracic_ratio"]["errors_of_two_films"] == ""
+    out = capsys.readouterr().out
+    assert "may not have changed" not in out and out.count(" ?\n") == len(rows)
+    monkeypatch.setattr(
+        compare_films_module, "with_header", lambda view, *_: view._replace(review=())
+    )  # hearts not judged is a remark
+    rows = comparison(films, tmp_path / "out")
+    assert {row["review"] for row in rows.values()} == {""}
+    assert rows["cardiothoracic_ratio"]["errors_of_two_films"] == ""
+    monkeypatch.setattr(compare_films_module, "with_header", lambda view, *_: view._replace(review=(), remarks=()))
+    rows = comparison(films, tmp_path / "out")
+    assert rows["cardiothoracic_ratio"]["errors_of_two_films"] == "0.057"
+    assert rows["heart_area"]["errors_of_two_films"] == ""
+    assert "may not have changed" in (tmp_path / "out/report.md").read_text()
+
+
+def test_the_spacing_of_the_call_gives_areas(films, tmp_path):
     found = {c.name: c for c in compare_films(*films, Reader(), "MONOCHROME2", SpacingSource((0.2, 0.1))).changes}
     assert found["heart_area"].unit == "mm2"
-    write_films_comparison(films, Reader(), "MONOCHROME2", tmp_path / "out", SpacingSource((0.2, 0.1)))
-    with open(tmp_path / "out/comparison.csv", encoding="utf-8", newline="") as file:
-        rows = {row["quantity"]: row for row in csv.DictReader(file)}
-    assert rows["heart_area"]["unit"] == "mm2" and rows["heart_area"]["errors_of_two_films"] == ""
-    assert rows["cardiothoracic_ratio"]["errors_of_two_films"] == "0.057"
+    assert comparison(films, tmp_path / "out")["heart_area"]["unit"] == "mm2"

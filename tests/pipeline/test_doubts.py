@@ -3,7 +3,8 @@ import torch
 
 from data.measurements import Measurement
 from data.resize import letterbox_of
-from pipeline.doubts import doubts, doubts_of_spacing, remarks_of_edge, remarks_of_tilt
+from pipeline.doubts import doubts, doubts_of_quality, doubts_of_spacing, remarks_of_edge, remarks_of_tilt
+from unet.quality import Quality
 
 
 def lungs(right, left, shape=(40, 60)):
@@ -45,6 +46,17 @@ def test_lungs_are_small_against_the_film_not_against_the_page_that_it_lies_on()
     masks = lungs((5, 10), (40, 45), (100, 100))  # 300 pixels
     assert doubts(masks) == ["lungs cover less than 6 % of the picture"]
     assert doubts(masks, 50 * 60) == [] and doubts(masks, 100 * 60) == ["lungs cover less than 6 % of the picture"]
+
+
+def test_a_low_predicted_dice_is_told_of_the_side_that_it_is_of():
+    def told(*doubtful):
+        names = ("right_lung", "left_lung", "lungs", "heart")
+        return list(doubts_of_quality({name: Quality(0.8512, name in doubtful, 0.9) for name in names}))
+
+    low = "predicted Dice of the {} 0.851, below 0.900"
+    assert told() == [] and list(doubts_of_quality({})) == []
+    assert told("left_lung", "lungs") == told("left_lung") == [low.format("left lung")]
+    assert told("lungs", "heart") == [low.format("lungs"), low.format("heart")]
 
 
 def test_a_chest_that_lies_tilted_is_remarked():

@@ -75,12 +75,12 @@ def test_what_no_film_shows_drawn_is_fitted_around(tmp_path):
     config = UNetConfig(base=4, widest=8, depth=1)
     with open(path, "wb") as file:
         save_checkpoint(file, Checkpoint(config, UNet(config).state_dict(), {}, {}, list(STRUCTURES)))
-    fit_on_validation(path, dataset, range(6), torch.device("cpu"), "float32")
+    fit_on_validation(path, dataset, range(6), torch.device("cpu"), "float32", [{"epoch": 1}])
     fit_on_training(path, dataset, range(6), range(6), torch.device("cpu"), "float32")
     fitted = load_checkpoint(path)
     assert set(fitted.threshold) == set(fitted.temperature) == {"right_lung", "left_lung"}
     assert fitted.thresholds() == {**fitted.threshold, "heart": 0.5}
-    assert fitted.typical
+    assert fitted.typical and fitted.progress == {"history": [{"epoch": 1}]}
 
 
 class LungsAlone:

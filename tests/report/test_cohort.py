@@ -270,10 +270,14 @@ def test_the_model_finds_the_effect_of_the_view_beside_that_of_age():
 
 @pytest.mark.parametrize("men_with_view", [0, 2])
 def test_the_model_leaves_out_a_covariate_that_is_rare_where_the_others_are_known(men_with_view):
-    sex = ["F"] * 45 + ["M"] * 30
-    view = ["PA"] * 30 + ["AP"] * 15 + ["PA"] * men_with_view + [None] * (30 - men_with_view)
+    sex = ["F"] * 65 + ["M"] * 35
+    view = ["PA"] * 35 + ["AP"] * 30 + ["PA"] * men_with_view + [None] * (35 - men_with_view)
     rows = measured(
-        "cardiothoracic_ratio", RNG.normal(0.5, 0.05, 75), sex=sex, view=view, age_years=[*range(20, 95)]
+        "cardiothoracic_ratio",
+        RNG.normal(0.5, 0.05, 100),
+        sex=sex,
+        view=view,
+        age_years=[*range(20, 70), *range(20, 70)],
     ).values
     assert [row[0] for row in model_table(rows, "source").rows] == ["intercept", "age, per 10 years", "AP, not PA"]
     everywhere = [{**row, "view": "PA" if i % 2 else "AP"} for i, row in enumerate(rows)]

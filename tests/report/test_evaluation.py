@@ -7,9 +7,17 @@ from report.evaluation_tables import group_tables, summary_tables, threshold_tab
 from report.reading_help import reading_help
 
 
-def part(empty, films=40):
+def part(empty, films=140):
     return {
-        "dice": {"films": films, "patients": 38, "mean": 0.97, "p5": 0.94, "least": 0.9, "below": 0.025, "empty": empty}
+        "dice": {
+            "films": films,
+            "patients": 138,
+            "mean": 0.97,
+            "p5": 0.94,
+            "least": 0.9,
+            "below": 0.025,
+            "empty": empty,
+        }
     }
 
 
@@ -23,7 +31,7 @@ def part(empty, films=40):
 )
 def test_empty_masks_of_every_structure_are_told(empty, words):
     text = reading_help({"structures": {"lungs": part(empty[0]), "heart": part(empty[1])}})
-    assert text.startswith("On 40 films of 38 patients the lungs' masks overlap") and text.endswith(
+    assert text.startswith("On 140 films of 138 patients the lungs' masks overlap") and text.endswith(
         f"below 0.9. {words}"
     )
 
@@ -35,6 +43,15 @@ def test_few_films_have_no_worst_twentieth_and_few_patients_no_interval():
         assert told.endswith("Values of fewer than 10 patients (heart) have no interval: so few say little of others.")
     text = reading_help({"structures": {"lungs": few}})
     assert "the worst has 0.910" in text and "twentieth" not in text and "(both lungs) have no interval" in text
+
+
+def test_an_interval_of_few_patients_is_called_too_high_and_a_share_says_of_how_many():
+    def told(patients):
+        return reading_help({"structures": {"lungs": {"dice": {**part(0)["dice"], "patients": patients}}}})
+
+    flatters = "Of so few patients the interval of a mean Dice lies too high"
+    assert [flatters in told(patients) for patients in (9, 10, 99, 100)] == [False, True, True, False]
+    assert "and 4 of 140 are below 0.9." in told(138)
 
 
 def test_of_two_units_only_the_one_with_few_patients_is_named():
@@ -74,7 +91,7 @@ def test_a_table_of_groups_shows_the_largest_levels_and_says_what_it_leaves_out(
     finding, source = sorted(group_tables(groups), key=lambda table: table.caption)
     assert [row[0] for row in finding.rows[:12]] == [
         *(f"f{n}" for n in range(11)),
-        "f11 (few patients: do not compare)",
+        "f11 (few patients here or among the others: do not compare)",
     ]
     assert [row[1] for row in finding.rows] == ["both lungs"] * 12 + ["heart"]
     assert (
