@@ -27,12 +27,6 @@ class FilmDone(NamedTuple):
     measurements: tuple[Measurement, ...]
 
 
-class FilmKept(NamedTuple):
-    """A film whose results from an earlier call are still valid."""
-
-    done: Done
-
-
 class FilmFailed(NamedTuple):
     """A film that has no result, and why, in one line without its path.
 
@@ -43,7 +37,8 @@ class FilmFailed(NamedTuple):
     outdated: bool = False
 
 
-Outcome = FilmDone | FilmKept | FilmFailed
+Outcome = FilmDone | FilmFailed | None
+"""None: what an earlier call left of the film is still valid."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +69,7 @@ class FilmJob:
             if before:
                 same = before.input_sha256 == hash_file(path)
                 if same and results_exist(self.out, before.name) and self.spacing.is_that_of(path, before):
-                    return FilmKept(before)
+                    return None
                 outdated = True
             film = self.spacing.complete(load_film(path, self.photometric))
         except Exception as error:  # foreign bytes break the readers in many ways; to the user all mean the same

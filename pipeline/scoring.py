@@ -9,8 +9,6 @@ from unet import metrics, surface
 from unet.postprocess import component_count
 from unet.structures import with_lungs
 
-TOLERANCES = {"mm": (1, 2, 4), "px": (2, 4, 8)}
-
 
 def score_film(record: ImageRecord, masks_pred: dict[str, np.ndarray], masks_true: dict[str, np.ndarray]) -> list[dict]:
     """Return one row of the score table per structure that is drawn on the film.
@@ -38,7 +36,7 @@ def score_pair(mask_pred: np.ndarray, mask_true: np.ndarray, spacing_mm: tuple[f
     counts = metrics.count(mask_pred, mask_true)
     unit = "px" if spacing_mm is None else "mm"
     distances = surface.surface_distances(mask_pred, mask_true, spacing_mm or (1.0, 1.0))
-    tolerances = {f"nsd_{t}{unit}": surface.nsd(distances, t) for t in TOLERANCES[unit]}
+    tolerances = {f"nsd_{t}{unit}": surface.nsd(distances, t) for t in surface.NSD_TOLERANCES[unit]}
     return {
         "empty": distances.empty,
         "dice": metrics.dice(counts),

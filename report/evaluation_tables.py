@@ -8,6 +8,7 @@ from report.film_result import FilmResult
 from report.page import Table
 from unet.quality import GOOD_DICE
 from unet.summary import DRAWS
+from unet.surface import NSD_TOLERANCES
 
 TITLES = {"lungs": "both lungs", "right_lung": "right lung", "left_lung": "left lung", "heart": "heart"}
 ORDER = ("lungs", "right_lung", "left_lung", "heart")
@@ -16,8 +17,8 @@ LEVELS, LEAST_FILMS = 12, 3  # shown are a grouping's largest levels with 3 film
 FEW_ON_ONE_SIDE = "few patients here or among the others: do not compare"
 LONGEST = 60  # characters of a level's name
 UNITS = {
-    "mm": ("millimetres, films with known spacing", (1, 2, 4)),
-    "px": ("pixels of the film, where no spacing is known", (2, 4, 8)),
+    "mm": "millimetres, films with known spacing",
+    "px": "pixels of the film, where no spacing is known",
 }
 PLACES = {"near": "near the border", "far": "elsewhere"}
 
@@ -34,7 +35,8 @@ def summary_tables(summary: dict) -> Iterator[Table]:
         rows.append((title, dice["films"], dice["empty"], dice["mean"], between(dice["low"], dice["high"]), dice["median"],
                      dice["p5"], percent(dice["below"]), *others))  # fmt: skip
     yield Table(columns, rows, f"Overlap. Means over films; intervals resample patients ({DRAWS:,} draws).")
-    for unit, (words, steps) in UNITS.items():
+    for unit, words in UNITS.items():
+        steps = NSD_TOLERANCES[unit]
         rows = [(title, *_distances(part, unit, steps)) for title, part in parts if f"hd_{unit}" in part]
         columns = ("structure", "films", "empty masks", f"HD95 {unit}", "95 % interval", "median", f"ASSD {unit}",
                    "95 % interval", "median", f"HD {unit}", *(f"NSD {step} {unit}" for step in steps))  # fmt: skip

@@ -36,9 +36,9 @@ def check_command(folder: Path, command: str) -> None:
     path = folder / "settings.json"
     found = {table: writer for table, writer in WRITERS.items() if (folder / table).exists()}
     others = {*found.values(), read_json(path).get("command") if path.is_file() else None} - {None, command}
-    for other in sorted(map(str, others)):
+    if others:
         raise ValueError(
-            f"--out {folder} holds results of {other}, which those of {command} would replace; name another --out"
+            f"--out {folder} holds results of {min(map(str, others))}, which those of {command} would replace; name another --out"
         )
 
 

@@ -16,7 +16,16 @@ ALLOWED = {
     "db": {"db"},
     "unet": {"unet"},
     "data": {"data", "db.records", "unet.structures", "unet.pieces"},
-    "report": {"report", "data", "db.records", "unet.quality", "unet.summary", "unet.agreement", "unet.association"},
+    "report": {
+        "report",
+        "data",
+        "db.records",
+        "unet.quality",
+        "unet.summary",
+        "unet.agreement",
+        "unet.association",
+        "unet.surface",
+    },  # fmt: skip
     "pipeline": {"pipeline", "cli", "data", "db", "report", "unet"},
     "proposal": {"proposal", "cli", "data.phantom", "unet.agreement", "unet.distributions", "unet.model"},
 }

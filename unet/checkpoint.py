@@ -84,7 +84,6 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     try:
         checkpoint = Checkpoint(**{**content, "model": UNetConfig(**content["model"])})
         _check_parts(checkpoint)
-        checkpoint.build()
     except (TypeError, KeyError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"checkpoint {path}: its parts do not fit together ({reason}); train it anew") from error
