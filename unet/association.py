@@ -8,7 +8,7 @@ import numpy as np
 
 from unet.agreement import UPPER, Z
 from unet.distributions import chi2_tail, t_quantile, t_two_sided
-from unet.summary import DRAWS, ROUNDING, UNDEFINED, Interval
+from unet.summary import DRAWS, ROUNDING, SEED, UNDEFINED, Interval
 
 MOST_SHUFFLED = 5000  # values; with more, Student's tail is closer to that of Welch's t than 2,000 draws could show
 FEWEST_EXPECTED = 5  # per cell of a table; with fewer, the statistic is not chi-squared distributed (Cochran 1954)
@@ -36,7 +36,7 @@ class Coefficient(NamedTuple):
     p: float
 
 
-def compare_groups(a: Sequence[float], b: Sequence[float], seed: int = 0) -> GroupDifference:
+def compare_groups(a: Sequence[float], b: Sequence[float]) -> GroupDifference:
     """Compare two groups of independent values.
 
     difference: mean a - mean b, interval of Welch 1947. effect: Hedges' g with the usual normal interval (Hedges & Olkin
@@ -50,7 +50,7 @@ def compare_groups(a: Sequence[float], b: Sequence[float], seed: int = 0) -> Gro
         len(second),
         Interval(difference, difference - reach, difference + reach),
         hedges_g(first, second),
-        permutation_p(first, second, seed),
+        permutation_p(first, second),
     )
 
 
@@ -67,7 +67,7 @@ def hedges_g(a: Sequence[float], b: Sequence[float]) -> Interval:
     return Interval(g, g - reach, g + reach)
 
 
-def permutation_p(a: Sequence[float], b: Sequence[float], seed: int = 0) -> float:
+def permutation_p(a: Sequence[float], b: Sequence[float]) -> float:
     """Return the two-sided p of a permutation test on Welch's t, the observed grouping counted in.
 
     The difference of means is divided by its standard error (Janssen 1997); undivided, it would also call groups different that
@@ -81,7 +81,7 @@ def permutation_p(a: Sequence[float], b: Sequence[float], seed: int = 0) -> floa
     if len(pooled) > MOST_SHUFFLED:
         difference, error, df = _welch(first, second)
         return t_two_sided(difference / error, df) if error > 0 else 0.0
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(SEED)
     centred = pooled - pooled.mean()
     groups = (generator.permutation(centred)[: len(first)] for _ in range(DRAWS))
     sums, squares = np.array([(drawn.sum(), drawn @ drawn) for drawn in groups]).T
@@ -132,7 +132,7 @@ def linear_model(y: Sequence[float], columns: dict[str, Sequence[float]], cluste
     ]
 
 
-def independence_p(table: Sequence[Sequence[int]], seed: int = 0) -> tuple[float, float]:
+def independence_p(table: Sequence[Sequence[int]]) -> tuple[float, float]:
     """Return (Cramer's V, p) of a table of counts by Pearson's chi-squared, uncorrected; (NaN, 1) for one row or column.
 
     Where a cell's expected count is below FEWEST_EXPECTED, p is the share of 2,000 random tables with the same margins whose
@@ -148,7 +148,7 @@ def independence_p(table: Sequence[Sequence[int]], seed: int = 0) -> tuple[float
     v = math.sqrt(chi2 / (n * (min(counts.shape) - 1)))
     if expected.min() >= FEWEST_EXPECTED:
         return v, chi2_tail(chi2, (len(rows) - 1) * (len(columns) - 1))
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(SEED)
     drawn = np.stack([_dealt(rows, columns, generator) for _ in range(DRAWS)])
     as_large = np.count_nonzero(np.sum((drawn - expected) ** 2 / expected, axis=(1, 2)) >= chi2 * (1 - 1e-9))
     return v, (as_large + 1) / (DRAWS + 1)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 DRAWS = 2000
+SEED = 0  # of all draws: the same scores give the same interval and the same p
 LEVEL = 0.95
 ROUNDING = 1e-12  # relative: a spread below it is 0
 SMALLEST_GROUP = 10
@@ -45,7 +46,7 @@ class Summary(NamedTuple):
     below: float
 
 
-def summarise(values: Sequence[float | None], patients: Sequence[str], limit: float, seed: int = 0) -> Summary | None:
+def summarise(values: Sequence[float | None], patients: Sequence[str], limit: float) -> Summary | None:
     """Summarise scores of films, one value and one patient per film; None where no value is defined.
 
     The mean's interval is the percentile interval of the bootstrap over patients: all films of a drawn patient come along,
@@ -59,7 +60,7 @@ def summarise(values: Sequence[float | None], patients: Sequence[str], limit: fl
         return None
     kept = column[defined]
     p5, p95 = np.percentile(kept, [5, 95]) if len(kept) >= FEWEST_FOR_5 else (math.nan, math.nan)
-    mean = bootstrap_mean(kept, np.asarray(patients)[defined], seed)
+    mean = bootstrap_mean(kept, np.asarray(patients)[defined])
     return Summary(
         films=len(kept),
         undefined=int(len(column) - len(kept)),
@@ -73,11 +74,11 @@ def summarise(values: Sequence[float | None], patients: Sequence[str], limit: fl
     )
 
 
-def bootstrap_mean(values: np.ndarray, patients: Sequence[str], seed: int = 0) -> Interval:
+def bootstrap_mean(values: np.ndarray, patients: Sequence[str]) -> Interval:
     """Return the mean over films with its interval, which is NaN for fewer than 10 patients."""
     if len(set(patients)) < SMALLEST_GROUP:
         return Interval(float(values.mean()), math.nan, math.nan)
-    return Interval(float(values.mean()), *_bounds(bootstrap_means(values, patients, seed)))
+    return Interval(float(values.mean()), *_bounds(bootstrap_means(values, patients)))
 
 
 def gap(
@@ -85,7 +86,6 @@ def gap(
     patients_a: Sequence[str],
     values_b: Sequence[float],
     patients_b: Sequence[str],
-    seed: int = 0,
 ) -> Interval:
     """Return the difference of two groups' means over films, a - b, with its interval.
 
@@ -104,7 +104,7 @@ def gap(
         for own, column in ((index_a, column_a), (index_b, column_b))
         for weights in (column, np.ones(len(column)))
     ]  # sum in a, films in a, sum in b, films in b, of every patient
-    drawn = _resampled(np.stack(totals), np.random.default_rng(seed))
+    drawn = _resampled(np.stack(totals))
     drawn = drawn[:, (drawn[1] > 0) & (drawn[3] > 0)]
     return Interval(value, *_bounds(drawn[0] / drawn[1] - drawn[2] / drawn[3]))
 
@@ -117,9 +117,7 @@ class PairedComparison(NamedTuple):
     films: int
 
 
-def compare_paired(
-    values_a: Sequence[float], values_b: Sequence[float], patients: Sequence[str], seed: int = 0
-) -> PairedComparison:
+def compare_paired(values_a: Sequence[float], values_b: Sequence[float], patients: Sequence[str]) -> PairedComparison:
     """Compare two runs film by film: values_a[i] and values_b[i] belong to one film.
 
     p: share of random sign flips by patient whose mean difference is at least as large in absolute value as the observed one,
@@ -129,22 +127,22 @@ def compare_paired(
         raise ValueError(f"run a has {len(values_a)} films, run b {len(values_b)}; compare the films that have both")
     differences = _defined(np.subtract(values_a, values_b), patients, "one of the runs")
     sums = _per_patient(differences, patients)[0]
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(SEED)
     flipped = np.concatenate(
         [np.abs(generator.choice([-1.0, 1.0], size=(draws, len(sums))) @ sums) for draws in _blocks(len(sums))]
     )
     # sums of the same numbers in another order differ in the last bits; they count as equal
     as_large = np.count_nonzero(flipped >= abs(sums.sum()) - ROUNDING * np.abs(sums).sum())
-    return PairedComparison(bootstrap_mean(differences, patients, seed), (as_large + 1) / (DRAWS + 1), len(differences))
+    return PairedComparison(bootstrap_mean(differences, patients), (as_large + 1) / (DRAWS + 1), len(differences))
 
 
-def bootstrap_means(values: np.ndarray, patients: Sequence[str], seed: int) -> np.ndarray:
+def bootstrap_means(values: np.ndarray, patients: Sequence[str]) -> np.ndarray:
     """Return the mean over films of each of the 2,000 draws of patients with replacement: (DRAWS,)."""
-    sums, films = _resampled(_per_patient(np.asarray(values, np.float64), patients), np.random.default_rng(seed))
+    sums, films = _resampled(_per_patient(np.asarray(values, np.float64), patients))
     return sums / films
 
 
-def bootstrap_spread(values: np.ndarray, patients: Sequence[str], reach: float, seed: int = 0) -> tuple[Interval, ...]:
+def bootstrap_spread(values: np.ndarray, patients: Sequence[str], reach: float) -> tuple[Interval, ...]:
     """Return the mean over films, mean - reach sd and mean + reach sd, each with its interval from draws of patients.
 
     sd: with n - 1. The bounds are NaN for fewer than 10 patients and where all values are equal.
@@ -156,7 +154,7 @@ def bootstrap_spread(values: np.ndarray, patients: Sequence[str], reach: float, 
     centred = values - mean  # squares of small numbers, so that nothing cancels
     sums, films = _per_patient(centred, patients)
     squares = _per_patient(centred**2, patients)[0]
-    sums, squares, films = _resampled(np.stack([sums, squares, films]), np.random.default_rng(seed))
+    sums, squares, films = _resampled(np.stack([sums, squares, films]))
     means = sums / films
     sds = np.sqrt(np.maximum(squares - sums * means, 0) / (films - 1))
     drawn = (means, means - reach * sds, means + reach * sds)
@@ -181,9 +179,9 @@ def _per_patient(values: np.ndarray, patients: Sequence[str]) -> np.ndarray:
     return np.stack([np.bincount(index, weights=values), np.bincount(index)])
 
 
-def _resampled(totals: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def _resampled(totals: np.ndarray) -> np.ndarray:
     """Return the totals (K, patients) summed over each draw of as many patients with replacement: (K, DRAWS)."""
-    patients = totals.shape[1]
+    patients, generator = totals.shape[1], np.random.default_rng(SEED)
     blocks = (generator.integers(patients, size=(draws, patients)) for draws in _blocks(patients))
     return np.concatenate([totals[:, drawn].sum(axis=2) for drawn in blocks], axis=1)
 
