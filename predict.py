@@ -229,7 +229,7 @@ def report(
     failures: films without a result, and why; those that a format asked for lacks are added.
     """
     lines = [
-        f"{config.out / written} is as it was before this call; --format {name} brings it up to date"
+        f"{config.out / written} lacks what this call has drawn anew; --format {name} brings it up to date"
         for name, written in WRITTEN_AS.items()
         if name not in config.format and (config.out / written).exists()
     ]

@@ -24,7 +24,7 @@ def write_films_comparison(
     before, after = films
     result = compare_films(before, after, predictor, photometric, spacing)
     sides = {"before": result.before, "after": result.after}
-    doubtful = " and ".join(name for name, side in sides.items() if side.review)
+    doubtful = " and ".join(name for name, side in sides.items() if side.review) or ("headers" if result.doubts else "")
     judged = not doubtful and not any(UNJUDGED in side.remarks for side in sides.values())
     rows = [_row(change, doubtful, judged) for change in result.changes]
     picture = comparison_picture(

@@ -140,7 +140,7 @@ def test_a_film_that_broke_since_leaves_no_masks_and_an_export_of_before_is_said
     assert call(network, tmp_path / "out", films) == 1
     assert {row["name"] for row in rows(tmp_path / "out")} == {"a-2", "odd 'name';"}
     assert not list((tmp_path / "out").rglob("a-1.*"))
-    assert f"{tmp_path / 'out/rle.csv'} is as it was before this call; --format rle" in capsys.readouterr().out
+    assert f"{tmp_path / 'out/rle.csv'} lacks what this call has drawn anew; --format rle" in capsys.readouterr().out
 
 
 def test_results_of_films_that_cannot_be_reached_today_are_kept(network, films, tmp_path):

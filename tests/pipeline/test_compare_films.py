@@ -161,6 +161,10 @@ def test_two_patients_films_are_told_by_their_headers(films, monkeypatch, tmp_pa
     assert (
         "Look first: the headers state two patient ids: perhaps they are two patients'." in said and "A17" not in said
     )
+    monkeypatch.setattr(compare_films_module, "with_header", lambda view, *_: view._replace(review=(), remarks=()))
+    rows = comparison(films, tmp_path / "out", (1.0, 1.0))
+    assert {row["review"] for row in rows.values()} == {"headers"}
+    assert rows["cardiothoracic_ratio"]["errors_of_two_films"] == ""
 
 
 def test_lungs_that_do_not_fit_are_said_before_the_numbers(films):
