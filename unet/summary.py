@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -120,20 +121,27 @@ class PairedComparison(NamedTuple):
 def compare_paired(values_a: Sequence[float], values_b: Sequence[float], patients: Sequence[str]) -> PairedComparison:
     """Compare two runs film by film: values_a[i] and values_b[i] belong to one film.
 
-    p: share of random sign flips by patient whose mean difference is at least as large in absolute value as the observed one,
-    which is counted in (Phipson & Smyth 2010), so p is never 0. Raises ValueError where a value is NaN.
+    p: share of sign flips by patient whose mean difference is at least as large in absolute value as the observed one, which is
+    counted in (Phipson & Smyth 2010), so p is never 0: of all flips where these are no more than 2,000, else of random ones.
+    Raises ValueError where a value is NaN.
     """
     if len(values_a) != len(values_b):
         raise ValueError(f"run a has {len(values_a)} films, run b {len(values_b)}; compare the films that have both")
     differences = _defined(np.subtract(values_a, values_b), patients, "one of the runs")
     sums = _per_patient(differences, patients)[0]
-    generator = np.random.default_rng(SEED)
-    flipped = np.concatenate(
-        [np.abs(generator.choice([-1.0, 1.0], size=(draws, len(sums))) @ sums) for draws in _blocks(len(sums))]
-    )
+    if 2 ** len(sums) <= DRAWS:  # every pattern of signs, the observed one among them
+        flipped = np.abs(np.array(list(product((-1.0, 1.0), repeat=len(sums)))) @ sums)
+        observed = 0
+    else:
+        generator = np.random.default_rng(SEED)
+        flipped = np.concatenate(
+            [np.abs(generator.choice([-1.0, 1.0], size=(draws, len(sums))) @ sums) for draws in _blocks(len(sums))]
+        )
+        observed = 1
     # sums of the same numbers in another order differ in the last bits; they count as equal
     as_large = np.count_nonzero(flipped >= abs(sums.sum()) - ROUNDING * np.abs(sums).sum())
-    return PairedComparison(bootstrap_mean(differences, patients), (as_large + 1) / (DRAWS + 1), len(differences))
+    p = (as_large + observed) / (len(flipped) + observed)
+    return PairedComparison(bootstrap_mean(differences, patients), p, len(differences))
 
 
 def bootstrap_means(values: np.ndarray, patients: Sequence[str]) -> np.ndarray:

@@ -77,7 +77,11 @@ def test_a_paired_comparison_finds_a_real_difference_and_no_false_one():
 def test_all_sign_flips_of_three_patients_by_hand():
     # sums 3, 2, 1: of the eight sign patterns two reach |6|
     comparison = compare_paired(np.array([3.0, 2.0, 1.0]), np.zeros(3), ["a", "b", "c"])
-    assert comparison.p == pytest.approx(2 / 8, abs=0.03)
+    assert comparison.p == 2 / 8
+    six = compare_paired(np.arange(1.0, 7), np.zeros(6), list("abcdef"))
+    assert six.p == 2 / 64  # the least that six patients can reach
+    twelve = compare_paired(np.arange(1.0, 13), np.zeros(12), [str(number) for number in range(12)])
+    assert 0 < twelve.p < 0.005  # drawn at random from here on
 
 
 def test_a_missing_value_in_a_comparison_is_refused():
@@ -145,7 +149,7 @@ def test_a_group_of_nine_patients_has_a_gap_but_no_interval():
 def test_sign_flips_go_by_patient_not_by_film():
     # forty films of two patients: of four patterns two reach the observed mean, so p is 1/2 and not minute
     comparison = compare_paired(np.full(40, 0.9), np.full(40, 0.8), ["a"] * 20 + ["b"] * 20)
-    assert comparison.p == pytest.approx(0.5, abs=0.05)
+    assert comparison.p == 0.5
 
 
 @pytest.mark.parametrize(
