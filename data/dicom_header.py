@@ -16,7 +16,7 @@ from data.sources.facts import (
     person_id,
     sex_code,
     view_codes,
-)  # fmt: skip
+)
 
 RADIOGRAPHS = ("CR", "DX", None)
 

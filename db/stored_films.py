@@ -14,12 +14,8 @@ STORED = (
     "patient_sex", "patient_age_years", "study_date", "offset_days", "modality", "view_position", "patient_position",
     "body_part_examined", "photometric_interpretation", "note", "license",
 )  # fmt: skip
-OF_PERSON = (
-    "patient_sex",
-    "patient_age_years",
-    "study_date",
-    "offset_days",
-)  # of the patient or the visit, not of the film
+# of the patient or the visit, not of the film
+OF_PERSON = ("patient_sex", "patient_age_years", "study_date", "offset_days")
 
 
 def has_films(connection: sqlite3.Connection, name: str) -> bool:

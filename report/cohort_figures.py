@@ -37,7 +37,7 @@ def flow_figure(flow: Sequence[dict]) -> Chart:
 def age_figure(rows: Rows) -> Chart | None:
     """Draw the age pyramid: women to the left, men to the right, patients of other or unstated sex outside the men.
 
-    Every patient counts once, at the first film. None where no age is stated.
+    Every patient counts once, at the first film. None where no age below OLDEST is stated.
     """
     people = [row for row in first_films(rows) if row["age_years"] is not None and row["age_years"] < OLDEST]
     if not people:

@@ -9,10 +9,8 @@ from unet.pieces import border, window_of
 
 FAR = 2**30  # rows; farther than any film is high, and still an int32
 NEAR = 8  # columns; borders that agree find their nearest pixel within these (measured: benchmarks/metrics.py)
-NSD_TOLERANCES = {
-    "mm": (1, 2, 4),
-    "px": (2, 4, 8),
-}  # of the normalised surface distance, by unit; db/scores.py has a column each
+# of the normalised surface distance, by unit; db/scores.py has a column for each
+NSD_TOLERANCES = {"mm": (1, 2, 4), "px": (2, 4, 8)}
 BLOCK = 2**16  # distances held at a time when far pixels are compared with every column; fits a core's cache
 
 

@@ -90,9 +90,8 @@ def iso_date(text: str | None, month_first: bool = False) -> str | None:
 
     month_first: the source writes 4/13/2020; without that knowledge 5/4/2020 may be either day, and a date with slashes is None.
     """
-    word = re.sub(
-        r"[ T]\d{1,2}:\d{2}.*$", "", clean_text(text) or ""
-    )  # the time of day, which spreadsheets write behind it
+    # without the time of day, which spreadsheets write behind it
+    word = re.sub(r"[ T]\d{1,2}:\d{2}.*$", "", clean_text(text) or "")
     if word.isdecimal():  # digits alone: strptime would also take 202012 for the second of January
         formats = _DIGITS.get(len(word), ())
     else:
