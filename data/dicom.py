@@ -157,18 +157,21 @@ def _padding(stored: np.ndarray, film) -> np.ndarray:
 
 
 def _check_kind(film, path: Path) -> None:
+    """Refuse what the header does not call a frontal chest radiograph, or leave open."""
     modality = str(film.get("Modality", "") or "")
-    if modality and modality_code(modality) not in ("CR", "DX"):
-        raise ValueError(f"{path}: modality {modality}; wanted a radiograph (CR, DX, RG)")
     view = str(film.get("ViewPosition", "") or "").upper()
-    if view_codes(view)[0] not in ("PA", "AP", None):
-        raise ValueError(f"{path}: view position {view}; wanted a frontal film (PA or AP)")
-    why = not_frontal(film)
-    if why:
-        raise ValueError(f"{path}: {why}; wanted a frontal film (PA or AP)")
     part = str(film.get("BodyPartExamined", "") or "").upper()
-    if part and "CHEST" not in part and "THORAX" not in part and body_part_code(part) != "CHEST":
-        raise ValueError(f"{path}: body part {part}; wanted a chest film")
+    if modality and modality_code(modality) not in ("CR", "DX"):
+        why = f"modality {modality}; wanted a radiograph (CR, DX, RG)"
+    elif view_codes(view)[0] not in ("PA", "AP", None):
+        why = f"view position {view}; wanted a frontal film (PA or AP)"
+    elif sideways := not_frontal(film):
+        why = f"{sideways}; wanted a frontal film (PA or AP)"
+    elif part and "CHEST" not in part and "THORAX" not in part and body_part_code(part) != "CHEST":
+        why = f"body part {part}; wanted a chest film"
+    else:
+        return
+    raise ValueError(f"{path}: {why}. Is the header wrong? Then save the picture as PNG and name that")
 
 
 def _check_pixels(film, path: Path) -> None:

@@ -37,11 +37,11 @@ def write_rle(out: Path, rows: Rows) -> Written:
     """Write rle.csv: 'start length' pairs, starts counted from 1 over the row-major film, as `data.masks.decode_rle` reads."""
     failed: list[tuple[str, str]] = []
     lines = (
-        (row["file"], name, row["height"], row["width"], encode_rle(mask))
+        (row["file"], name, row["height"], row["width"], row["network"], encode_rle(mask))
         for row, masks in with_masks(out, rows, failed)
         for name, mask in masks.items()
     )
-    write_csv(out / WRITTEN_AS["rle"], ("file", "structure", "height", "width", "rle"), lines)
+    write_csv(out / WRITTEN_AS["rle"], ("file", "structure", "height", "width", "network", "rle"), lines)
     return Written(failed, [])
 
 
@@ -51,7 +51,8 @@ def write_coco(out: Path, rows: Rows) -> Written:
     images, annotations = [], []
     failed: list[tuple[str, str]] = []
     for film, (row, masks) in enumerate(with_masks(out, rows, failed), start=1):
-        images.append({"id": film, "file_name": row["file"], "height": row["height"], "width": row["width"]})
+        image = {"id": film, "file_name": row["file"], "height": row["height"], "width": row["width"]}
+        images.append({**image, "network": row["network"]})
         for number, mask in enumerate(masks.values(), start=1):
             box = bounding_box(mask)
             if box is None:

@@ -1,5 +1,6 @@
 """The report of `predict.py`: what was done, what to look at first, every film, and what failed."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -23,10 +24,12 @@ def prediction_page(
     """
     page = Page("Lungs and heart on films without reference")
     page.add(*(Text(sentence) for sentence in _sentences(counts)))
-    pictures = list(_pictures(rows[:GALLERY], overlays))
+    names = _names([row["file"] for row in rows], [as_utf8(row["name"]) for row in rows])
+    pictures = list(_pictures(rows[:GALLERY], names, overlays))
     shown = {picture.name for picture in pictures}
     links = [f"film-{number}" if f"film-{number}" in shown else None for number in range(len(rows))]
-    page.add(Heading("Every film"), Table(COLUMNS, [_row(row) for row in rows], _caption(counts, rows), links))
+    lines = [(called, *_row(row)) for called, row in zip(names, rows, strict=True)]
+    page.add(Heading("Every film"), Table(COLUMNS, lines, _caption(counts, rows), links))
     if failures:
         page.add(Heading("Failed"), Table(("file", "why"), failures[:LISTED], "All of them: failures.csv."))
     page.add(Heading("Overlays"), Text("Blue: right lung, yellow: left lung, orange: heart; contours of the masks."))
@@ -55,19 +58,30 @@ def _caption(counts: Mapping[str, int], rows: Sequence[dict]) -> str:
     )
 
 
+def _names(files: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return what the page calls each film: its path below the folder that holds all of them, and what its masks are called."""
+    if not files:
+        return []
+    root = os.path.commonpath([os.path.dirname(file) for file in files])
+    shown = [os.path.relpath(file, root) for file in files]
+    return [
+        path if name == Path(path).stem else f"{path} (masks: {name})" for path, name in zip(shown, names, strict=True)
+    ]
+
+
 def _row(row: dict) -> tuple:
     strange = (row["strangeness"] or 0) > 1  # what is measured on such masks is not worth showing
     ratio = None if strange else row.get("cardiothoracic_ratio")
     if ratio is not None:
         doubtful = row["review"] or UNJUDGED in row["remarks"]
         ratio = f"{ratio:.2f}{' ?' if doubtful else ''}"  # its third decimal is chance
-    return as_utf8(row["name"]), row["review"] or "none found", row["predicted_dice"], ratio, row["remarks"]
+    return row["review"] or "none found", row["predicted_dice"], ratio, row["remarks"]
 
 
-def _pictures(rows: Sequence[dict], overlays: Path) -> Iterator[Picture]:
-    for number, row in enumerate(rows):
+def _pictures(rows: Sequence[dict], names: Sequence[str], overlays: Path) -> Iterator[Picture]:
+    for number, (called, row) in enumerate(zip(names, rows, strict=False)):
         path = overlays / f"{row['name']}.jpg"
         if not path.is_file():  # of an earlier call, and removed since
             continue
-        caption = f"{as_utf8(row['name'])}: {row['review'] or 'no reason to doubt the masks found'}"
+        caption = f"{called}: {row['review'] or 'no reason to doubt the masks found'}"
         yield Picture(f"film-{number}", path.read_bytes(), caption, "jpg")

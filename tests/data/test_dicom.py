@@ -74,7 +74,7 @@ def test_what_the_header_warns_of_is_said(written):
         ({"Modality": "CT"}, "modality CT; wanted a radiograph"),
         ({"ViewPosition": "LL"}, "view position LL; wanted a frontal film"),
         ({"PatientOrientation": ["A", "F"]}, "a lateral film"),
-        ({"BodyPartExamined": "HAND"}, "body part HAND"),
+        ({"BodyPartExamined": "HAND"}, "body part HAND; wanted a chest film. .* save the picture as PNG"),
         ({"NumberOfFrames": 3}, "3 frames"),
         ({"Rows": 60000, "Columns": 60000}, "scale it down"),
         ({"PixelPaddingValue": 7, "values": np.full((3, 4), 7)}, "every pixel is padding"),

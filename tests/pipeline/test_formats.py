@@ -31,6 +31,7 @@ def test_run_lengths_decode_to_the_same_masks(done):
     assert [line["structure"] for line in lines] == ["right_lung", "left_lung", "heart"]
     for line in lines:
         assert np.array_equal(decode_rle(line["rle"], 5, 7), MASKS[line["structure"]])
+        assert line["network"] == "0123456789abcdef"
 
 
 def from_counts(segmentation):
@@ -43,6 +44,7 @@ def test_coco_annotations_hold_the_same_masks_boxes_and_areas(done):
     out, rows = done
     FORMATS["coco"](out, rows)
     coco = json.loads((out / "coco.json").read_text())
+    assert coco["images"][0]["network"] == "0123456789abcdef"
     names = {category["id"]: category["name"] for category in coco["categories"]}
     assert [names[a["category_id"]] for a in coco["annotations"]] == ["right_lung", "heart"], "an empty mask has none"
     assert coco["annotations"][0]["bbox"] == [1, 1, 2, 3] and coco["annotations"][0]["area"] == 6

@@ -7,8 +7,8 @@ from report.prediction import prediction_page
 
 def row(name, review="", strangeness=0.2, ratio=0.4567):
     return {
-        "name": name, "review": review, "remarks": "", "predicted_dice": 0.97, "strangeness": strangeness,
-        "cardiothoracic_ratio": ratio,
+        "file": f"/films/{name}.png", "name": name, "review": review, "remarks": "", "predicted_dice": 0.97,
+        "strangeness": strangeness, "cardiothoracic_ratio": ratio,
     }  # fmt: skip
 
 
@@ -21,8 +21,21 @@ def test_a_film_without_doubts_is_not_called_free_of_findings_and_a_doubtful_rat
     assert [line[1] for line in table.rows] == ["unlike chest films", "predicted Dice of the heart 0.50", "none found"]
     assert [line[3] for line in table.rows] == [None, "0.46 ?", "0.46"]
     captions = [picture.caption for block in page.blocks if isinstance(block, Gallery) for picture in block.pictures]
-    assert captions[2] == "good: no reason to doubt the masks found"
+    assert captions[2] == "good.png: no reason to doubt the masks found"
     assert any("Nothing here looks for disease" in getattr(block, "text", "") for block in page.blocks)
+
+
+def test_films_of_one_stem_are_told_apart_by_their_folder(tmp_path):
+    rows = [{**row(f"IM1-{n}"), "file": f"/films/{folder}/IM1.dcm"} for n, folder in ((1, "ward"), (2, "clinic"))]
+    rows.append({**row("other"), "file": "/films/other.dcm"})
+    for one in rows:
+        (tmp_path / f"{one['name']}.jpg").write_bytes(b"picture")
+    page = prediction_page({"films": 3, "review": 0, "failed": 0}, rows, [], tmp_path)
+    named = ["ward/IM1.dcm (masks: IM1-1)", "clinic/IM1.dcm (masks: IM1-2)", "other.dcm"]
+    table = next(block for block in page.blocks if isinstance(block, Table))
+    assert [line[0] for line in table.rows] == named
+    gallery = next(block for block in page.blocks if isinstance(block, Gallery))
+    assert [picture.caption.partition(":")[0] for picture in gallery.pictures][2] == "other.dcm"
 
 
 def test_what_failed_is_listed_and_what_is_not_shown_is_said(tmp_path):
