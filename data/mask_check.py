@@ -32,7 +32,8 @@ def check_mask(mask: SourceMask, root: Path, image: np.ndarray) -> CheckedMask:
         ("provenance", mask.provenance, PROVENANCES),
     ):
         if word not in known:
-            raise ValueError(f"mask {name} {word!r}; wanted one of {', '.join(known)}")
+            stated = repr(word) if word else "not stated"
+            raise ValueError(f"mask {name} {stated}; wanted one of {', '.join(known)} in the column mask_{name}")
     if mask.rle is not None:
         values = None
         area = _decode(mask, height, width)

@@ -70,6 +70,7 @@ def read_rows(table: Path, root: Path, rows: Iterable[tuple[int, dict[str, str]]
     columns: list[str] = []
     films: list[SourceFilm] = []
     nameless: list[SourceFilm] = []
+    nobody: str | None = None
     named: dict[str, int] = {}  # by id, the first line that names it
     for line, row in rows:
         columns = list(row)
@@ -78,23 +79,25 @@ def read_rows(table: Path, root: Path, rows: Iterable[tuple[int, dict[str, str]]
         films.append(_film(row, header, line, doubts))
         if person_id(row.get("patient_id")) is None and header.stated.get("patient_id") is None:
             nameless.append(films[-1])
+            nobody = nobody or clean_text(row.get("patient_id"))
         for name in _named_ids(row):
             named.setdefault(name, line)
     patients = {film.patient_id for film in films}
     if nameless:
         persons = Counter(film.patient_id for film in nameless)
+        names_nobody = f" ({nobody!r} names nobody)" if nobody else ""
         doubts.texts.append(
-            f"patient_id: empty in {len(nameless)} rows; there each visit, or without a visit each file, counts as a person "
-            f"({len(persons)} in all, the largest with {max(persons.values())} films), so films of one person may fall in "
-            "training and test, or of several be taken for one's"
+            f"patient_id: not stated in {len(nameless)} of {len(films)} rows{names_nobody}; there each visit, or without a visit "
+            f"each file, counts as a person ({len(persons)} in all, the largest with {max(persons.values())} films), so films of "
+            "one person may fall in training and test, or of several be taken for one's"
         )
     doubts.texts += _one_id_for_most(films)
     for film in films:
         yield replace(film, same_patient_as=tuple(_person(name, patients) for name in film.same_patient_as))
-    nobody = [(line, name) for name, line in named.items() if _person(name, patients) not in patients]
-    if nobody:
+    unknown = [(line, name) for name, line in named.items() if _person(name, patients) not in patients]
+    if unknown:
         doubts.texts.append(
-            f"same_patient_as: {len(nobody)} ids that no row has, the first {nobody[0][1]!r} in line {nobody[0][0]}"
+            f"same_patient_as: {len(unknown)} ids that no row has, the first {unknown[0][1]!r} in line {unknown[0][0]}"
         )
     known = {*FACT_COLUMNS, *MASK_STRUCTURES}
     unused = [column for column in columns if column and column not in known and not _unit_of(column)]
@@ -166,7 +169,7 @@ def _film(row: dict[str, str], header: HeaderFacts, line: int, doubts: Doubts) -
     film = replace(film, **{fact: value for fact, value in known.items() if getattr(film, fact) is None})
     for fact, (attribute, stated) in header.not_understood.items():
         if getattr(film, fact) == known[fact]:  # the table does not say it
-            doubts.leave_out(attribute, file, stated)
+            doubts.add(attribute, file, stated, "left out" if known[fact] is None else "kept as stated")
     return film
 
 

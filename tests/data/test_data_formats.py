@@ -38,7 +38,7 @@ def test_the_example_is_taken_whole_and_selected_as_told(tmp_path, capsys):
         Image.fromarray(rng.integers(0, 255, (17, 13)).astype(np.uint8)).save(tmp_path / row["file"])
     assert ingest.main(["manifest", str(tmp_path), "--name", "own", "--db", str(tmp_path / "db")]) == 0
     said = capsys.readouterr()
-    assert "own: 9 rows read, 9 written, 10 masks, 6 patients" in said.out and "not" not in said.err
+    assert "own: 9 rows read, 9 written, 10 masks, 6 patients" in said.out and "not understood" not in said.err
     masks = {"convention": "clear_field", "provenance": "manual,landmark,model", "source": "own"}
     records = select_images(connect(tmp_path / "db"), query_text("segmentation_images"), masks)
     drawn = {record.file[6:9]: {mask.structure for mask in record.masks} for record in records}

@@ -162,7 +162,7 @@ def test_what_headers_say_and_is_not_understood_is_counted_unless_the_table_says
     assert call("dicom", tmp_path / "f", "--db", tmp_path / "db") == DONE
     said = capsys.readouterr().err
     assert "PatientSex: 2 x not understood and left out, the first 'W' in a.dcm" in said
-    assert "ViewPosition: 2 x not understood and left out, the first 'W033' in a.dcm" in said
+    assert "ViewPosition: 2 x not understood and kept as stated, the first 'W033' in a.dcm" in said
     assert "spacing: 2 x not understood and left out" in said and "ImagerPixelSpacing" in said
     (tmp_path / "f/manifest.csv").write_text("file,sex\na.dcm,F\nb.dcm,\n")
     assert call("manifest", tmp_path / "f", "--db", tmp_path / "db2") == DONE

@@ -189,8 +189,10 @@ def test_spacing_with_a_decimal_comma_and_rows_that_are_cut_off(tmp_path, capsys
 @pytest.mark.parametrize(
     ("marks", "reason"),
     [
-        ({"mask_convention": "mine", "mask_provenance": "manual"}, "mask convention not understood"),
-        ({"mask_convention": "clear_field"}, "mask provenance not understood"),
+        ({"mask_convention": "mine", "mask_provenance": "manual"}, "mask_convention not understood"),
+        ({"mask_convention": "clear_field", "mask_provenance": "drawn"}, "mask_provenance not understood"),
+        ({"mask_provenance": "manual"}, "mask_convention not stated"),
+        ({"mask_convention": "clear_field"}, "mask_provenance not stated"),
     ],
 )
 def test_a_mask_without_convention_or_provenance_is_refused_its_film_kept(tmp_path, capsys, marks, reason):
@@ -430,7 +432,8 @@ def test_one_word_in_the_place_of_all_ids_is_no_person_or_is_told(tmp_path, caps
     said = capsys.readouterr()
     assert f"10 written, 0 masks, {1 if told else 10} patients" in said.out
     assert (f"patient_id: 10 of 10 films name '{word}' and count as one person's" in said.err) == told
-    assert ("patient_id: empty in 10 rows" in said.err) != told
+    nobody = " ('ANONYMOUS' names nobody)" if word == "ANONYMOUS" else ""
+    assert (f"patient_id: not stated in 10 of 10 rows{nobody}; there" in said.err) != told
 
 
 def test_settings_of_the_phantoms_drawing_are_refused_elsewhere(two_films, tmp_path):
@@ -693,7 +696,7 @@ def test_without_a_patient_the_visit_is_the_person_and_the_rows_are_counted(tmp_
         film(tmp_path / "f" / f"{name}.png")
     rows = [{"file": "a.png", "study_id": "S1"}, {"file": "b.png", "study_id": "S1"}, {"file": "c.png", "study_id": ""}]
     assert call("manifest", manifest(tmp_path / "f", rows), "--db", tmp_path / "db") == DONE
-    assert "patient_id: empty in 3 rows; there each visit" in capsys.readouterr().err
+    assert "patient_id: not stated in 3 of 3 rows; there each visit" in capsys.readouterr().err
     persons = "SELECT file, patient_id FROM image JOIN study USING (study_id) ORDER BY file"
     assert [tuple(row) for row in connect(tmp_path / "db").execute(persons)] == [
         ("a.png", "f:study S1"), ("b.png", "f:study S1"), ("c.png", "f:c"),
