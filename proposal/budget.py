@@ -139,19 +139,18 @@ def flop_per_sample(shape: Architecture, config: BudgetConfig) -> float:
     """Return the floating-point operations of one training sample, forward, recomputed forward and backward.
 
     2 per weight and token forward, as many for the recomputation and for the gradient by the inputs, and again as many where
-    the weights themselves are trained. The frozen encoder runs forward only. Attention's own products are counted.
+    the weights themselves are trained. Attention's own products have no weights, but two inputs that both need a gradient, so
+    they count four times in any case. The frozen head is not recomputed; a frozen encoder runs forward only.
     """
     passes = 4 if config.method == "full" else 3
     linear = 2 * shape.decoder_linear * config.sequence
     attention = 4 * shape.layers * shape.query * config.sequence**2
     head = 2 * shape.hidden * shape.vocabulary * config.target_length
-    vision = 2 * shape.vision * shape.patches + 4 * shape.vision_layers * shape.vision_hidden * shape.patches**2
-    vision_passes = 3 if config.vision_rank else 1
+    vision_linear = 2 * shape.vision * shape.patches
+    vision_attention = 4 * shape.vision_layers * shape.vision_hidden * shape.patches**2
+    vision = 3 * vision_linear + 4 * vision_attention if config.vision_rank else vision_linear + vision_attention
     adapters = trainable(shape, config) if config.method in ("lora", "qlora") else 0.0
-    return (
-        passes * linear + 3 * attention + 3 * head + vision_passes * vision * config.images
-        + 8 * adapters * config.sequence
-    )  # fmt: skip
+    return passes * linear + 4 * attention + 2 * head + vision * config.images + 8 * adapters * config.sequence
 
 
 def _check(config: BudgetConfig) -> None:

@@ -7,11 +7,15 @@ DEIDENTIFIED = re.compile(r"_{3,}")
 # what compares parts of one film ("larger right than left effusion", "increased markings"), and misses one in
 # other words.
 COMPARISON_WORDS = re.compile(
-    r"\b(again|previous(ly)?|prior|interval(ly)?|unchanged|stable|persist(s|ent|ing)?|improv(ed|ing|ement)|worsen(ed|ing)|"
-    r"increas(ed|ing)|decreas(ed|ing)|new(ly)?|resol(ved|ving|ution)|since|compar(ed|ison)|redemonstrat\w+|remains?|"
-    r"larger|smaller|progress(ed|ion|ive)|earlier|still|no longer|slightly (more|less)|changes?|changed|similar(ly)?|continu\w+|"
-    r"recur(red|rent|rence)|re-(demonstrat|accumulat)\w+|reaccumulat\w+|cleared|clearing|last|before|removed|removal|"
-    r"develop(ed|ing|ment))\b",
+    r"\b(again|previous(ly)?|prior|interval(ly)?|unchanged|stable|persist(s|ent|ing)?|improv(ed|es|ing|ement)|"
+    r"worse(n(s|ed|ing))?|better(?! (seen|visuali[sz]ed|appreciated|evaluated|assessed))|increas(es?|ed|ing)|"
+    r"decreas(es?|ed|ing)|new(ly)?|resol(ved|ving|ution)|since|compar(ed|ison)|redemonstrat\w+|remains?|larger|smaller|"
+    r"(has|have) enlarged|progress(ed|ion|ive)|earlier|still|no longer|slightly (more|less)|"
+    r"(more|less) (conspicuous|extensive|prominent|pronounced|severe|apparent|confluent|marked)|(the )?same|changed|"
+    # a change of the lungs or the spine is a finding; one that there is none of, or in something, compares
+    r"(no|any|without|little) (significant |relevant |appreciable |substantial |overall |acute )?changes?|changes? (in|from)|"
+    r"similar(ly)?|continu\w+|recur(red|rent|rence)|re-(demonstrat|accumulat)\w+|reaccumulat\w+|cleared|clearing|last|before|"
+    r"removed|removal|repositioned|develop(ed|ing|ment))\b",
     re.IGNORECASE,
 )
 # That somebody was told says nothing of the film, and stands in findings where the note has no header of its own.

@@ -15,8 +15,8 @@ from proposal.budget import CARDS, HEADROOM, estimate
 from proposal.covering import typical_filling
 from proposal.films import SECOND, VARIANTS, draw_set, draw_variants
 from proposal.interventions import CONCEPTS
-from proposal.numbers import MAIRA_TEST_STUDIES, PATIENTS
-from proposal.plan import COMPARED
+from proposal.numbers import PATIENTS
+from proposal.plan import COMPARED, TEST_STUDIES
 from proposal.results import stored
 from proposal.splits import effective_sample_size, half_width
 
@@ -100,12 +100,10 @@ def size_figure() -> Figure:
     left, right = figure.subplots(1, 2)
     icc = np.linspace(0, 0.5, 51)
     for colour, cv in zip(COLOURS, (0.0, 1.0), strict=False):
-        worth = [effective_sample_size(MAIRA_TEST_STUDIES, PATIENTS["test"], value, cv) for value in icc]
+        worth = [effective_sample_size(TEST_STUDIES, PATIENTS["test"], value, cv) for value in icc]
         left.plot(icc, worth, color=colour, label=f"spread of studies per patient: cv {cv:g}")
         right.plot(icc, [100 * half_width(0.5, size) for size in worth], color=colour)
-    left.set(
-        xlabel="intraclass correlation", ylabel="independent studies it is worth", ylim=(0, MAIRA_TEST_STUDIES * 1.05)
-    )
+    left.set(xlabel="intraclass correlation", ylabel="independent studies it is worth", ylim=(0, TEST_STUDIES * 1.05))
     right.set(xlabel="intraclass correlation", ylabel="± points at 50 %, 95 % interval", ylim=(0, None))
     left.legend(frameon=False, fontsize=8)
     for axis in (left, right):

@@ -15,9 +15,11 @@ from proposal import plan, results
 from proposal.budget import ADAM_BYTES, BF16, NF4_BYTES, estimate
 from proposal.decision import rules_text
 from proposal.reader_study import (
+    auc_gap_half_width,
     correlation_interval,
     detectable_effect,
     kappa_half_width,
+    neutral_filling_passes,
     paired_binary_cases,
     paired_binary_power,
     paired_score_cases,
@@ -34,14 +36,13 @@ TABLE = re.compile(r"<!-- table (?P<name>[^>]+?) -->\n(?P<body>.*?)<!-- end -->"
 # Counts of the official split, printed in the dataset's own notebook [1].
 STUDIES = {"train": 222_758, "validate": 1_808, "test": 3_269}
 PATIENTS = {"train": 64_586, "validate": 500, "test": 293}
-MAIRA_TEST_STUDIES = 2_461  # [6]
 PROPOSED = "LoRA, tower"  # the method of the toy run that stands for section 5's decision
 GEMMA = ARCHITECTURES["gemma3-4b"]
 
 
 def dataset_numbers() -> dict[str, str]:
     """Section 2: what the counts of the data set imply."""
-    subset, patients = MAIRA_TEST_STUDIES, PATIENTS["test"]
+    subset, patients = plan.TEST_STUDIES, PATIENTS["test"]
     numbers = {f"studies per patient {name}": f"{STUDIES[name] / PATIENTS[name]:.2f}" for name in STUDIES}
     numbers |= {
         "patients": f"{sum(PATIENTS.values()):,}",
@@ -104,7 +105,9 @@ def study_numbers() -> dict[str, str]:
     return {
         "mcnemar .20 .10": str(paired_binary_cases(0.20, 0.10)),
         "mcnemar .25 .15": str(paired_binary_cases(0.25, 0.15)),
+        "mcnemar .10 .05": str(paired_binary_cases(0.10, 0.05)),
         "power 240": f"{paired_binary_power(0.20, 0.10, 240):.0%}",
+        "power 240 low": f"{paired_binary_power(0.10, 0.05, 240):.0%}",
         "score .20": str(paired_score_cases(0.20)),
         "score .25": str(paired_score_cases(0.25)),
         "score .30": str(paired_score_cases(0.30)),
@@ -117,6 +120,10 @@ def study_numbers() -> dict[str, str]:
         "audit upper": f"{wilson(4, 200).high:.1%}",
         "detectable 60": f"{detectable_effect(60, alpha=0.01):.2f}",
         "detectable 293": f"{detectable_effect(293, alpha=0.01):.2f}",
+        "neutral 208 0.5": f"{neutral_filling_passes(0.30, 0.5, 208):.0%}",
+        "neutral 208 0.3": f"{neutral_filling_passes(0.30, 0.3, 208):.0%}",
+        "neutral 60 0.5": f"{neutral_filling_passes(0.30, 0.5, 60):.0%}",
+        "gap half-width": f"{auc_gap_half_width(0.65, 0.65, 60, 190, 0.3):.2f}",
         "kappa 60": f"{kappa_half_width(0.8, 0.5, 60):.2f}",
         "three readers": f"{reader_variance_factor(3, 0.6):.2f}",
         "attenuation": f"{0.06**2 / (0.06**2 + 0.02**2):.2f}",

@@ -52,6 +52,35 @@ def detectable_effect(cases: int, power: float = 0.8, alpha: float = 0.05) -> fl
     return (z_alpha + z_power) / math.sqrt(cases - z_alpha**2 / 2)
 
 
+def neutral_filling_passes(effect: float, movement: float, cases: int, limit: float = 0.1) -> float:
+    """Return how often a filling that moves nothing on average passes both halves of the occlusion's gate, 0..1.
+
+    effect: what a finding does to the answer, mean over standard deviation. movement: standard deviation of what covering does
+    to films without the finding, as a share of the one before. Each half passes where its mean over the cases is at most `limit`
+    of the finding's effect, taken as known: (2 Phi(limit effect sqrt(n) / movement) - 1)^2 for two independent halves.
+    """
+    return (2 * NORMAL.cdf(limit * effect * math.sqrt(cases) / movement) - 1) ** 2
+
+
+def auc_gap_half_width(first: float, second: float, positives: int, negatives: int, correlation: float) -> float:
+    """Return half the 95 % interval of the difference of two AUROCs on the same films (Hanley and McNeil 1982, 1983).
+
+    correlation: of the two estimates, 0..1. ValueError unless both AUROCs lie strictly between 0 and 1, with films of both kinds.
+    """
+    if not (0 < first < 1 and 0 < second < 1) or min(positives, negatives) < 1:
+        raise ValueError(
+            f"auc_gap_half_width: {first}, {second}, {positives} and {negatives} films; wanted AUROCs in (0, 1) and films"
+        )
+    one, two = (_auc_variance(area, positives, negatives) for area in (first, second))
+    return NORMAL.inv_cdf(0.975) * math.sqrt(one + two - 2 * correlation * math.sqrt(one * two))
+
+
+def _auc_variance(area: float, positives: int, negatives: int) -> float:
+    both_positive, both_negative = area / (2 - area), 2 * area**2 / (1 + area)
+    spread = (positives - 1) * (both_positive - area**2) + (negatives - 1) * (both_negative - area**2)
+    return (area * (1 - area) + spread) / (positives * negatives)
+
+
 def correlation_interval(correlation: float, cases: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return the interval of a correlation by Fisher's z (1921); ValueError unless -1 < r < 1 and there are 4 cases or more."""
     if not -1 < correlation < 1 or cases < 4:

@@ -32,6 +32,7 @@ SPELLING = ("INDICATION", "INDICATIONS", "FINDINGS", "IMPRESSION", "COMPARISON",
 BEFORE_COLON = re.compile(r"^ {0,4}(?P<name>[A-Z][A-Za-z0-9 ,()/&.'-]{1,60}?)\s*:(?!(?<=\d:)\d)(?P<rest>.*)$")
 ALONE = re.compile(r"^ {0,4}(?P<name>[A-Z][A-Za-z0-9 ,()/&-]{3,40}?)\s*$")
 CAPITALS_THEN_TEXT = re.compile(r"^ {0,4}(?P<name>[A-Z][A-Z /&]{6,30}[A-Z])\s+(?P<rest>\S.*)$")
+ORDINARY = ("NOTE", "STUDY", "PROCEDURE")  # words of sentences too: in findings, headers only where in capitals
 HOLD_TITLES = ("findings", "impression", "findings_and_impression")
 FINAL_REPORT = re.compile(r"^\s*FINAL REPORT\s*$")
 RULE = re.compile(r"^\s*_{10,}\s*$")
@@ -74,7 +75,8 @@ def parse_report(report: str) -> list[Section]:
             blocks.append(("preamble", number + 1, []))
             set_apart = False
             continue
-        found = None if set_apart else _header(line, lines[number - 1] if number else "")
+        before = lines[number - 1] if number else ""
+        found = None if set_apart else _header(line, before, inside=blocks[-1][0] in HOLD_TITLES)
         if found is None or (found[0] == "title" and blocks[-1][0] in HOLD_TITLES):
             blocks[-1][2].append("" if RULE.match(line) else line)
             continue
@@ -122,14 +124,16 @@ def count_exclusions(targets: Iterable[Target]) -> dict[str, int]:
     return counts
 
 
-def _header(line: str, line_before: str) -> tuple[str, str] | None:
-    """Return (canonical name, text behind it), or None where the line is no known header."""
+def _header(line: str, line_before: str, inside: bool) -> tuple[str, str] | None:
+    """Return (canonical name, text behind it), or None where the line is no known header. inside: findings or an impression."""
     for pattern in (BEFORE_COLON, ALONE, CAPITALS_THEN_TEXT):
         match = pattern.match(line)
         if match is None:
             continue
         name = canonical_name(match["name"])
         if name is None or (name == "title" and pattern is not BEFORE_COLON):
+            continue
+        if inside and match["name"].upper() in ORDINARY and not match["name"].isupper():
             continue
         # A word alone on its line can also be a sentence's end, wrapped: there the line before stops in mid-sentence.
         if pattern is ALONE and line_before.strip() and line_before.strip()[-1] not in ".:_":

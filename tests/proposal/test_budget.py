@@ -60,9 +60,12 @@ def test_operations_of_the_toy_by_hand():
     linear, attention, head = 2 * 972 * 10, 4 * 3 * 8 * 10**2, 2 * 6 * 20 * 5
     encoder = 2 * (2 * 170) * 9 + 4 * 2 * 5 * 9**2
     adapters = 8 * (30 + 3 * (14 + 10 + 10 + 14)) * 10
-    assert flop_per_sample(TOY, config) == 3 * (linear + attention + head) + encoder + adapters
+    assert flop_per_sample(TOY, config) == 3 * linear + 4 * attention + 2 * head + encoder + adapters
     full = replace(config, method="full")
-    assert flop_per_sample(TOY, full) == 4 * linear + 3 * (attention + head) + encoder
+    assert flop_per_sample(TOY, full) == 4 * linear + 4 * attention + 2 * head + encoder
+    bare, tuned = (replace(config, method="projector", vision_rank=rank) for rank in (0, 1))
+    more = flop_per_sample(TOY, tuned) - flop_per_sample(TOY, bare)
+    assert more == 2 * (2 * (2 * 170) * 9) + 3 * (4 * 2 * 5 * 9**2)  # its attention needs the gradients of both inputs
 
 
 def test_parts_add_up_and_methods_are_ordered():

@@ -23,13 +23,20 @@ def test_sentences_keep_decimal_numbers_together():
         "No significant change in the left effusion.", "The right effusion has cleared.", "Little overall change.",
         "Fluid similar in size to the last film.", "Continued bibasilar atelectasis.", "Opacity is re-demonstrated.",
         "Fluid has reaccumulated.", "Lines are as before.", "The nasogastric tube has been removed.",
+        "The left effusion is worse.", "There is an increase in the left effusion.", "A decrease in lung volumes.",
+        "Edema is better.", "The heart has enlarged.", "The nodule is more conspicuous.", "More extensive opacity.",
+        "The tube has been repositioned.", "Essentially the same.", "No relevant change.", "There is a change in position.",
     ],
 )  # fmt: skip
 def test_words_of_comparison(text):
     assert mentions_comparison(text)
 
 
-@pytest.mark.parametrize("text", ["The lungs are clear.", "A knew b.", "The stability is good."])
+@pytest.mark.parametrize("text", [
+    "The lungs are clear.", "A knew b.", "The stability is good.", "The heart is enlarged.",
+    "Mild degenerative changes are seen in the thoracic spine.", "Emphysematous changes.", "No degenerative changes.",
+    "Chronic interstitial changes are noted.", "The nodule is better seen on the lateral view.",
+])  # fmt: skip
 def test_words_that_only_look_like_it(text):
     assert not mentions_comparison(text)
 

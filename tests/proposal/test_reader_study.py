@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from proposal.reader_study import (
+    auc_gap_half_width,
     correlation_interval,
     detectable_effect,
     kappa_half_width,
     main,
+    neutral_filling_passes,
     paired_binary_cases,
     paired_binary_power,
     paired_score_cases,
@@ -28,6 +30,31 @@ def test_paired_binary_by_hand():
 def test_impossible_shares(shares):
     with pytest.raises(ValueError, match="two different shares"):
         paired_binary_cases(*shares)
+
+
+def test_a_neutral_filling_passes_the_gate_as_often_as_simulated():
+    cases, effect, movement, rng = 100, 0.4, 0.3, np.random.default_rng(0)
+    halves = rng.normal(0, movement, size=(4000, 2, cases)).mean(axis=2)
+    passed = (np.abs(halves) <= 0.1 * effect).all(axis=1).mean()
+    assert neutral_filling_passes(effect, movement, cases) == pytest.approx(passed, abs=0.02)
+    assert neutral_filling_passes(effect, 1e-9, cases) == pytest.approx(1)
+
+
+def test_the_width_of_a_gap_of_aurocs_is_that_of_simulated_scores():
+    rng, ranks = np.random.default_rng(0), 3000
+    shift, films = 0.545, (60, 190)  # normal scores so far apart have an AUROC of Phi(0.545 / sqrt(2)) = 0.65
+    shared = [rng.normal(size=(ranks, n)) for n in films]
+    areas = []
+    for _ in range(2):
+        scores = [0.6 * own + 0.8 * rng.normal(size=own.shape) for own in shared]
+        positive, negative = scores[0] + shift, scores[1]
+        below = (np.searchsorted(np.sort(negative[row]), positive[row]).mean() / films[1] for row in range(ranks))
+        areas.append(np.array(list(below)))
+    correlation = float(np.corrcoef(*areas)[0, 1])
+    found = auc_gap_half_width(0.65, 0.65, *films, correlation)
+    assert found == pytest.approx(1.96 * np.std(areas[0] - areas[1]), rel=0.05)
+    with pytest.raises(ValueError, match="wanted AUROCs"):
+        auc_gap_half_width(1.0, 0.5, 10, 10, 0.3)
 
 
 def test_simulated_power_of_mcnemar_is_near_the_power_asked_for():

@@ -98,6 +98,14 @@ def test_a_time_of_day_makes_no_header():
     assert findings_target(report).exclusion == "no findings section"
 
 
+def test_an_ordinary_word_before_a_colon_inside_findings_opens_no_section():
+    for word in ("Note", "Study", "Procedure"):
+        report = f" FINDINGS:  Clear.\n {word}: The tube ends high.\n Effusion left.\n IMPRESSION: x\n"
+        assert findings_target(report).text == f"Clear. {word}: The tube ends high. Effusion left."
+    assert texts(" FINDINGS: Clear.\n NOTE: Told.\n") == [("findings", "Clear."), ("notification", "Told.")]
+    assert texts(" Study: Chest.\n FINDINGS: Clear.\n")[0] == ("examination", "Chest.")
+
+
 def test_two_titles_are_two_findings_blocks():
     assert "two findings blocks" in findings_target(" PA CHEST: One film.\n AP CHEST: Another.\n").exclusion
 
