@@ -133,12 +133,12 @@ def _lies(found: Placement, applied: Placement, fixable: bool) -> list[str]:
     words = ["perhaps mirrored: the heart lies on the wrong side"] if found.mirrored else []
     if found.quarter_turns != applied.quarter_turns:
         advice = "; --fix-orientation turns it back" if fixable else ""
-        words.append(f"lies turned by {turn_in_words(found)}{advice}")
+        words.append(f"seems turned by {turn_in_words(found)}{advice}")
     return words
 
 
 def _done(applied: Placement) -> list[str]:
-    words = ["grey levels are stored inverted: corrected"] if applied.inverted else []
+    words = ["grey levels seem stored inverted: corrected"] if applied.inverted else []
     if applied.quarter_turns:
-        words.append(f"lies turned by {turn_in_words(applied)}: turned back for the network, the masks lie as stored")
+        words.append(f"seems turned by {turn_in_words(applied)}: turned back for the network, the masks lie as stored")
     return words

@@ -18,7 +18,7 @@ from db.connection import connect_existing
 from db.runs import find_run, finish_run, log_epoch, resume_run, start_run
 from pipeline.curriculum import Stage, chosen_films, plan_stages
 from pipeline.train_settings import TrainConfig
-from pipeline.training_checks import already_known, check_unchanged, contents_hash, warn, without_effect
+from pipeline.training_checks import already_known, check_unchanged, contents_hash, too_few_to_fit, warn, without_effect
 from pipeline.training_films import draw_and_select, every_film, find_guests, hashes_learnt_from
 from report.run_folder import read_facts, write_config, write_metrics, write_split
 from unet.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -72,8 +72,9 @@ def open_session(config: TrainConfig, held: ExitStack) -> Session:
     config = replace(config, precision=precision)
     stages = first_then_others(lambda: plan_stages(config, dataset, train_rows))
     taught_before = start is not None or stages[0].films == "phantom"
+    few = too_few_to_fit(records) if not config.overfit_batch else []
     idle = without_effect(config, stages[0].films == "phantom", stages[-1].guests)
-    for fault in (*dataset.faults(taught_before), *already_known(config.init, start, records), *idle):
+    for fault in (*dataset.faults(taught_before), *already_known(config.init, start, records), *few, *idle):
         warn(fault)
     for stage in stages:
         check_shares(stage.count, config.batch_size)
@@ -159,11 +160,13 @@ def build_trainer(
     )
     if start is None:
         return Trainer(UNetConfig(base=config.base), settings, device, config.precision)
-    prepared = asdict(Preprocessing(config.size, config.intensity))
-    if start.preprocessing != prepared:
-        warn(
-            f"--init {config.init} was trained on films prepared by {start.preprocessing}, this training uses {prepared}"
-        )
+    own = asdict(Preprocessing(config.size, config.intensity))
+    for name, value in own.items():
+        if start.preprocessing.get(name) != value:
+            before = start.preprocessing.get(name)
+            warn(
+                f"--init {config.init} was trained with {name} {before}, where this training has {value}: alike is better"
+            )
     trainer = Trainer(start.model, settings, device, config.precision)
     trainer.load_weights(start.weights, config.blend)
     return trainer
@@ -191,7 +194,12 @@ def begin_or_resume(session: Session, facts: dict) -> None:
         log_epoch(session.connection, session.run_id, row["epoch"], row)
     if session.history:
         write_metrics(config.out, session.history)
-    print(f"Going on after epoch {trainer.epoch} of {trainer.settings.epochs}")
+    epochs = trainer.settings.epochs
+    print(
+        f"Going on after epoch {trainer.epoch} of {epochs}"
+        if trainer.epoch < epochs
+        else f"All {epochs} epochs are done"
+    )
 
 
 def begin_run(connection: sqlite3.Connection, config: TrainConfig) -> int:

@@ -13,6 +13,8 @@ from pipeline.trained_on import patients_trained_on
 from report.run_folder import read_facts
 from unet.checkpoint import Checkpoint
 from unet.distributed import is_first
+from unet.quality import LEAST_PATIENTS
+from unet.typical import LEAST_FILMS
 
 
 def check_counts(records: Sequence[ImageRecord], config: TrainConfig) -> None:
@@ -74,10 +76,27 @@ def already_known(init: Path | None, start: Checkpoint | None, records: Sequence
     if not known:
         return []
     return [
-        f"--init {init} has learnt from patients of {known} films that are kept for testing here: what is reported on them will "
-        "be too good, and evaluate.py refuses it for films that it knows by their bytes; use the --seed and the folds that it "
-        "was trained with"
+        f"--init {init} has learnt from patients of {known} of the {len(kept)} films that are kept for testing here: what is "
+        "reported on them will be too good, and evaluate.py refuses it for films that it knows by their bytes; for the same "
+        "split use the --seed and the folds that it was trained with, and ingest the films under the source names they had then"
     ]
+
+
+def too_few_to_fit(records: Sequence[ImageRecord]) -> list[str]:
+    """Return what the checkpoint will lack, since the selection has too few films to fit it on; often nothing."""
+    judges = {record.patient_id for record in records if record.split == "val" and record.masks}
+    films = sum(record.split == "train" for record in records)
+    warnings = []
+    if len(judges) < LEAST_PATIENTS:
+        warnings.append(
+            f"{len(judges)} validation patients with masks: the best epoch, thresholds and temperatures are chosen by few, and "
+            f"below {LEAST_PATIENTS} no Dice of new films is predicted, so that no mask is called doubtful by it"
+        )
+    if films < LEAST_FILMS:
+        warnings.append(
+            f"{films} films to train on: below {LEAST_FILMS} nothing is fitted that recognises pictures unlike chest films"
+        )
+    return warnings
 
 
 def contents_hash(records: Iterable[ImageRecord]) -> str:

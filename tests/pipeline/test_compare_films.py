@@ -129,15 +129,15 @@ def test_what_calls_for_a_review_of_either_film_is_said(films, tmp_path, monkeyp
     def upside_down(predictor, image, spacing_mm, fix_orientation, original=compare_films_module.view_film):
         view = original(predictor, image, spacing_mm, fix_orientation)
         return view._replace(
-            review=("lies turned by 180 degrees",), remarks=("grey levels are stored inverted: corrected",)
+            review=("seems turned by 180 degrees",), remarks=("grey levels seem stored inverted: corrected",)
         )
 
     monkeypatch.setattr(compare_films_module, "view_film", upside_down)
     write_films_comparison(films, Reader(), "MONOCHROME2", tmp_path / "out")
     said = capsys.readouterr().out
-    assert "Look first: after: lies turned by 180 degrees." in said
-    assert "Note: before: grey levels are stored inverted: corrected." in said
-    assert "lies turned by 180 degrees" in (tmp_path / "out/report.html").read_text()
+    assert "Look first: after: seems turned by 180 degrees." in said
+    assert "Note: before: grey levels seem stored inverted: corrected." in said
+    assert "seems turned by 180 degrees" in (tmp_path / "out/report.html").read_text()
 
 
 def test_headers_that_speak_of_two_patients_or_the_wrong_order_are_told_without_their_names():

@@ -78,12 +78,12 @@ def test_an_inverted_film_is_explained_as_the_network_would_see_it(network, tmp_
 
     def inverted(predictor, image, *rest, **more):
         view = original(predictor, 1 - image, *rest, **more)
-        return view._replace(remarks=("grey levels are stored inverted: corrected",), review=("no left lung",))
+        return view._replace(remarks=("grey levels seem stored inverted: corrected",), review=("no left lung",))
 
     monkeypatch.setattr(explain_films, "view_film", inverted)
     seen, sentence = explain_file(tmp_path / "film.png", predictor, "heart", None, "MONOCHROME2")
     assert np.allclose(seen, 1 - as_stored)
-    assert sentence == "seen; grey levels are stored inverted: corrected; masks doubtful: no left lung"
+    assert sentence == "seen; grey levels seem stored inverted: corrected; masks doubtful: no left lung"
 
 
 def test_a_region_that_is_none_is_refused(network):

@@ -87,14 +87,14 @@ def test_what_the_header_says_stands_beside_what_the_network_says(reader, film):
 
 def test_inverted_grey_levels_are_corrected_and_said(reader, film):
     view = view_film(reader, 1 - film, None, fix_orientation=False)
-    assert view.remarks == ("grey levels are stored inverted: corrected", UNJUDGED) and view.review == ()
+    assert view.remarks == ("grey levels seem stored inverted: corrected", UNJUDGED) and view.review == ()
     assert np.array_equal(view.stored["right_lung"], np.abs(film - 0.3) < 0.04)
 
 
 def test_a_turned_film_is_said_to_be_and_turned_only_when_asked(reader, film):
     stored = np.ascontiguousarray(np.rot90(film, -1))
     said = view_film(reader, stored, (4.0, 8.0), fix_orientation=False)
-    assert "lies turned by 90 degrees clockwise; --fix-orientation turns it back" in said.review
+    assert "seems turned by 90 degrees clockwise; --fix-orientation turns it back" in said.review
     assert said.strangeness > 1 and UNLIKE not in said.review  # the turn says why
     fixed = view_film(reader, stored, (4.0, 8.0), fix_orientation=True)
     assert fixed.review == () and "turned back" in fixed.remarks[0]
@@ -115,7 +115,7 @@ def test_a_film_that_stands_on_its_head_keeps_its_spacing_between_rows(reader, f
 def test_an_evaluation_remarks_films_that_are_stored_otherwise_than_stated(reader, film):
     """Inverted films once had a Dice of 0.0004 and no word of why, where predict.py corrects them."""
     assert placement_in_words(reader, film, reader.signs(reader.logits(film)[0])) == ()
-    for stored, told in ((1 - film, PERHAPS_INVERTED), (np.rot90(film, -1), "lies turned by 90 degrees clockwise")):
+    for stored, told in ((1 - film, PERHAPS_INVERTED), (np.rot90(film, -1), "seems turned by 90 degrees clockwise")):
         stored = np.ascontiguousarray(stored)
         assert placement_in_words(reader, stored, reader.signs(reader.logits(stored)[0])) == (told,)
         record = ImageRecord(

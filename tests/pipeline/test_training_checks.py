@@ -1,0 +1,23 @@
+"""What is warned of before the first step of a training."""
+
+from dataclasses import replace
+
+from db.connection import connect
+from db.selection import query_text, select_images
+from pipeline.training_checks import too_few_to_fit
+
+
+def test_films_too_few_for_what_is_fitted_after_the_training_are_told(phantom_db):
+    parameters = {"convention": "clear_field", "provenance": "phantom", "source": "all"}
+    record = select_images(connect(phantom_db), query_text("segmentation_images"), parameters)[0]
+
+    def films(split, count, patients):
+        return [replace(record, split=split, patient_id=f"{split}{number % patients}") for number in range(count)]
+
+    assert too_few_to_fit([*films("train", 20, 10), *films("val", 5, 5), *films("test", 1, 1)]) == []
+    (few,) = too_few_to_fit([*films("train", 20, 10), *films("val", 9, 4)])  # films of one patient judge alike
+    assert few.startswith("4 validation patients with masks: ") and "no Dice of new films is predicted" in few
+    (few,) = too_few_to_fit([*films("train", 19, 10), *films("val", 5, 5), *films("test", 9, 9)])
+    assert few.startswith("19 films to train on: ")
+    bare = [replace(one, masks=()) for one in films("val", 5, 5)]
+    assert too_few_to_fit([*films("train", 20, 10), *bare])[0].startswith("0 validation patients with masks")
