@@ -27,7 +27,7 @@ class AugmentConfig:
     stretch: float = 0.1  # height against width
     shift: float = 0.12  # of the square's half side
     shear: float = 0.1
-    elastic: float = 0.02  # largest displacement of the bent grid, of the half side
+    elastic: float = 0.02  # largest displacement of the bent grid's corners, of the half side; up to twice that between
     gamma: float = 0.6  # exponent between exp(-gamma) and exp(+gamma)
     contrast: float = 0.3
     brightness: float = 0.2
@@ -103,8 +103,8 @@ def apply(
 ) -> tuple[Tensor, Tensor]:
     """Return the changed images (B, 1, H, W) and masks (B, C, H, W), both in [0, 1], on their device; the inputs stay.
 
-    size: height and width of the result; None: as the input. Beyond the input and outside the collimated window
-    both are 0; a border that the input holds is changed like the film.
+    size: height and width of the result; None: as the input. Outside the collimated window both are 0. Beyond
+    the input masks are 0, and the image is what changed grey levels make of black, as in a border that the input holds.
     """
     parameters = AugmentParameters(*(numbers.to(images.device) for numbers in parameters))
     images, masks = warp(images, masks, parameters, size)

@@ -52,10 +52,15 @@ class Predictor:
 
     @property
     def unfinished(self) -> str | None:
-        """Say that the training of this checkpoint has not ended; None where it has, or was none of train.py's."""
+        """Say that this is a checkpoint to go on from, or one whose training has not ended; None of a finished best.pt."""
         epochs = self.checkpoint.training.get("epochs")
         if self.checkpoint.validation or not epochs or "epoch" not in self.checkpoint.progress:
             return None
+        if self.checkpoint.resume:
+            return (
+                f"{self.path}: is what --resume goes on from: these masks are not those of the training's result, and nothing is "
+                "fitted on its validation films; use the best.pt beside it"
+            )
         return (
             f"{self.path}: its training of {epochs} epochs has not ended: these masks are a half-trained network's, and nothing "
             f"is fitted on its validation films; go on with python train.py --resume {self.path.parent}"

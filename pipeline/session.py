@@ -183,6 +183,10 @@ def begin_or_resume(session: Session, facts: dict) -> None:
             save(session, "last.pt", resumable=True)
         return
     check_unchanged(config.out, facts)
+    if load_checkpoint(last).progress["history"] and not (config.out / "best.pt").exists():
+        raise ValueError(
+            f"--resume {config.out}: its best.pt, which holds the best epoch so far, is gone; put it back, or begin anew"
+        )
     write_config(config.out, settings_as_dict(config), read_facts(config.out))  # the database may be elsewhere by now
     follow(session)
     stored = find_run(session.connection, "train", config.out)

@@ -128,13 +128,14 @@ def complete(config: TrainConfig) -> TrainConfig:
             raise ValueError(f"--{name.replace('_', '-')} {getattr(config, name)}: wanted 1 or more")
     if not LEAST_SIZE <= config.size <= MOST_SIZE:
         raise ValueError(f"--size {config.size}: wanted {LEAST_SIZE} to {MOST_SIZE}")
-    if not config.learning_rate > 0:
-        raise ValueError(f"--learning-rate {config.learning_rate}: wanted more than 0")
+    for name in ("learning_rate", "heart_weight"):
+        if not getattr(config, name) > 0:
+            raise ValueError(f"--{name.replace('_', '-')} {getattr(config, name)}: wanted more than 0")
     if not 0 <= config.average_decay < 1:
         raise ValueError(f"--average-decay {config.average_decay}: wanted 0 or more, and less than 1")
     if not 0 <= config.seed <= LARGEST_SEED:
         raise ValueError(f"--seed {config.seed}: wanted 0 to {LARGEST_SEED}")
-    for name in ("phantom_epochs", "guest_share", "train_films", "dice_weight", "heart_weight", "weight_decay"):
+    for name in ("phantom_epochs", "guest_share", "train_films", "dice_weight", "weight_decay"):
         if not getattr(config, name) >= 0:  # nor NaN
             raise ValueError(f"--{name.replace('_', '-')} {getattr(config, name)}: wanted 0 or more")
     for name, value in vars(config).items():

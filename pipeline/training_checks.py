@@ -26,6 +26,11 @@ def check_counts(records: Sequence[ImageRecord], config: TrainConfig) -> None:
             f"the selection {config.query} finds no film in {config.db}; `python analyze.py --db {config.db}` shows what each "
             f"condition removes (films need a mask and must state a modality, CR or DX, and a view, PA or AP); now "
             f"--convention {config.convention} --provenance {','.join(config.provenance)} --source {','.join(config.source)}"
+            + (
+                ""
+                if config.query == TrainConfig.query
+                else f"; what {config.query} asks for besides is not in that table"
+            )
         )
     if not drawn:
         raise ValueError(f"none of the {len(records)} films that {config.query} selects has a mask to learn from")

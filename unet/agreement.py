@@ -78,6 +78,8 @@ def icc_2_1(a: Sequence[float], b: Sequence[float]) -> Interval:
     pairs are equal, or the films' means are. Raises ValueError for fewer than three pairs or a NaN.
     """
     table = np.stack(_pairs(a, b, 3), axis=1)
+    if np.ptp(table) <= ROUNDING * np.abs(table).max():  # equal decimals have a mean that differs from them
+        return UNDEFINED
     n, k = table.shape
     films, readers, grand = table.mean(axis=1), table.mean(axis=0), table.mean()
     between = float(k * np.sum((films - grand) ** 2) / (n - 1))

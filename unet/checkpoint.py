@@ -25,7 +25,8 @@ HOTTEST = 1e6  # temperature
 class Checkpoint:
     """Everything that is kept of a training.
 
-    model: config of the network. weights: its averaged weights, the ones to predict with. preprocessing, training: settings
+    model: config of the network. weights: its averaged weights, the ones to predict with (before they
+    are drawn back by --blend where `resume` is not empty). preprocessing, training: settings
     as plain dicts. structures: names of the channels. progress: counters and history. resume: what only a
     continued training needs (raw weights, optimiser); empty in best.pt. temperature, threshold: how logits become probabilities
     and masks. quality: see `unet.quality`. validation: how many films these three were fitted on, and the operating points there.
@@ -79,7 +80,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     content = _read(path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format", "no format mark") if isinstance(content, dict) else type(content).__name__
-        raise ValueError(f"checkpoint {path}: got {found!r}, wanted {FORMAT!r}; name a best.pt or last.pt of train.py")
+        raise ValueError(f"checkpoint {path}: got {found!r}, wanted {FORMAT!r}; name a best.pt of train.py")
     del content["format"]
     try:
         checkpoint = Checkpoint(**{**content, "model": UNetConfig(**content["model"])})

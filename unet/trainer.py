@@ -44,7 +44,7 @@ class Validation:
     """Means over the validation films at the size of the epoch; None where no film has the structure drawn.
 
     dice_lungs: of the lungs as a whole, or, where no film has both, of the single lungs that are drawn. constant: indices of
-    the channels whose prediction was all inside or all outside on every film.
+    the structures, drawn on some film, whose prediction was all inside or all outside on every film.
     """
 
     loss: float
@@ -147,7 +147,7 @@ class Trainer:
                 "smaller --learning-rate"
             )
         lungs = slice(LUNGS, LUNGS + 1) if bool(known[:, LUNGS].any()) else slice(RIGHT_LUNG, LEFT_LUNG + 1)
-        constant = ((inside == 0) | (inside == 1)).all(dim=0)
+        constant = known.any(dim=0) & ((inside == 0) | (inside == 1)).all(dim=0)
         return Validation(
             loss=float(loss.double().mean()),
             dice_lungs=_mean_where(dice[:, lungs], known[:, lungs]),

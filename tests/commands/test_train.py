@@ -25,6 +25,7 @@ from db.runs import EPOCH_COLUMNS, log_epoch, start_run
 from db.selection import QUERIES, query_text, select_images
 from db.splits import split_sets
 from pipeline import curriculum, session, training_films
+from pipeline.predictor import Predictor
 from pipeline.train_settings import TrainConfig, complete, stored_config
 from pipeline.training_checks import contents_hash
 from pipeline.training_films import without_use
@@ -160,6 +161,11 @@ def test_ctrl_c_says_how_to_go_on(phantom_db, tmp_path, monkeypatch, capsys):
     assert "float32: as measured by the first call" in capsys.readouterr().out
     whole = load_checkpoint(tmp_path / "run/best.pt").progress["history"]
     assert [row["epoch"] for row in whole] == [1, 2, 3]  # also of epochs after the best
+    with pytest.warns(UserWarning, match="last.pt: is what --resume goes on from: .*use the best.pt beside it"):
+        Predictor(tmp_path / "run/last.pt", "cpu")
+    (tmp_path / "run/best.pt").unlink()
+    with pytest.raises(ValueError, match="its best.pt, which holds the best epoch so far, is gone"):
+        train.main(["--resume", str(tmp_path / "run")])
 
 
 def test_a_full_disk_leaves_the_last_good_checkpoint(phantom_db, tmp_path, monkeypatch):
@@ -235,7 +241,9 @@ def test_masks_without_a_pixel_are_warned_of(phantom_db, tmp_path, capsys, monke
     [
         (["--source", "elsewhere"], "--source elsewhere: no such source; the database has phantom"),
         (["--source", "all,phantom"], "--source all,phantom: all means every source; name all alone, or only others"),
-        (["--provenance", "model"], "finds no film"),
+        (["--provenance", "model"], "finds no film .* --provenance model --source all$"),
+        (["--query", "undrawn_images"], "undrawn_images finds no film .* asks for besides is not in that table"),
+        (["--heart-weight", "0"], "--heart-weight 0.0: wanted more than 0"),
         (["--query", "every_image", "--provenance", "model"], "--provenance changes nothing: the query does not use"),
         (["--query", "every_image"], "none of the .* films that every_image selects has a mask to learn from"),
         (

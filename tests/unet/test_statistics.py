@@ -63,7 +63,8 @@ def test_icc_of_shrout_and_fleiss_two_judges():
     expected = (between - error) / (between + error + 2 * (reader - error) / 6)
     assert agreement.icc_2_1(a, b).value == pytest.approx(expected)
     assert agreement.icc_2_1(A, A) == pytest.approx((1, math.nan, math.nan), nan_ok=True)
-    assert math.isnan(agreement.icc_2_1([1, 1, 1], [1, 1, 1]).value)
+    for value, n in ((1, 3), (0.1, 3), (0.47, 13), (0.3, 10), (0, 3)):
+        assert math.isnan(agreement.icc_2_1([value] * n, [value] * n).value)
 
 
 def test_kappa_and_shares_by_hand():

@@ -103,6 +103,9 @@ def test_a_constant_prediction_is_noticed():
         parameter.zero_()
     trainer.average.model.head.bias.fill_(-1.0)
     assert trainer.validate(batches(1)).constant == (0, 1, 2, 3)
+    ((images, masks, known),) = batches(1)
+    known[:, 2] = 0  # a heart that is drawn nowhere can not be learnt, whatever is predicted
+    assert trainer.validate([(images, masks, known)]).constant == (0, 1, 3)
 
 
 def test_a_pixel_that_a_mask_half_covers_counts_as_inside():
