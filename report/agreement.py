@@ -45,17 +45,17 @@ def agreement_table(pairs: Rows, against: str, words: str) -> Table | None:
         icc = _of_many(icc_2_1(a, b), patients)
         bias, lower, upper, icc = map(interval, (result.bias, result.lower, result.upper, icc))
         cv = result.cv if unit in SCALED and min(b) > 0 and not name.startswith(SIGNED) else None
-        lines.append((name, unit, result.n, patients, bias, lower, upper, result.mae, cv, icc))
+        lines.append((name, result.n, patients, bias, lower, upper, result.mae, cv, icc))
     if not lines:
         return None
     columns = (
-        "measurement", "unit", "films", "patients", "bias [95 %]", "lower limit [95 %]", "upper limit [95 %]", "MAE", "CV",
+        "measurement", "films", "patients", "bias [95 %]", "lower limit [95 %]", "upper limit [95 %]", "MAE", "CV",
         "ICC(2,1) [95 %]",
     )  # fmt: skip
     caption = (
-        f"Predicted minus {words}. Normally distributed differences would lie 95 times in 100 between the limits. Intervals, "
-        f"for {SMALLEST_GROUP} patients or more, resample patients; that of the ICC takes films as independent. CV only for "
-        "lengths, areas and ratios."
+        f"Predicted minus {words}, in the unit that the name ends in. Normally distributed differences would lie 95 times in 100 "
+        f"between the limits. Intervals, for {SMALLEST_GROUP} patients or more, resample patients; that of the ICC takes films "
+        "as independent. CV only for lengths, areas and ratios."
     )
     if against == "stated":
         caption += " Stated values that cannot be, such as a share above 100 %, are left out."
