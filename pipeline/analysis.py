@@ -136,7 +136,10 @@ class Analysis:
         doubled = self.rows_of("duplicates")
         odd = [row for row in self.odd_values if row["command"] not in PREDICTING and not row["lent"]]
         self.odd += [{key: row[key] for key in ODD_KEYS} for row in odd]
+        again = [row for row in doubled if row["same_file"] and row["same_person"]]
         for row in doubled:
+            if row in again:
+                continue
             person = "the same person" if row["same_person"] else "ANOTHER person"
             why = f"same bytes as image {row['first_image_id']} of {person}" + (", left out" if row["left_out"] else "")
             self.note(row["image_id"], row["source"], row["patient_id"], row["file"], "duplicate", None, why)
@@ -148,7 +151,8 @@ class Analysis:
             Text(
                 f"{counted(len(doubled), 'image has', 'images have')} the same bytes as another one: "
                 f"{len(doubled) - kept} recognised at ingest and left out, {kept} still counted; {others} listed "
-                f"under another person. Query: db/queries/duplicates.sql."
+                f"under another person; {len(again)} are further rows of one file, as in a table with a row for each mask. "
+                "Query: db/queries/duplicates.sql."
             ),
         )
 

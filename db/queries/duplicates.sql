@@ -1,11 +1,13 @@
 -- Films whose bytes are the same as another's, with the film they repeat. Parameters: :source.
+-- same_file: a further row of one file, as in a table with a row for each mask.
 SELECT image.image_id,
        first.image_id AS first_image_id,
        source.name AS source,
        study.patient_id,
        image.file,
        study.patient_id = first_study.patient_id AS same_person,
-       image.duplicate_of IS NOT NULL AS left_out
+       image.duplicate_of IS NOT NULL AS left_out,
+       first.source_id = image.source_id AND first.file = image.file AS same_file
 FROM image
 JOIN source USING (source_id)
 JOIN study USING (study_id)

@@ -721,6 +721,7 @@ def test_films_that_are_there_twice_and_films_that_cannot_be_read_are_listed_wit
         Image.fromarray(rng.integers(0, 255, (40, 30)).astype(np.uint8)).save(folder / f"{name}.png")
     shutil.copy(folder / "a.png", folder / "again.png")
     rows = (("a", "p1"), ("b", "p2"), ("c", "p3"), ("again", "p4"))
+    rows = (*rows, ("b", "p2"))  # a further row of one file, as one for each mask, is nothing to look at
     (folder / "manifest.csv").write_text(
         "file,patient_id\n" + "".join(f"{file}.png,{patient}\n" for file, patient in rows)
     )
@@ -730,7 +731,10 @@ def test_films_that_are_there_twice_and_films_that_cannot_be_read_are_listed_wit
     capsys.readouterr()
     assert analyze.main(words) == 1
     assert "1 film could not be read: see " in capsys.readouterr().out
-    odd = {row["fact"]: row for row in read_csv(tmp_path / "out/rows_to_look_at.csv")}
+    listed = read_csv(tmp_path / "out/rows_to_look_at.csv")
+    odd = {row["fact"]: row for row in listed}
+    assert [row["fact"] for row in listed].count("duplicate") == 1
+    assert "1 are further rows of one file" in (tmp_path / "out/report.md").read_text().replace("\n", " ")
     twice, unread = odd["duplicate"], odd["unreadable"]
     assert (twice["file"], twice["patient_id"]) == ("again.png", "films:p1")  # the ids are one person
     assert twice["why"] == "same bytes as image 1 of the same person, left out"
