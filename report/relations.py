@@ -9,7 +9,7 @@ from report.agreement import interval
 from report.cohort import Rows, count_patients, frequent_findings, split_findings
 from report.figures import BLUE, Chart, new_figure
 from report.page import Table
-from unet.association import DependentColumns, benjamini_hochberg, compare_groups, linear_model
+from unet.association import Coefficient, DependentColumns, benjamini_hochberg, compare_groups, linear_model
 from unet.summary import DRAWS, SMALLEST_GROUP, gap
 
 OLD = 60  # years
@@ -140,33 +140,60 @@ LEAST_AT_LEVEL = 30
 
 
 def model_table(rows: Rows, taken_by: str) -> Table | None:
-    """Return a linear model of the cardiothoracic ratio on age, sex and view; None where too little is known.
+    """Return a linear model of the cardiothoracic ratio on age, sex, view and source; None where too little is known.
 
     Covariates with fewer than LEAST_AT_LEVEL patients at a level are left out, counted on the films where all that stay are
-    known. Intervals allow for several films of a patient.
+    known. Sources with as many patients have a term each beside the largest one, and the films of the others are left out;
+    there is none where fewer than two have, or where the sources are split as the other facts are. Intervals allow for several
+    films of a patient.
     """
     aged, asked = [row for row in rows if row["age_years"] is not None], list(TWO_LEVELS)
     while True:
-        kept = [row for row in aged if all(row[column] in levels for _, column, *levels in asked)]
+        known = [row for row in aged if all(row[column] in levels for _, column, *levels in asked)]
+        sources = _common_sources(known)
+        kept = [row for row in known if row["source"] in sources] if len(sources) > 1 else known
         rare = [covariate for covariate in asked if _rarer_level(kept, *covariate[1:]) < LEAST_AT_LEVEL]
         if not rare:
             break
         asked.remove(min(rare, key=lambda covariate: _rarer_level(aged, *covariate[1:])))
     columns = {"age, per 10 years": [row["age_years"] / 10 for row in kept]}
     columns |= {title: [float(row[column] == one) for row in kept] for title, column, one, _ in asked}
-    if count_patients(kept) < SMALLEST_GROUP * (1 + len(columns)):
+    of_sources = {f"{name}, not {sources[0]}": [float(row["source"] == name) for row in kept] for name in sources[1:]}
+    if count_patients(kept) < SMALLEST_GROUP * (1 + len(columns) + len(of_sources)):
         return None
-    try:
-        fit = linear_model([row["value"] for row in kept], columns, [row["patient_id"] for row in kept])
-    except DependentColumns:  # everybody of one age, or sex and view the same split
+    fit = _fitted(kept, columns | of_sources) or _fitted(kept, columns)
+    if fit is None:  # everybody of one age, or sex and view the same split
         return None
     caption = (
         f"Ratios taken by {taken_by}. Least squares over {len(kept)} films of {count_patients(kept)} patients; intervals by "
         "patient. Each line says how the ratio differs with that fact while the other lines' facts are the same; it does not "
         "say that the fact is the cause."
     )
+    if len(kept) < len(known):
+        caption += f" Films of sources with fewer than {LEAST_AT_LEVEL} patients are left out."
+    if len({row["source"] for row in kept}) > 1 and len(fit) == 1 + len(columns):
+        caption += (
+            " Its films are of several sources, which it does not tell apart: a difference may be one between them."
+        )
     lines = [(c.name, interval(c.estimate), c.p) for c in fit]
     return Table(("fact", "cardiothoracic ratio [95 %]", "p"), lines, caption, source=QUERY)
+
+
+def _fitted(rows: Rows, columns: dict[str, list[float]]) -> list[Coefficient] | None:
+    """Return the model of the rows' values on the columns; None where these do not vary, or not each by itself."""
+    try:
+        return linear_model([row["value"] for row in rows], columns, [row["patient_id"] for row in rows])
+    except DependentColumns:
+        return None
+
+
+def _common_sources(rows: Rows) -> list[str]:
+    """Return the sources with at least LEAST_AT_LEVEL patients, that of most patients first."""
+    patients: dict[str, set[str]] = {}
+    for row in rows:
+        patients.setdefault(row["source"], set()).add(row["patient_id"])
+    common = [name for name, own in patients.items() if len(own) >= LEAST_AT_LEVEL]
+    return sorted(common, key=lambda name: (-len(patients[name]), name))
 
 
 def _rarer_level(rows: Rows, column: str, *levels: str) -> int:

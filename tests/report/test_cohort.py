@@ -268,6 +268,28 @@ def test_the_model_finds_the_effect_of_the_view_beside_that_of_age():
     assert ratio_by_group_figure(one_view, "cardiothoracic_ratio", "ratio") is None  # nobody to compare with
 
 
+def test_the_model_tells_sources_apart_where_each_has_enough_patients_and_no_other_fact_does():
+    n = 110
+    source = ["a"] * 60 + ["b"] * 40 + ["c"] * 10  # measured 0.05 higher in b
+    view = ["AP" if i % 3 else "PA" for i in range(n)]
+    values = 0.4 + 0.05 * np.array([s == "b" for s in source]) + RNG.normal(0, 0.005, n)
+    facts = {"age_years": list(RNG.uniform(20, 80, n)), "view": view, "source": source}
+    rows = measured("cardiothoracic_ratio", values, **facts).values
+    table = model_table(rows, "source")
+    assert [row[0] for row in table.rows] == ["intercept", "age, per 10 years", "AP, not PA", "b, not a"]
+    assert float(cells(table, "b, not a")[1].split()[0]) == pytest.approx(0.05, abs=0.005)
+    assert "over 100 films" in table.caption and "fewer than 30 patients are left out" in table.caption
+    assert "does not tell apart" not in table.caption
+    by_source = [{**row, "view": "PA" if row["source"] == "a" else "AP"} for row in rows]
+    table = model_table(by_source, "source")
+    assert [row[0] for row in table.rows][2:] == ["AP, not PA"] and "does not tell apart" in table.caption
+    of_one = [{**row, "source": "a"} for row in rows]
+    assert "source" not in model_table(of_one, "source").caption.replace("taken by source", "")
+    few = [{**row, "source": f"s{i % 5}"} for i, row in enumerate(rows)]  # 22 patients each
+    table = model_table(few, "source")
+    assert len(table.rows) == 3 and "over 110 films" in table.caption and "does not tell apart" in table.caption
+
+
 @pytest.mark.parametrize("men_with_view", [0, 2])
 def test_the_model_leaves_out_a_covariate_that_is_rare_where_the_others_are_known(men_with_view):
     sex = ["F"] * 65 + ["M"] * 35
