@@ -30,7 +30,8 @@ from db.selection import Selection, query_text
 from db.splits import is_drawn
 from pipeline.comparison import read_other
 from pipeline.evaluation import Wanted, evaluate_films, mask_names
-from pipeline.predictor import Predictor, find_checkpoints
+from pipeline.found_checkpoints import find_checkpoints
+from pipeline.predictor import Predictor
 from pipeline.results import store_results, unfinished_masks, write_results
 from report.film_result import FilmResult
 from report.run_folder import check_command, check_same_films, write_settings

@@ -28,12 +28,10 @@ from data.reasons import as_utf8, one_line
 from data.writing import sole_writer
 from db.connection import connect
 from db.predictions import (
-    count_predictions,
     films_done,
     forget_prediction,
     names_given,
     open_prediction_run,
-    read_predictions,
     write_prediction,
 )
 from db.records import STRUCTURES
@@ -41,14 +39,13 @@ from db.runs import closing_run
 from pipeline.explain_films import explain_films
 from pipeline.film_job import FilmDone, FilmFailed, FilmJob, Outcome
 from pipeline.film_spacing import SpacingSource, spacing_of_call
-from pipeline.formats import FORMATS, WRITTEN_AS
+from pipeline.formats import FORMATS
+from pipeline.found_checkpoints import find_checkpoint
 from pipeline.prediction_folder import check_folder, follow_moved, remove_results, write_predictions
-from pipeline.predictor import Predictor, find_checkpoint
+from pipeline.prediction_report import write_report
+from pipeline.predictor import Predictor
 from pipeline.tell_changes import write_films_comparison
-from report.counts import counted
-from report.page import write_page
-from report.prediction import LISTED, prediction_page
-from report.run_folder import write_csv, write_settings
+from report.run_folder import write_settings
 from unet.device import PRECISIONS, choose_device, choose_precision, film_threads, keep_freed_memory
 from unet.distributed import first_then_others, from_first, gather, is_first, join, progress_stream, shard, size
 from unet.typical import is_fitted
@@ -110,8 +107,9 @@ def main(argv: list[str]) -> int:
     not_followed = [(as_utf8(link), LEADS_OUT) for link in links]
     if config.explain:
         with sole_writer(config.out):
-            failed = explain_films(films, predictor, config.explain, config.region, config.photometric, config.out)
-        for film, why in (failed := [*not_followed, *failed]):
+            done = explain_films(films, predictor, config.explain, config.region, config.photometric, config.out)
+        failed = [*not_followed, *done]
+        for film, why in failed:
             print(f"failed: {one_line(film)}: {why}")
         return SOME_FAILED if failed else DONE
     network, database = network_id(path, config), config.db or config.out / "predictions.sqlite"
@@ -166,13 +164,15 @@ def predict(
     job = FilmJob(predictor, config.out, network, config.photometric, config.fix_orientation, spacing, done, names)
     with closing_run(connection, run_id) if is_first() else nullcontext():
         try:
-            failures = [*not_followed, *gather(predict_all(films, job, connection, run_id))]
+            ended = gather(predict_all(films, job, connection, run_id))
         finally:
             if is_first():
                 write_predictions(config.out, connection, run_id)
-        lines = report(config, films, connection, run_id, failures) if is_first() else []
-    if not is_first():
-        return DONE
+        if not is_first():
+            return DONE
+        failures = [*not_followed, *((file, why) for file, why in ended if why is not None)]
+        new = sum(why is None for _, why in ended)
+        lines = write_report(config.out, config.format, films, new, failures, connection, run_id)
     print("\n".join(lines))  # after the run's end: nobody may be reading it any more
     return SOME_FAILED if failures else DONE
 
@@ -188,22 +188,27 @@ def network_id(checkpoint: Path, config: PredictConfig) -> str:
 
 def predict_all(
     films: Sequence[Path], job: FilmJob, connection: sqlite3.Connection, run_id: int
-) -> list[tuple[str, str]]:
-    """Process every film and write its row as soon as its files exist; return the films that failed, with the reason."""
-    failures, exported = [], time.monotonic()
+) -> list[tuple[str, str | None]]:
+    """Process every film and write its row as soon as its files exist; return the films that were predicted or failed, and why.
+
+    None: it has not failed. Films whose results were there stand in no list.
+    """
+    ended: list[tuple[str, str | None]] = []
+    exported = time.monotonic()
     for file, outcome in track(outcomes(films, job), len(films[shard()]), "film", progress_stream()):
         if isinstance(outcome, FilmFailed):
-            failures.append((file, outcome.why))
+            ended.append((file, outcome.why))
             if outcome.outdated:
                 forget_prediction(connection, run_id, file)
                 remove_results(job.out, job.done[file].name)
         elif isinstance(outcome, FilmDone):
             # row by row, so that a killed call has lost nothing; rows of earlier calls on other films stay
             write_prediction(connection, run_id, outcome.values, outcome.measurements)
+            ended.append((file, None))
         if is_first() and time.monotonic() - exported > EXPORT_SECONDS:
             write_predictions(job.out, connection, run_id)
             exported = time.monotonic()
-    return failures
+    return ended
 
 
 def outcomes(films: Sequence[Path], job: FilmJob) -> Iterator[tuple[str, Outcome]]:
@@ -215,45 +220,6 @@ def outcomes(films: Sequence[Path], job: FilmJob) -> Iterator[tuple[str, Outcome
         own = films[shard()]
         results = map_in_order(lambda film: job.run(film, files[film], names[film]), own, threads)
         yield from zip((files[film] for film in own), results, strict=True)
-
-
-def report(
-    config: PredictConfig,
-    films: Sequence[Path],
-    connection: sqlite3.Connection,
-    run_id: int,
-    failures: list[tuple[str, str]],
-) -> list[str]:
-    """Write what covers all films together, and return the lines that say what was done.
-
-    failures: films without a result, and why; those that a format asked for lacks are added.
-    """
-    lines = [
-        f"{config.out / written} lacks what this call has drawn anew; --format {name} brings it up to date"
-        for name, written in WRITTEN_AS.items()
-        if name not in config.format and (config.out / written).exists()
-    ]
-    for name in config.format:
-        written = FORMATS[name](config.out, read_predictions(connection, run_id))
-        lines += written.notes
-        failures += written.failed
-    write_csv(config.out / "failures.csv", ("file", "why"), failures)
-    counts = {**count_predictions(connection, run_id), "failed": len(failures)}
-    rows = list(read_predictions(connection, run_id, LISTED))
-    path = write_page(prediction_page(counts, rows, failures, config.out / "overlays"), config.out)
-    own = films_done(connection, run_id)
-    before = len(own.keys() - set(map(as_utf8, films)))
-    earlier = f", {before} of them by earlier calls on other films" if before else ""
-    done = f"{counted(counts['films'], 'film', 'films')} done ({counts['review']} to review){earlier}"
-    lines.append(f"{done}, {len(failures)} failed. Report: {path}")
-    # by name, as their masks lie there
-    others = len({*names_given(connection, config.out).values()} - {film.name for film in own.values()})
-    if others:
-        lines.append(
-            f"Of {counted(others, 'more film', 'more films')} {config.out} holds masks of another network or of other settings: "
-            "they stand in no table of this call"
-        )
-    return lines + [f"failed: {one_line(file)}: {why}" for file, why in failures]
 
 
 if __name__ == "__main__":

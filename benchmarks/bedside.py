@@ -27,7 +27,8 @@ from db.connection import connect_existing
 from db.records import ImageRecord
 from db.selection import query_text, select_images
 from pipeline.doubts import doubts
-from pipeline.predictor import Predictor, find_checkpoints
+from pipeline.found_checkpoints import find_checkpoints
+from pipeline.predictor import Predictor
 from pipeline.trained_on import patients_trained_on
 from unet.device import keep_freed_memory
 from unet.metrics import count, dice

@@ -23,7 +23,8 @@ from db.connection import connect_existing
 from db.records import ImageRecord
 from evaluate import EvaluateConfig, select_records
 from pipeline.film_view import view_film
-from pipeline.predictor import Predictor, find_checkpoints
+from pipeline.found_checkpoints import find_checkpoints
+from pipeline.predictor import Predictor
 from unet.device import keep_freed_memory
 from unet.metrics import count, dice
 from unet.quality import GOOD_DICE

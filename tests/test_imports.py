@@ -35,7 +35,7 @@ MORE = {  # entry modules need more than the folder they live in
     "data/mask_check.py": {"db.ingest_rows"},
     "data/reasons.py": {"cli.memory", "cli.words"},
     "data/ingest_counts.py": {"db"},
-    "unet/export.py": {"cli", "data", "pipeline.predictor"},
+    "unet/export.py": {"cli", "data", "pipeline.found_checkpoints", "pipeline.predictor"},
 }
 
 

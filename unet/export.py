@@ -24,7 +24,8 @@ from cli.settings import parse_settings, setting
 from data.intensity import FLAT, HIGH_PERCENTILE, LOW_PERCENTILE
 from data.resize import BLACK, BRIGHT_SHARE, DIM, LARGEST_ON_PAGE, MARKED, PAGE
 from data.writing import atomic_file
-from pipeline.predictor import NO_LUNG_LOGIT, Predictor, find_checkpoint
+from pipeline.found_checkpoints import find_checkpoint
+from pipeline.predictor import NO_LUNG_LOGIT, Predictor
 from unet.film_module import FilmModule
 
 TOLERANCE = 1e-4  # of a probability

@@ -203,9 +203,12 @@ def test_a_second_call_does_only_what_is_new_changed_or_lost(network, films, tmp
     call(network, out, films)
     assert sorted(file.rsplit("/", 1)[1] for file in done) == ["a.png", "new.png", "odd 'name';.jpg"]
     assert len(rows(out)) == 4 and len({row["file"] for row in rows(out)}) == 4
-    assert "of them by earlier calls" not in capsys.readouterr().out
+    assert "), 3 now, 0 failed" in (told := capsys.readouterr().out) and "of them by earlier calls" not in told
     call(network, out, films / "new.png")
-    assert "4 films done" in (told := capsys.readouterr().out) and "3 of them by earlier calls on other films" in told
+    assert (
+        "4 films done (" in (told := capsys.readouterr().out)
+        and "), 0 now, 3 of them by earlier calls on other films" in told
+    )
 
 
 def test_a_film_that_has_changed_and_fails_now_keeps_no_result_of_what_it_was(network, films, tmp_path):

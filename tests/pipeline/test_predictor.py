@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from data.resize import letterbox_of
-from pipeline.predictor import Predictor, find_checkpoints
+from pipeline.found_checkpoints import find_checkpoints
+from pipeline.predictor import Predictor
 from unet.traits import TRAITS
 
 
