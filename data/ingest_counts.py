@@ -62,33 +62,39 @@ def _lungs_are_lighter(film: CheckedFilm) -> bool:
 
 def _notes(connection: sqlite3.Connection, name: str, checked: Sequence[CheckedFilm]) -> Iterator[str]:
     """Yield what a reader should look at."""
-    films, with_mask = connection.execute(
-        "SELECT count(*), count(*) FILTER (WHERE EXISTS (SELECT 1 FROM mask WHERE mask.image_id = image.image_id)) "
+    films, with_mask, unstated = connection.execute(
+        "SELECT count(*), count(*) FILTER (WHERE EXISTS (SELECT 1 FROM mask WHERE mask.image_id = image.image_id)), "
+        "count(*) FILTER (WHERE modality IS NULL OR view_position IS NULL) "
         "FROM image JOIN source USING (source_id) WHERE source.name = ? AND duplicate_of IS NULL",
         (name,),
     ).fetchone()
     if 0 < with_mask < films:
         yield f"{with_mask} of the {films} films have a mask"
+    if unstated:
+        yield (
+            f"note: films that state no modality or no view, so that training and evaluation leave them out: {unstated} of the "
+            f"{films}; state CR or DX, and PA or AP"
+        )
     empty = [film.film.file for film in checked for mask in film.masks if mask.area_share == 0]
     if empty:
-        yield f"note: {len(empty)} masks are empty, i.e. say that the structure is not there; the first: {one_line(empty[0])}"
+        yield f"note: empty masks, which say that the structure is not there: {len(empty)}; the first: {one_line(empty[0])}"
     large = [film.film.file for film in checked for mask in film.masks if mask.area_share > LARGEST_SHARE]
     if large:
         yield (
-            f"note: {len(large)} masks cover more than {LARGEST_SHARE:.0%} of their film: are inside and outside exchanged? "
-            f"The first: {one_line(large[0])}"
+            f"note: masks that cover more than {LARGEST_SHARE:.0%} of their film: {len(large)}; are inside and outside "
+            f"exchanged? The first: {one_line(large[0])}"
         )
     lighter = list(dict.fromkeys(film.film.file for film in checked if _lungs_are_lighter(film)))
     if lighter:
         yield (
-            f"note: on {len(lighter)} films the lungs are lighter than what surrounds them: are the grey levels inverted? State "
+            f"note: films whose lungs are lighter than what surrounds them: {len(lighter)}; are the grey levels inverted? State "
             f"the photometric interpretation that is true; the first: {one_line(lighter[0])}"
         )
     in_one = [film.film.file for film in checked for mask in film.masks if mask.in_one]
     if in_one:
         yield (
-            f"note: {len(in_one)} masks of both lungs are not two clean pieces side by side (grown together? turned?) and "
-            f"teach only where lung is, not whose; the first: {one_line(in_one[0])}"
+            f"note: masks of both lungs that are not two clean pieces side by side (grown together? turned?) and teach only "
+            f"where lung is, not whose: {len(in_one)}; the first: {one_line(in_one[0])}"
         )
     aliases = connection.execute(
         "SELECT patient_id, merged_into FROM patient JOIN source USING (source_id) "
@@ -98,12 +104,12 @@ def _notes(connection: sqlite3.Connection, name: str, checked: Sequence[CheckedF
     if aliases:
         one, other = map(one_line, aliases[0])
         yield (
-            f"note: {len(aliases)} patient ids mean a person known under another id, since both have the same film or a source "
-            f"says so; the first: {one} is {other}"
+            f"note: patient ids of a person known under another id, since both have the same film or a source says so: "
+            f"{len(aliases)}; the first: {one} is {other}"
         )
     unused, first = masks_not_used(connection, name)
     if unused:
         yield (
-            f"note: {unused} masks of films listed again are not used: the film has another of that structure, convention and "
-            f"provenance; the first: {one_line(first)}"
+            f"note: masks of films listed again that are not used, as the film has another of that structure, convention and "
+            f"provenance: {unused}; the first: {one_line(first)}"
         )

@@ -90,7 +90,10 @@ def test_persons_joined_by_one_film_under_two_ids_are_named(tmp_path, capsys):
     assert call("manifest", manifest(tmp_path / "f", rows), "--db", tmp_path / "db") == DONE
     out = capsys.readouterr().out
     assert "1 of them the same film listed again" in out and "1 patients (2 ids, 1 merged)" in out
-    assert "note: 1 patient ids mean a person known under another id" in out and "first: f:B02 is f:A17\n" in out
+    assert (
+        "note: patient ids of a person known under another id, " in out
+        and "says so: 1; the first: f:B02 is f:A17\n" in out
+    )
 
 
 def test_only_the_file_is_required(tmp_path):
@@ -200,8 +203,11 @@ def test_a_mask_without_convention_or_provenance_is_refused_its_film_kept(tmp_pa
     mask(tmp_path / "f/m.png")
     folder = manifest(tmp_path / "f", [{"file": "a.png", "heart": "m.png", **marks}])
     assert call("manifest", folder, "--db", tmp_path / "db") == SOME_FAILED
+    out = capsys.readouterr().out
+    assert f"1 written, 0 masks, 1 patients -> {tmp_path / 'db'}\n" in out and f"\n  refused mask: 1 x {reason};" in out
     assert (
-        f"1 written, 0 masks, 1 patients -> {tmp_path / 'db'}\n  refused mask: 1 x {reason}" in capsys.readouterr().out
+        "note: films that state no modality or no view, so that training and evaluation leave them out: 1 of the 1;"
+        in out
     )
 
 
@@ -288,7 +294,7 @@ def test_exchanged_lungs_are_refused_empty_masks_are_said(tmp_path, capsys):
     assert (
         "refused mask: 2 x right and left lung exchanged; the first: b.png: right_lung lies right of left_lung" in out
     )
-    assert "note: 1 masks are empty" in out and "the first: c.png" in out
+    assert "note: empty masks, which say that the structure is not there: 1; the first: c.png" in out
 
 
 def test_ctrl_c_stops_reading_soon_and_writes_nothing(two_films, tmp_path, monkeypatch):
@@ -447,8 +453,9 @@ def test_a_mask_that_covers_most_of_its_film_is_remarked_and_listed(two_films, t
     nearly_all[0] = 0
     Image.fromarray(nearly_all).save(two_films / "m/a.png")
     call("manifest", two_films, "--db", tmp_path / "db")
-    assert "note: 1 masks cover more than 70% of their film: are inside and outside exchanged? The first: a.png" in (
-        capsys.readouterr().out
+    assert (
+        "note: masks that cover more than 70% of their film: 1; are inside and outside exchanged? The first: a.png"
+        in (capsys.readouterr().out)
     )
     odd = run_query(connect(tmp_path / "db"), query_text("odd_values"), {"source": "all"})
     assert [(row["file"], row["fact"]) for row in odd if row["fact"] != "pixels"] == [("a.png", "mask of lungs")]
@@ -546,7 +553,7 @@ def test_a_table_with_one_row_for_each_mask_gives_films_all_their_masks(tmp_path
     ]
     assert call("manifest", manifest(folder, rows), "--db", tmp_path / "db") == (SOME_FAILED if exchanged else DONE)
     out = capsys.readouterr().out
-    assert "listed again are not used" not in out
+    assert "listed again that are not used" not in out
     if exchanged:
         assert "refused mask: 2 x right and left lung exchanged; the first: a.png" in out
     else:
@@ -560,7 +567,10 @@ def test_masks_that_a_film_listed_again_has_otherwise_are_counted(two_films, tmp
     out = capsys.readouterr().out.splitlines()
     assert "2 of them the same film listed again, 2 masks" in out[1]
     assert (
-        out[2].startswith("  note: 2 masks of films listed again are not used: the film has another")
+        any(
+            line.startswith("  note: masks of films listed again that are not used, ") and "provenance: 2;" in line
+            for line in out
+        )
         and "a.png" in out[2]
     )
 
@@ -742,7 +752,7 @@ def test_films_stored_inverted_are_noticed_by_their_lungs(two_films, tmp_path, c
     with open(two_films / "manifest.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     for stated, said in (
-        ({"a.png": "", "b.png": ""}, "note: on 1 films the lungs are lighter than what surrounds them"),
+        ({"a.png": "", "b.png": ""}, "note: films whose lungs are lighter than what surrounds them: 1;"),
         ({"a.png": "MONOCHROME1", "b.png": "MONOCHROME1"}, "is true; the first: a.png"),
         ({"a.png": "MONOCHROME2", "b.png": "MONOCHROME1"}, None),
     ):
@@ -797,7 +807,10 @@ def test_masks_of_both_lungs_in_one_piece_are_counted(two_films, tmp_path, capsy
     ).save(two_films / "m/b.png")
     call("manifest", two_films, "--db", tmp_path / "db")
     said = capsys.readouterr().out
-    assert "note: 1 masks of both lungs are not two clean pieces side by side" in said and "the first: b.png" in said
+    assert (
+        "note: masks of both lungs that are not two clean pieces side by side" in said
+        and "whose: 1; the first: b.png" in said
+    )
 
 
 def test_a_folder_that_was_renamed_is_read_as_the_source_that_it_is(two_films, tmp_path, capsys):
