@@ -17,8 +17,9 @@ EVALUATION = (FOLDER / "evaluation.sql").read_text(encoding="utf-8")
 PERSONS = (FOLDER / "persons.sql").read_text(encoding="utf-8")
 LISTED_AGAIN = (FOLDER / "listed_again.sql").read_text(encoding="utf-8")
 SAME_PERSON = (FOLDER / "same_person.sql").read_text(encoding="utf-8")
+PREDICTED_DICE = (FOLDER / "predicted_dice.sql").read_text(encoding="utf-8")
 
-MIGRATIONS: tuple[str, ...] = (SCHEMA, PREDICTIONS, EVALUATION, PERSONS, LISTED_AGAIN, SAME_PERSON)
+MIGRATIONS: tuple[str, ...] = (SCHEMA, PREDICTIONS, EVALUATION, PERSONS, LISTED_AGAIN, SAME_PERSON, PREDICTED_DICE)
 """SQL texts in the order they are applied; append, never edit one that was released."""
 
 

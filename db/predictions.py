@@ -13,7 +13,8 @@ from db.transactions import transaction
 from db.waiting_connection import WaitingConnection
 
 COLUMNS = ("file", "name", "input_sha256", "network", "height", "width", "row_spacing_mm", "column_spacing_mm", "review",
-           "remarks", "predicted_dice", "strangeness")  # fmt: skip
+           "remarks", "predicted_dice", "predicted_dice_right_lung", "predicted_dice_left_lung", "predicted_dice_heart",
+           "strangeness")  # fmt: skip
 """Columns of `prediction` that the caller fills."""
 
 

@@ -12,6 +12,7 @@ from data.overlay import encode_picture, overlay
 from data.reasons import reason
 from data.writing import FATAL, atomic_file
 from db.predictions import Done
+from db.records import STRUCTURES
 from pipeline.evaluation import write_masks
 from pipeline.film_spacing import AS_STATED, SpacingSource
 from pipeline.film_view import view_film, with_header
@@ -99,6 +100,7 @@ class FilmJob:
             "height": film.image.shape[0], "width": film.image.shape[1],
             "row_spacing_mm": row_mm, "column_spacing_mm": column_mm,
             "review": "; ".join(view.review), "remarks": "; ".join(view.remarks),
-            "predicted_dice": view.predicted_dice, "strangeness": view.strangeness,
+            "predicted_dice": view.predicted_dice.get("lungs"), "strangeness": view.strangeness,
+            **{f"predicted_dice_{name}": view.predicted_dice.get(name) for name in STRUCTURES},
         }  # fmt: skip
         return FilmDone(values, (*shares, *view.measurements))

@@ -24,8 +24,8 @@ SEEN = "the network has learnt from this film or was chosen by it: expect worse 
 class FilmView(NamedTuple):
     """image, masks: (H, W), the film as the network saw it. stored: the same masks on the film as it is stored.
 
-    review: what makes the masks doubtful, in words; remarks: what else was seen or done. predicted_dice: of the lungs;
-    strangeness: above 1 the film is unlike the training's; either is None where the checkpoint cannot say. views: the masks of
+    review: what makes the masks doubtful, in words; remarks: what else was seen or done. predicted_dice: by structure;
+    strangeness: above 1 the film is unlike the training's; empty and None where the checkpoint cannot say. views: the masks of
     each test-time view, none without them.
     """
 
@@ -35,7 +35,7 @@ class FilmView(NamedTuple):
     measurements: tuple[Measurement, ...]
     review: tuple[str, ...]
     remarks: tuple[str, ...]
-    predicted_dice: float | None
+    predicted_dice: Mapping[str, float]
     strangeness: float | None
     views: Sequence[Mapping[str, np.ndarray]]
 
@@ -95,7 +95,7 @@ def view_film(
             *remarks_of_edge(masks, box),
             *([UNJUDGED] if masks["heart"].any() and "heart" not in quality else []),
         ),
-        quality["lungs"].predicted_dice if "lungs" in quality else None,
+        {name: one.predicted_dice for name, one in quality.items()},
         strange,
         views,
     )

@@ -169,14 +169,17 @@ def test_written_masks_lie_on_the_film_as_stored(reader, film, tmp_path):
 
 
 @pytest.mark.parametrize("structure", ["lungs", "heart"])
-def test_a_low_predicted_dice_calls_for_a_review(film, monkeypatch, structure):
+def test_a_low_predicted_dice_calls_for_a_review_and_each_stands_in_its_column(film, tmp_path, monkeypatch, structure):
     quality = {"lungs": Quality(0.95, False, 0.9), "heart": Quality(0.94, False, 0.9)} | {
         structure: Quality(0.62, True, 0.9)
     }
     monkeypatch.setattr("pipeline.film_view.predict_quality", lambda fit, traits: quality)
     view = view_film(Reader(), film, None, False)
     assert view.review == (f"predicted Dice of the {structure} 0.620, below 0.900",)
-    assert view.predicted_dice == quality["lungs"].predicted_dice
+    done = FilmJob(Reader(), tmp_path, "network", "MONOCHROME2").predict(LoadedFilm(film, None, "hash"), "a.png", "a")
+    assert done.values["predicted_dice"] == quality["lungs"].predicted_dice
+    assert done.values["predicted_dice_heart"] == quality["heart"].predicted_dice
+    assert done.values["predicted_dice_left_lung"] is None
 
 
 def test_implausible_masks_call_for_a_review(film):
