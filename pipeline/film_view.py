@@ -11,7 +11,7 @@ from data.measurements import Measurement, measure_masks
 from pipeline.doubts import doubts, doubts_of_quality, doubts_of_spacing, remarks_of_edge, remarks_of_tilt
 from pipeline.orientation import AS_STORED, Placement, find_placement, place, turn_in_words, unplace
 from pipeline.predictor import Predictor
-from report.known_errors import UNJUDGED
+from report.known_errors import UNCHECKED, UNJUDGED, UNJUDGED_LUNGS
 from unet.quality import predict_quality
 from unet.traits import mirrored_signs
 from unet.typical import strangeness
@@ -86,6 +86,7 @@ def view_film(
             *_lies(found, applied, fix_orientation is not None),
             *([UNLIKE] if unlike else []),
             *doubts(masks, box.crop_height * box.crop_width),
+            *(["no heart"] if "heart" in quality and not masks["heart"].any() else []),
             *doubts_of_spacing(measurements),
             *doubts_of_quality(quality),
         ),
@@ -93,7 +94,9 @@ def view_film(
             *_done(applied),
             *remarks_of_tilt(measurements),
             *remarks_of_edge(masks, box),
-            *([UNJUDGED] if masks["heart"].any() and "heart" not in quality else []),
+            *([UNCHECKED] if strange is None else []),
+            *([UNJUDGED_LUNGS] if "lungs" not in quality else []),
+            *([UNJUDGED] if "heart" not in quality else []),
         ),
         {name: one.predicted_dice for name, one in quality.items()},
         strange,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from data.reasons import as_utf8
 from report.counts import counted
-from report.known_errors import RATIO_ERROR, UNJUDGED
+from report.known_errors import RATIO_ERROR, UNCHECKED, UNJUDGED, UNJUDGED_LUNGS
 from report.page import Gallery, Heading, Page, Picture, Table, Text
 
 GALLERY = 60  # pictures; each is embedded in the page
@@ -23,7 +23,7 @@ def prediction_page(
     at most. overlays: the folder of the overlays, <name>.jpg.
     """
     page = Page("Lungs and heart on films without reference")
-    page.add(*(Text(sentence) for sentence in _sentences(counts)))
+    page.add(*(Text(sentence) for sentence in _sentences(counts, any(map(_not_found, rows)))))
     names = _names([row["file"] for row in rows], [as_utf8(row["name"]) for row in rows])
     pictures = list(_pictures(rows[:GALLERY], names, overlays))
     shown = {picture.name for picture in pictures}
@@ -37,7 +37,12 @@ def prediction_page(
     return page
 
 
-def _sentences(counts: Mapping[str, int]) -> Iterator[str]:
+def _sentences(counts: Mapping[str, int], unchecked: bool) -> Iterator[str]:
+    if unchecked:
+        yield (
+            "This network learnt from too few films, or was chosen by too few, to tell pictures of anything else, or poor masks: "
+            "what it cannot tell (see the remarks) is not called for review. Look at every overlay."
+        )
     yield (
         f"{counted(counts['films'], 'film has', 'films have')} masks, {counted(counts['review'], 'is', 'are')} to be looked at; "
         f"{counts['failed']} failed. "
@@ -69,13 +74,18 @@ def _names(files: Sequence[str], names: Sequence[str]) -> list[str]:
     ]
 
 
+def _not_found(row: dict) -> str:
+    """Return what stands where a network could not look for reasons to doubt; empty where it could."""
+    return "not checked" if UNCHECKED in row["remarks"] or UNJUDGED_LUNGS in row["remarks"] else ""
+
+
 def _row(row: dict) -> tuple:
     strange = (row["strangeness"] or 0) > 1  # what is measured on such masks is not worth showing
     ratio = None if strange else row.get("cardiothoracic_ratio")
     if ratio is not None:
         doubtful = row["review"] or UNJUDGED in row["remarks"]
         ratio = f"{ratio:.2f}{' ?' if doubtful else ''}"  # its third decimal is chance
-    return row["review"] or "none found", row["predicted_dice"], ratio, row["remarks"]
+    return row["review"] or _not_found(row) or "none found", row["predicted_dice"], ratio, row["remarks"]
 
 
 def _pictures(rows: Sequence[dict], names: Sequence[str], overlays: Path) -> Iterator[Picture]:
@@ -83,5 +93,5 @@ def _pictures(rows: Sequence[dict], names: Sequence[str], overlays: Path) -> Ite
         path = overlays / f"{row['name']}.jpg"
         if not path.is_file():  # of an earlier call, and removed since
             continue
-        caption = f"{called}: {row['review'] or 'no reason to doubt the masks found'}"
+        caption = f"{called}: {row['review'] or _not_found(row) or 'no reason to doubt the masks found'}"
         yield Picture(f"film-{number}", path.read_bytes(), caption, "jpg")

@@ -12,13 +12,14 @@ from pipeline.evaluation import Wanted, evaluate_film
 from pipeline.film_job import FilmJob
 from pipeline.film_view import PERHAPS_INVERTED, SEEN, UNLIKE, placement_in_words, view_film, with_header
 from pipeline.predictor import Predictor
-from report.known_errors import UNJUDGED
+from report.known_errors import UNCHECKED, UNJUDGED, UNJUDGED_LUNGS
 from unet.checkpoint import Checkpoint
 from unet.model import UNetConfig
 from unet.quality import Quality
 from unet.traits import film_shape
 from unet.typical import fit_typical
 
+NOT_JUDGED = (UNJUDGED_LUNGS, UNJUDGED)
 THRESHOLDS = {"right_lung": 0.5, "left_lung": 0.5, "heart": 0.5}
 GREY = {"right_lung": 0.3, "left_lung": 0.4, "heart": 0.5}
 
@@ -70,7 +71,7 @@ def film():
 
 def test_a_film_like_those_of_the_training_is_left_alone(reader, film):
     view = view_film(reader, film, (8.0, 4.0), fix_orientation=True)
-    assert view.review == () and view.remarks == (UNJUDGED,) and view.strangeness < 0.7
+    assert view.review == () and view.remarks == NOT_JUDGED and view.strangeness < 0.7
     assert np.array_equal(view.stored["heart"], np.abs(film - 0.5) < 0.04)
     assert film_shape(view.masks).shape == (13,)
 
@@ -80,14 +81,14 @@ def test_what_the_header_says_stands_beside_what_the_network_says(reader, film):
     mirrored = "stored mirrored: rows run towards R (PatientOrientation)"
     loaded = LoadedFilm(film, None, "abc", (mirrored, "writing is burnt in"))
     told = with_header(view, loaded, {"abc"})
-    assert told.review == (mirrored,) and told.remarks == (mirrored, "writing is burnt in", UNJUDGED, SEEN)
+    assert told.review == (mirrored,) and told.remarks == (mirrored, "writing is burnt in", *NOT_JUDGED, SEEN)
     plain = with_header(view, LoadedFilm(film, None, "abc"), {"other"})
     assert (plain.review, plain.remarks) == (view.review, view.remarks)
 
 
 def test_inverted_grey_levels_are_corrected_and_said(reader, film):
     view = view_film(reader, 1 - film, None, fix_orientation=False)
-    assert view.remarks == ("grey levels seem stored inverted: corrected", UNJUDGED) and view.review == ()
+    assert view.remarks == ("grey levels seem stored inverted: corrected", *NOT_JUDGED) and view.review == ()
     assert np.array_equal(view.stored["right_lung"], np.abs(film - 0.3) < 0.04)
 
 
@@ -143,7 +144,7 @@ def test_a_mirrored_film_is_said_to_be_and_left_as_it_is(reader, film):
     assert view_film(sides, film, None, fix_orientation=True).review == ()
     stored = np.ascontiguousarray(film[:, ::-1])
     view = view_film(sides, stored, None, fix_orientation=True)
-    assert said in view.review and view.remarks == (UNJUDGED,)
+    assert said in view.review and view.remarks == NOT_JUDGED
     assert np.array_equal(view.stored["heart"], np.abs(stored - 0.5) < 0.04)
 
 
@@ -156,7 +157,7 @@ def test_what_is_no_chest_film_is_called_so_never_silently_done(reader):
 def test_without_the_trainings_shapes_nothing_is_claimed(reader, film):
     plain = Reader()
     view = view_film(plain, np.ascontiguousarray(np.rot90(film)), None, fix_orientation=True)
-    assert view.strangeness is None and view.remarks[1:] == (UNJUDGED,)
+    assert view.strangeness is None and view.remarks[1:] == (UNCHECKED, *NOT_JUDGED)
     assert view.remarks[0].startswith("the chest lies tilted by 88 degrees")
 
 
@@ -176,6 +177,8 @@ def test_a_low_predicted_dice_calls_for_a_review_and_each_stands_in_its_column(f
     monkeypatch.setattr("pipeline.film_view.predict_quality", lambda fit, traits: quality)
     view = view_film(Reader(), film, None, False)
     assert view.review == (f"predicted Dice of the {structure} 0.620, below 0.900",)
+    bare = view_film(Reader(), np.where(np.abs(film - GREY["heart"]) < 0.04, 0.9, film), None, False)
+    assert "no heart" in bare.review and UNJUDGED not in bare.remarks
     done = FilmJob(Reader(), tmp_path, "network", "MONOCHROME2").predict(LoadedFilm(film, None, "hash"), "a.png", "a")
     assert done.values["predicted_dice"] == quality["lungs"].predicted_dice
     assert done.values["predicted_dice_heart"] == quality["heart"].predicted_dice

@@ -1,6 +1,6 @@
 """The page of predictions: what a reader may take from it."""
 
-from report.known_errors import RATIO_ERROR, UNJUDGED
+from report.known_errors import RATIO_ERROR, UNCHECKED, UNJUDGED, UNJUDGED_LUNGS
 from report.page import Gallery, Heading, Table
 from report.prediction import prediction_page
 
@@ -36,6 +36,16 @@ def test_films_of_one_stem_are_told_apart_by_their_folder(tmp_path):
     assert [line[0] for line in table.rows] == named
     gallery = next(block for block in page.blocks if isinstance(block, Gallery))
     assert [picture.caption.partition(":")[0] for picture in gallery.pictures][2] == "other.dcm"
+
+
+def test_a_network_that_cannot_look_for_doubts_does_not_find_none(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"picture")
+    for said in (UNCHECKED, UNJUDGED_LUNGS):
+        page = prediction_page({"films": 1, "review": 0, "failed": 0}, [{**row("a"), "remarks": said}], [], tmp_path)
+        table = next(block for block in page.blocks if isinstance(block, Table))
+        assert table.rows[0][1] == "not checked" and "Look at every overlay." in page.blocks[0].text
+        (gallery,) = (block for block in page.blocks if isinstance(block, Gallery))
+        assert gallery.pictures[0].caption == "a.png: not checked"
 
 
 def test_what_failed_is_listed_and_what_is_not_shown_is_said(tmp_path):
