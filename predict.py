@@ -172,7 +172,7 @@ def predict(
             return DONE
         failures = [*not_followed, *((file, why) for file, why in ended if why is not None)]
         new = sum(why is None for _, why in ended)
-        lines = write_report(config.out, config.format, films, new, failures, connection, run_id)
+        lines = write_report(config.out, config.format, films, new, done, failures, connection, run_id)
     print("\n".join(lines))  # after the run's end: nobody may be reading it any more
     return SOME_FAILED if failures else DONE
 

@@ -23,9 +23,13 @@ class SpacingSource(NamedTuple):
         return stored_spacing(self.db, content_sha256), "spacing of the database's row"
 
     def is_that_of(self, path: Path, done: Done) -> bool:
-        """Tell whether a film that was done before was measured with the spacing that it would have now."""
+        """Tell whether a film that was done before was measured with the spacing that it would have now, or none is known now.
+
+        A call that leaves --pixel-spacing-mm out, to add a film, must not take the millimetres of the others away.
+        """
         stated = stated_spacing(path) if is_dicom(path) else None
-        return done.spacing_mm == (stated or self.known(done.input_sha256)[0])
+        now = stated or self.known(done.input_sha256)[0]
+        return now is None or done.spacing_mm == now
 
     def complete(self, film: LoadedFilm) -> LoadedFilm:
         """Return the film with a spacing where one is known; one whose file states it stays as it is."""

@@ -384,7 +384,7 @@ def test_the_spacing_of_a_picture_is_the_calls_else_the_databases(network, films
             call(network, tmp_path / "wrong", films, "--pixel-spacing-mm", wrong)
 
 
-def test_a_film_is_measured_anew_where_its_spacing_has_changed_since(network, films, tmp_path, monkeypatch):
+def test_a_film_is_measured_anew_where_its_spacing_has_changed_since(network, films, tmp_path, monkeypatch, capsys):
     done = []
     original = FilmJob.predict
     monkeypatch.setattr(
@@ -392,9 +392,21 @@ def test_a_film_is_measured_anew_where_its_spacing_has_changed_since(network, fi
         "predict",
         lambda self, film, file, name: (done.append(film.spacing_mm), original(self, film, file, name))[1],
     )
-    for words in ((), (), ("--pixel-spacing-mm", "0.2"), ("--pixel-spacing-mm", "0.20"), ()):
+    told = []
+    for words in (
+        (),
+        (),
+        ("--pixel-spacing-mm", "0.2"),
+        ("--pixel-spacing-mm", "0.20"),
+        (),
+        ("--pixel-spacing-mm", "0.3"),
+    ):
         call(network, tmp_path / "out", films / "a.png", *words)
-    assert done == [None, (0.2, 0.2), None]
+        told.append(
+            "1 film was done anew, masks too: the pixel spacing is another than before" in capsys.readouterr().out
+        )
+    assert done == [None, (0.2, 0.2), (0.3, 0.3)]  # a call that leaves the spacing out takes none away
+    assert told == [False] * 5 + [True] and rows(tmp_path / "out")[0]["row_spacing_mm"] == "0.3"
 
 
 def test_a_dicom_film_that_states_no_spacing_is_measured_anew_too(network, tmp_path, dicom_file, monkeypatch):
@@ -413,9 +425,7 @@ def test_a_dicom_film_that_states_no_spacing_is_measured_anew_too(network, tmp_p
     for words in (("--pixel-spacing-mm", "0.1"), ("--pixel-spacing-mm", "0.4"), ("--pixel-spacing-mm", "0.4"), ()):
         assert call(network, tmp_path / "out", silent, stating, *words) == 0
     stated = ("stating", (0.3, 0.3))
-    assert sorted(done, key=str) == sorted(
-        [("silent", (0.1, 0.1)), stated, ("silent", (0.4, 0.4)), ("silent", None)], key=str
-    )
+    assert sorted(done, key=str) == sorted([("silent", (0.1, 0.1)), stated, ("silent", (0.4, 0.4))], key=str)
 
 
 def test_results_of_another_command_are_not_replaced(network, films, tmp_path):
