@@ -136,7 +136,8 @@ def check_settings(connection: sqlite3.Connection, config: AnalyzeConfig) -> Non
     needed = config.split_set is not None or config.by == "split" and config.run is None
     if needed and not is_drawn(connection, split_set):
         known = ", ".join(split_sets(connection)) or "none"
-        raise ValueError(f"--split-set {split_set}: no such draw; the database has {known}")
+        asked_by = f"--split-set {split_set}" if config.split_set else f"--by split: the usual draw is {split_set}"
+        raise ValueError(f"{asked_by}: no such draw; the database has {known}: name one by --split-set, or a --run")
 
 
 def films_to_measure(connection: sqlite3.Connection, parameters: dict[str, str]) -> Selection:

@@ -87,6 +87,8 @@ def main(argv: list[str]) -> int:
     training = predictors[0].checkpoint.training
     db = (config.db or Path(training["db"])).absolute()
     connection = connect_existing(db)
+    if config.db is None:
+        print(f"Films of {db}, which the network was trained from; the scores are kept there too (--db names another)")
     # the query by its text: its file may lie anywhere, and a name of db/queries may be written out
     asked = {
         "db": str(db.resolve()),
@@ -165,7 +167,10 @@ def count_trained_on(members: Sequence[tuple[Predictor, list[ImageRecord]]], con
             print(f"{predictor.path} is of an older release and does not say which films it has learnt from")
         count = sum(record.content_sha256 in predictor.learnt_from for record in records)
         if count and config.split == "test":
-            alone = "name the --db it was trained with, or --split all"
+            alone = (
+                "name the --db it was trained with, or train with weights that have seen none of these films: after --init "
+                "films that the first network learnt from can test nothing"
+            )
             folds = "train the folds without --init, or begin with weights that have seen none of these films"
             raise ValueError(
                 f"{predictor.path}, or the weights it was begun with, has learnt from {count} of these {len(records)} films, "

@@ -103,10 +103,17 @@ def run_session(session: Session, whole: Path | None) -> int:
         write_curves(config.out, session.history)
     best = best_epoch(session.history)
     path = config.out / "best.pt"
-    print(
-        f"Best epoch {best['epoch']}, kept in {path}. Score it on the test films: python evaluate.py --checkpoint {path}"
-    )
+    print(f"Best epoch {best['epoch']}, kept in {path}. {what_next(session, path)}")
     return DONE
+
+
+def what_next(session: Session, path: Path) -> str:
+    """Say how to score the network on the test films, or that it cannot be, since the weights of --init know some of them."""
+    films, learnt = session.dataset.records, {*session.learnt_from}
+    known = sum(film.split == "test" and film.content_sha256 in learnt for film in films)
+    if known:
+        return f"evaluate.py refuses to test it, as --init has learnt from {known} of the test films"
+    return f"Score it on the test films: python evaluate.py --checkpoint {path}"
 
 
 def train_one_epoch(session: Session, progress: Progress) -> None:

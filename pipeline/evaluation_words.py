@@ -11,7 +11,7 @@ from report.film_result import FilmResult
 
 def learnt_in_words(known: int) -> str:
     """Say that so many of the films, at least one, are not unseen."""
-    return f"{counted(known, 'film was', 'films were')} learnt from or chosen by: no mean is one of unseen films."
+    return f"{counted(known, 'film was', 'films were')} learnt from or chosen by: what is said of them holds for no unseen film."
 
 
 def conventions_in_words(predictors: Sequence[Predictor], results: Sequence[FilmResult]) -> list[str]:

@@ -50,6 +50,6 @@ def spacing_of_call(values: Sequence[float]) -> tuple[float, float] | None:
     if len(values) > 2 or not is_possible_spacing(values[0], values[-1]):
         raise ValueError(
             f"--pixel-spacing-mm {','.join(map(str, values))}: wanted one number or two, mm between neighbouring pixels, from "
-            f"{SMALLEST_MM:g} to {LARGEST_MM:g}"
+            f"{SMALLEST_MM:g} to {LARGEST_MM:g}, with a decimal point, not a comma"
         )
     return values[0], values[-1]

@@ -165,7 +165,7 @@ def build_trainer(
         if start.preprocessing.get(name) != value:
             before = start.preprocessing.get(name)
             warn(
-                f"--init {config.init} was trained with {name} {before}, where this training has {value}: alike is better"
+                f"--init {config.init} was trained with {name} {before}, this training has {value}: far worse masks are likely"
             )
     trainer = Trainer(start.model, settings, device, config.precision)
     trainer.load_weights(start.weights, config.blend)

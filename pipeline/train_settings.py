@@ -205,7 +205,7 @@ def stored_config(folder: Path) -> TrainConfig:
     path = folder / "config.json"
     if not path.is_file():
         raise FileNotFoundError(
-            f"--resume {folder}: no config.json there; name the folder of a training that was begun"
+            f"--resume {folder}: no config.json there: nothing of a training was kept yet; begin it anew, or name another folder"
         )
     stored = read_json(path).get("settings")
     if not isinstance(stored, dict) or "epochs" not in stored:

@@ -574,7 +574,10 @@ def test_no_identifier_of_a_patient_is_in_the_cohort_report_unless_asked_for(pha
             "--provenance manul: no such provenance; wanted some of manual, landmark, phantom, model",
         ),
         (("--by", "split", "--split-set", "seed77"), "--split-set seed77: no such draw; the database has .*seed9"),
-        (("--by", "split"), "--split-set seed0: no such draw; the database has .*seed9"),
+        (
+            ("--by", "split"),
+            "--by split: the usual draw is seed0: no such draw; the database has .*seed9.*: name one by",
+        ),
         (("--split-set", "seed9"), "--split-set seed9 changes nothing without --by split"),
     ],
 )

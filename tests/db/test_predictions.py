@@ -1,6 +1,7 @@
 """Rows of predictions: what one run holds, what replaces what, and where measurements go."""
 
 import json
+import os
 
 import pytest
 
@@ -10,6 +11,7 @@ from db.predictions import (
     films_done,
     forget_prediction,
     measurement_columns,
+    move_prediction,
     names_given,
     open_prediction_run,
     read_predictions,
@@ -98,3 +100,25 @@ def test_rows_come_as_they_were_done_or_those_to_review_first(fresh_db, run):
     assert columns == ["cardiothoracic_ratio", "heart_width_mm", "heart_width_mm_spread"]
     third = list(read_predictions(fresh_db, run))[2]
     assert [third[column] for column in columns] == [0.5, 120.0, 1.5]
+
+
+def test_the_latest_name_of_a_film_in_a_folder_holds_however_the_folder_is_written(fresh_db, tmp_path, monkeypatch):
+    for network, name in (("n", "old"), ("other", "new")):
+        write_prediction(fresh_db, open_prediction_run(fresh_db, tmp_path, network, {}), values("a.png", name=name), [])
+    assert names_given(fresh_db, tmp_path) == {"a.png": "new"}
+    monkeypatch.chdir(tmp_path)
+    assert names_given(fresh_db, os.curdir) == {"a.png": "new"}
+
+
+def test_only_the_runs_own_film_is_moved(fresh_db, tmp_path):
+    runs = [open_prediction_run(fresh_db, tmp_path, network, {}) for network in ("n", "other")]
+    for run in runs:
+        write_prediction(fresh_db, run, values("a.png"), [])
+    move_prediction(fresh_db, runs[0], "a.png", "b.png")
+    assert [set(films_done(fresh_db, run)) for run in runs] == [{"b.png"}, {"a.png"}]
+
+
+def test_columns_keep_the_order_of_first_appearance(fresh_db, tmp_path):
+    run = open_prediction_run(fresh_db, tmp_path, "n", {})
+    write_prediction(fresh_db, run, values("a.png"), [WIDTH, RATIO])
+    assert measurement_columns(fresh_db, run) == ["heart_width_mm", "heart_width_mm_spread", "cardiothoracic_ratio"]

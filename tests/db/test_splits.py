@@ -113,3 +113,31 @@ def test_a_person_known_to_a_source_that_is_left_out_is_never_trained_on(fresh_d
     for left_out, person in (("a", "a:p"), ("b", "a:p"), ("c", "c:q"), ("d", "c:q")):
         splits = stored(fresh_db, draw_leave_out(fresh_db, 0, [left_out]))
         assert len(splits) == 2 and [patient for patient, split in splits.items() if split == "test"] == [person]
+
+
+def test_a_tenth_validates_in_every_fold_and_not_the_same_one(fresh_db, make_film):
+    write_source(fresh_db, "s", "/", "manifest", [make_film(f"{n}.png", f"p{n}") for n in range(300)])
+    vals = []
+    for fold in (1, 2, 3):
+        splits = stored(fresh_db, draw_fold(fresh_db, 0, fold, 3))
+        vals.append({name for name, split in splits.items() if split == "val"})
+        others = sum(split != "test" for split in splits.values())
+        assert 0.04 < len(vals[-1]) / others < 0.17
+    assert len(set.union(*vals)) > 1.5 * max(map(len, vals))
+
+
+@pytest.mark.parametrize(("people", "splits"), [(1, ["train"]), (2, ["test", "train"]), (3, ["test", "train", "val"])])
+def test_of_few_persons_one_is_tested_on_then_one_validates_and_one_stays_to_train_on(
+    fresh_db, make_film, people, splits
+):
+    names = [n for n in range(999) if hash_fraction(f"0:s:p{n}") >= 0.3 and hash_fraction(f"0:p{n}") >= 0.3][:people]
+    write_source(fresh_db, "s", "/", "manifest", [make_film(f"{n}.png", f"p{n}") for n in names])
+    assert sorted(stored(fresh_db, draw_split(fresh_db, 0)).values()) == splits
+
+
+def test_sources_left_out_are_one_split_in_any_order_and_none_is_refused(fresh_db, make_film):
+    for name in ("a", "b"):
+        write_source(fresh_db, name, "/", "manifest", [make_film(f"{name}.png", f"{name}1")])
+    assert draw_leave_out(fresh_db, 0, ["b", "a"]) == draw_leave_out(fresh_db, 0, ["a", "b", "a"])
+    with pytest.raises(ValueError, match="nothing"):
+        draw_leave_out(fresh_db, 0, [])

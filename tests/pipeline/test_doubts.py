@@ -99,3 +99,7 @@ def test_a_thorax_two_metres_wide_has_a_wrong_spacing():
     }
     assert {value: found for value, found in told.items() if found} == wrong
     assert list(doubts_of_spacing([Measurement("thorax_width_px", 2132.4, "px")])) == []
+
+
+def test_the_larger_lung_may_be_either():
+    assert doubts(lungs((5, 10), (40, 55))) == ["one lung is 3.0 times the other"]

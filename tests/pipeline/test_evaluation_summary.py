@@ -11,7 +11,7 @@ from db.records import ImageRecord
 from pipeline.comparison import Comparison
 from pipeline.evaluation_summary import summarise_quality, summarise_ratio, summarise_results
 from pipeline.results import remove_earlier_masks, result_lines
-from report.evaluation_tables import TITLES, confident_table, quality_table, ratio_table
+from report.evaluation_tables import TITLES, confident_table, film_table, quality_table, ratio_table
 from report.film_result import FilmResult, confident_failures, failures_to_show, unjudged_failures, worst_ratios
 from report.plain import plain
 from unet.quality import Quality
@@ -181,3 +181,8 @@ def test_the_terminal_gives_no_interval_of_few_patients_and_says_so():
     assert second == "Values of fewer than 10 patients (heart) have no interval: so few say little of others."
     assert remarked == "2 films: perhaps turned (remarks in films.csv)."
     assert last == "heart       +0.1000 against other, p = 1.0000, 1 film"
+
+
+def test_only_films_with_an_overlay_on_the_page_are_led_to():
+    table = film_table(FILMS[:2], {FILMS[1].record.image_id})
+    assert table.links == [None, f"film-{FILMS[1].record.image_id}"]

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from db.connection import connect
+from db.records import ImageRecord, MaskRecord
 from db.selection import query_text, select_images
-from pipeline.training_checks import too_few_to_fit
+from pipeline.training_checks import contents_hash, too_few_to_fit
 
 
 def test_films_too_few_for_what_is_fitted_after_the_training_are_told(phantom_db):
@@ -21,3 +22,34 @@ def test_films_too_few_for_what_is_fitted_after_the_training_are_told(phantom_db
     assert few.startswith("19 films to train on: ")
     bare = [replace(one, masks=()) for one in films("val", 5, 5)]
     assert too_few_to_fit([*films("train", 20, 10), *bare])[0].startswith("0 validation patients with masks")
+
+
+FILM = ImageRecord(
+    image_id=1,
+    source="a",
+    file="1.png",
+    path=None,
+    patient_id="p",
+    split="val",
+    height=9,
+    width=9,
+    photometric_interpretation=None,
+    spacing_mm=None,
+    content_sha256="c",
+    masks=(MaskRecord(structure="lungs", convention="clear_field", provenance="manual", rle="1 2", lung_value=1),),
+)
+
+
+def test_what_a_validation_films_mask_is_read_as_counts():
+    mask = FILM.masks[0]
+    hashes = {
+        contents_hash([replace(FILM, masks=masks)])
+        for masks in (
+            (),
+            (mask,),
+            (replace(mask, lung_value=2),),
+            (replace(mask, convention="includes_heart"),),
+            (replace(mask, structure="heart"),),
+        )
+    }
+    assert len(hashes) == 5

@@ -372,3 +372,130 @@ def test_intervals_are_written_with_as_many_decimals_as_help():
         interval(Interval(math.nan, math.nan, math.nan)) == "–"
         and interval(Interval(1.0, math.nan, math.nan)) == "1.000"
     )
+
+
+def test_sides():
+    rows = [film(sex="M", view="AP", age_years=60.0), film(sex="F", view="PA", age_years=59.9)]
+    assert {c.title: c.sides.tolist() for c in contrasts(rows)} == {
+        "men - women": [1, 0],
+        "AP - PA": [1, 0],
+        "60 years and older - younger": [1, 0],
+    }
+
+
+def test_a_comparison_is_the_first_group_minus_the_second_and_the_clearest_comes_first():
+    facts = {"sex": ["M"] * 10 + ["F"] * 12}
+    alike = measured("lung_area_ratio", [1 + 0.01 * (i % 7) for i in range(22)], **facts)
+    apart = measured(
+        "cardiothoracic_ratio", [*(0.55 + 0.001 * np.arange(10)), *(0.45 + 0.001 * np.arange(12))], **facts
+    )
+    too_few = measured("mediastinal_width_mm", [50.0] * 5, unit="mm", taken_by="network, run 3")
+    table = relation_table([alike, apart, too_few])
+    assert [row[0] for row in table.rows] == ["cardiothoracic_ratio", "lung_area_ratio"]
+    assert table.rows[0][2:5] == ("men - women", 10, 12) and table.rows[0][5].startswith("0.099 [")
+    assert table.caption.startswith("Measurements taken by source. ")
+
+
+def ratios(n, noise=0.005, seed=5):
+    rng = np.random.default_rng(seed)
+    age, view = rng.uniform(20, 80, n), ["AP", "PA"] * (n // 2)
+    values = 0.4 + 0.03 * age / 10 + 0.04 * np.array([v == "AP" for v in view]) + rng.normal(0, noise, n)
+    return measured("cardiothoracic_ratio", values, age_years=list(age), view=view).values
+
+
+def test_the_slope_of_age_is_per_ten_years():
+    assert float(cells(model_table(ratios(60), "source"), "age, per 10 years")[1].split()[0]) == pytest.approx(
+        0.03, abs=0.003
+    )
+
+
+def test_a_second_film_of_each_patient_makes_the_model_no_surer():
+    rows = ratios(60, noise=0.05)
+    low, high = (
+        [float(x) for x in cells(model_table(films, "source"), "AP, not PA")[1].split("[")[1].strip("]").split(",")]
+        for films in (rows, [*rows, *rows])
+    )
+    assert high[1] - high[0] == pytest.approx(low[1] - low[0], rel=0.08)
+
+
+def test_beside_one_large_source_no_film_of_a_small_one_is_left_out():
+    rows = [{**row, "source": "a" if i < 60 else "b"} for i, row in enumerate(ratios(70))]
+    table = model_table(rows, "source")
+    assert (
+        "over 70 films" in table.caption and "left out" not in table.caption and "does not tell apart" in table.caption
+    )
+
+
+def test_of_two_rare_facts_the_rarer_goes_first():
+    sex = ["M"] * 5 + ["F"] * 40 + [None] * 55
+    rows = [{**row, "sex": sex[i]} for i, row in enumerate(ratios(100))]
+    assert [row[0] for row in model_table(rows, "source").rows][2:] == ["AP, not PA"]
+
+
+def test_boxes_hold_the_groups_that_they_are_named_after():
+    rows = measured(
+        "cardiothoracic_ratio",
+        [0.6] * 10 + [0.4] * 10,
+        sex=["M"] * 10 + ["F"] * 10,
+        view=["PA"] * 10 + ["AP"] * 10,
+        age_years=[70.0] * 10 + [50.0] * 10,
+    ).values
+    chart = ratio_by_group_figure(rows, "cardiothoracic_ratio", "ratio")
+    assert set(chart.rows) == {("men", 0.6), ("women", 0.4), ("AP", 0.4), ("PA", 0.6), ("60+", 0.6), ("<60", 0.4)}
+
+
+def test_many_films_of_one_person_are_no_group_and_hearts_have_gaps_too():
+    scores = [
+        {**film("a" if i % 2 else f"p{i}", sex="F" if i % 2 else "M"), "structure": "lungs", "dice": 0.9}
+        for i in range(40)
+    ]
+    assert gap_table(scores) is None
+    hearts = [
+        {**row, "structure": "heart", "patient_id": f"p{i}", "dice": 0.8 if i % 2 else 0.9}
+        for i, row in enumerate(scores)
+    ]
+    assert [row[:2] for row in gap_table(hearts).rows] == [("heart", "men - women")]
+
+
+def test_three_films_are_enough():
+    pairs = [pair(i, 0.5 + 0.01 * i, 0.5 + 0.02 * i) for i in range(3)]
+    assert agreement_table(pairs, "reference", "them").rows[0][1] == 3
+    assert agreement_table(pairs[:2], "reference", "them") is None
+
+
+def test_limits_and_cv():
+    lengths = [pair(i, 101.0 + i % 2, 100.0 + i, "heart_width_mm", "mm") for i in range(6)]
+    (line,) = agreement_table(lengths, "reference", "them").rows
+    assert float(line[4]) < float(line[3]) < float(line[5]) and line[7] > 0
+    angles = [{**row, "name": "right_costophrenic_angle_deg", "unit": "deg"} for row in lengths]
+    assert agreement_table(angles, "reference", "them").rows[0][7] is None
+    zero = [{**lengths[0], "reference": 0.0}, *lengths[1:]]
+    assert agreement_table(zero, "reference", "them").rows[0][7] is None
+    stated = [{**row, "stated": row["reference"]} for row in lengths]
+    assert ["above 100 %" in agreement_table(stated, side, "them").caption for side in ("reference", "stated")] == [
+        False,
+        True,
+    ]
+
+
+def test_errors_of_heart_and_chest_that_go_together_cancel_in_the_ratio():
+    logs = [0.1, -0.1, 0.2, -0.2]
+    heart = [pair(i, 100 * np.exp(e), 100.0, "heart_width_mm", "mm") for i, e in enumerate(logs)]
+    chest = [pair(i, 300 * np.exp(e / 2), 300.0, "thorax_width_mm", "mm") for i, e in enumerate(logs)]
+    assert heart_share([*heart, *chest], "reference")[2] == pytest.approx(2)
+
+
+def test_dots_are_differences_at_means_in_millimetres_where_these_are_known():
+    mm = [pair(i, 110.0 + i, 100.0, "heart_width_mm", "mm") for i in range(3)]
+    px = [pair(10 + i, 510.0 + i, 500.0, "heart_width_px", "px") for i in range(3)]
+    chart = agreement_figure([*px, *mm], "reference")
+    (axis,) = chart.figure.axes
+    dots = axis.lines[0]
+    assert list(dots.get_xdata()) == [105, 105.5, 106] and list(dots.get_ydata()) == [10, 11, 12]
+    assert {row[0] for row in chart.rows} == {"heart_width_mm"}
+
+
+def test_the_spread_is_the_median_one():
+    assert "spreads by 0.0200" in spread_sentence(
+        [pair(i, 0.5, 0.5, spread=s) for i, s in enumerate((0.01, 0.02, 0.09))]
+    )

@@ -3,7 +3,7 @@
 import pytest
 
 from report.evaluation_figures import group_figure
-from report.evaluation_tables import group_tables, summary_tables, threshold_table
+from report.evaluation_tables import calibration_table, group_tables, summary_tables, threshold_table
 from report.reading_help import reading_help
 
 
@@ -130,3 +130,56 @@ def test_a_threshold_of_several_networks_is_listed_and_no_dice_claimed_for_it():
     assert one == [("heart", "0.70", "0.40 to 0.60", "+0.0100", 4, 0.9, 0.85, 0.7, 0.9)]
     several = threshold_table({"lungs": {**part, "used": [], "on_validation": [point, point]}}).rows
     assert several == [("both lungs", "of its lungs", None, None, 4, None, 0.85, 0.7, 0.9)]
+
+
+def test_every_number_of_a_structure_stands_under_its_head():
+    dice = {"films": 3, "empty": 1, "mean": 0.9, "low": 0.8, "high": 0.95, "median": 0.91, "p5": 0.7, "below": 0.25}
+    own = {"dice": dice, "iou": {"mean": 0.6}, "precision": {"mean": 0.5}, "recall": {"mean": 0.4}}
+    own["relative_area_error"] = {"mean": 0.1}
+    for n, name in enumerate(("hd95_mm", "assd_mm", "hd_mm", "nsd_1mm", "nsd_2mm", "nsd_4mm")):
+        own[name] = {"films": 2, "empty": 1, "mean": 10.0 + n, "low": 20.0 + n, "high": 30.0 + n, "median": 40.0 + n}
+    overlap, distances = summary_tables({"structures": {"heart": own}})
+    assert dict(zip(overlap.columns, overlap.rows[0], strict=True)) == {
+        "structure": "heart",
+        "films": 3,
+        "empty masks": 1,
+        "Dice": 0.9,
+        "95 % interval": "0.8000 to 0.9500",
+        "median": 0.91,
+        "5th percentile": 0.7,
+        "below 0.9": "25.0 %",
+        "IoU": 0.6,
+        "precision": 0.5,
+        "recall": 0.4,
+        "area error": 0.1,
+    }
+    assert distances.rows[0] == (
+        "heart",
+        2,
+        1,
+        "10.00",
+        "20.00 to 30.00",
+        "40.00",
+        "11.00",
+        "21.00 to 31.00",
+        "41.00",
+        "12.00",
+        13.0,
+        14.0,
+        15.0,
+    )
+
+
+def test_empty_masks_of_films_with_several_findings_are_not_counted_twice():
+    groups = [{**group("mass", 9), "empty": 1}, {**group("nodule", 8), "empty": 1}]
+    assert next(group_tables(groups)).caption == "Dice by finding."
+
+
+def test_calibration_numbers_stand_under_their_heads():
+    part = {"pixels": 7, "ece": 0.1, "mce": 0.2, "brier": 0.3, "nll": 0.4}
+    table = calibration_table({"heart": {"near": {"before": part, "after": {**part, "ece": 0.05}}}})
+    assert table.columns[4:] == ("ECE", "MCE", "Brier", "NLL")
+    assert table.rows == [
+        ("heart", "near the border", "before", 7, 0.1, 0.2, 0.3, 0.4),
+        ("heart", "near the border", "after", 7, 0.05, 0.2, 0.3, 0.4),
+    ]  # fmt: skip

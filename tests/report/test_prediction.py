@@ -2,7 +2,7 @@
 
 from report.known_errors import RATIO_ERROR, UNCHECKED, UNJUDGED, UNJUDGED_LUNGS
 from report.page import Gallery, Heading, Table
-from report.prediction import prediction_page
+from report.prediction import GALLERY, LISTED, prediction_page
 
 
 def row(name, review="", strangeness=0.2, ratio=0.4567):
@@ -72,3 +72,16 @@ def test_ratios_of_hearts_that_nobody_has_judged_are_marked_and_not_vouched_for(
         table = next(block for block in page.blocks if isinstance(block, Table))
         assert ("hearts and ratios have not been judged" in table.caption) == told != (RATIO_ERROR in table.caption)
     assert [line[3] for line in table.rows] == ["0.46", "0.46 ?"]
+
+
+def test_a_page_of_thousands_stays_one_that_a_browser_opens_and_counts_them(tmp_path):
+    rows = [row(f"f{n}") for n in range(GALLERY + 1)]
+    for one in rows:
+        (tmp_path / f"{one['name']}.jpg").write_bytes(b"picture")
+    failures = [(f"{n}.png", "cut off") for n in range(LISTED + 1)]
+    page = prediction_page({"films": 99, "review": 1, "failed": len(failures)}, rows, failures, tmp_path)
+    (gallery,) = (block for block in page.blocks if isinstance(block, Gallery))
+    every, failed = (block for block in page.blocks if isinstance(block, Table))
+    assert len(gallery.pictures) == GALLERY and every.links[-2:] == [f"film-{GALLERY - 1}", None]
+    assert len(failed.rows) == LISTED
+    assert page.blocks[0].text.startswith("99 films have masks, 1 is to be looked at; 2001 failed.")
