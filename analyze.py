@@ -105,6 +105,8 @@ def main(argv: list[str]) -> int:
             add_likenesses(analysis, connection)
         analysis.add_measurements(runs_to_show(connection, run_id if config.measure else None, evaluation))
         path = write_results(analysis, out, config)
+    if films is not None:
+        print(f"Some films of each source with every measured line: {out / 'measured'}")
     print(f"Report: {path}")
     unreadable = sum(row["fact"] == UNREADABLE for row in analysis.odd)
     if unreadable:

@@ -184,6 +184,7 @@ def _reason(text: str) -> str:
         ("too large for this machine", "too large for the memory"),
         ("not UTF-8", "file name that is not UTF-8"),
         ("leads outside", "path leads outside the folder"),
+        ("drive letter", "path is not relative to the table"),
         ("unreadable DICOM", "unreadable or truncated"),
         ("unreadable or truncated", "unreadable or truncated"),
         ("[Errno ", "cannot be read"),

@@ -13,6 +13,7 @@ from data.overlay import overlay
 
 BLUE, ORANGE, GREEN, PINK, WHITE = (86, 180, 233), (230, 159, 0), (0, 158, 115), (204, 121, 167), (255, 255, 255)
 PANEL_WIDTH = 240  # pixels beside the film, for the values
+LINE_HEIGHT = 16  # pixels
 
 
 class Line(NamedTuple):
@@ -59,7 +60,9 @@ def draw_measurements(
         pen.line(ends, fill=line.colour, width=2)
         for x, y in ends:
             pen.ellipse([x - 2, y - 2, x + 2, y + 2], fill=line.colour)
-    return np.concatenate([np.asarray(picture), _caption_panel(masks, spacing_mm, picture.height)], axis=1)
+    film, panel = np.asarray(picture), _caption_panel(masks, spacing_mm)
+    height = max(len(film), len(panel))  # a small film is lower than the list of values
+    return np.concatenate([np.pad(part, ((0, height - len(part)), (0, 0), (0, 0))) for part in (film, panel)], axis=1)
 
 
 def _thorax_lines(heart: np.ndarray | None, edges: Mapping[str, Edges], spacing: Spacing) -> list[Line]:
@@ -86,11 +89,12 @@ def _legs(corner: Corner | None) -> list[Line]:
     return [] if corner is None else [Line(corner.point, corner.start, ORANGE), Line(corner.point, corner.end, ORANGE)]
 
 
-def _caption_panel(masks: Mapping[str, np.ndarray], spacing_mm: Spacing | None, height: int) -> np.ndarray:
-    panel = Image.new("RGB", (PANEL_WIDTH, height))
+def _caption_panel(masks: Mapping[str, np.ndarray], spacing_mm: Spacing | None) -> np.ndarray:
+    texts = captions(masks, spacing_mm)
+    panel = Image.new("RGB", (PANEL_WIDTH, 16 + LINE_HEIGHT * len(texts)))
     pen = ImageDraw.Draw(panel)
-    for index, text in enumerate(captions(masks, spacing_mm)):
-        pen.text((8, 8 + 16 * index), text, fill=WHITE)
+    for index, text in enumerate(texts):
+        pen.text((8, 8 + LINE_HEIGHT * index), text, fill=WHITE)
     return np.asarray(panel)
 
 

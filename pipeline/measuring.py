@@ -1,6 +1,7 @@
 """Clinical measurements of predicted and of reference masks, kept as rows with the run that took them."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from db.runs import finish_run, start_run
 from db.scores import write_measurements
 from report.film_result import FilmResult
 
-DRAWN = 6
+DRAWN = 3
 REFERENCE = "measure"
 """Command of the run that measures an evaluation's reference masks; its parent is the evaluation."""
 
@@ -31,15 +32,17 @@ def keep_measurements(connection: sqlite3.Connection, run_id: int, folder: Path,
 def measure_references(records: Iterable[ImageRecord], folder: Path) -> Iterator[tuple]:
     """Yield (image_id, name, value, unit, spread) of every value that the films' stored masks allow.
 
-    The first DRAWN films are drawn with every measured line as folder/IMAGE_ID.png, for a radiologist to check.
+    The first DRAWN films of each source are drawn with every measured line as folder/IMAGE_ID.png, for a radiologist to check.
     Raises ValueError or OSError where a mask cannot be read: a cohort that is silently smaller would mislead.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for earlier in folder.glob("*.png"):  # of another selection
         earlier.unlink()
-    for number, record in enumerate(records):
+    films: Counter[str] = Counter()
+    for record in records:
         masks = load_masks(record)
-        if number < DRAWN:
+        films[record.source] += 1
+        if films[record.source] <= DRAWN:
             with atomic_file(folder / f"{record.image_id}.png") as file:
                 file.write(encode_picture(draw_measurements(load_record(record), masks, record.spacing_mm)))
         yield from _rows([(record, measure_masks(masks, record.spacing_mm))])

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -45,6 +46,8 @@ def below(root: Path, file: str) -> str:
 
 def inside(root: Path, file: str) -> Path:
     """Return root / file, which must lie below root also after following links; ValueError where it leads outside."""
+    if re.match(r"[A-Za-z]:/", file):
+        raise ValueError(f"{file}: a path with a drive letter; wanted one relative to {root}")
     path = Path(os.path.realpath(root / file))  # Path.resolve fails on circular links: such a file is missing
     if not path.is_relative_to(os.path.realpath(root)):
         raise ValueError(f"{file}: the path leads outside the source's folder {root}; move the file into it")

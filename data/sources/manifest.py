@@ -27,17 +27,11 @@ from data.sources.facts import (
     view_codes,
 )
 from data.sources.files import below, inside
-from data.sources.table import read_table
+from data.sources.manifest_columns import named_rows, unit_of, unused_columns
 from db.records import MASK_STRUCTURES, PROVENANCES, SourceFilm, SourceMask, SourceMeasurement
 
-FACT_COLUMNS = (
-    "file", "patient_id", "study_id", "sex", "age_years", "study_date", "offset_days", "finding", "modality", "view",
-    "body_part", "photometric", "pixel_spacing_mm", "mask_convention", "mask_provenance", "note", "license", "same_patient_as",
-)  # fmt: skip
 PATHS = ("file", *MASK_STRUCTURES)
 MANY_FILMS = 10
-UNITS = {"ratio": "ratio", "mm": "mm", "mm2": "mm2", "deg": "deg"}
-"""A further column whose name ends in one of these is a measurement, e.g. cardiothoracic_ratio, heart_width_mm."""
 
 
 def manifest_path(folder: Path) -> Path:
@@ -51,7 +45,7 @@ def manifest_path(folder: Path) -> Path:
 def masks_beside(table: Path) -> set[Path]:
     """Return the pictures that a table lists as masks and not as films; none where it is no such table."""
     try:
-        rows = [row for _, row in read_table(table, ("file",))]
+        rows = [row for _, row in named_rows(table)]
     except (ValueError, OSError):
         return set()
     masks = {table.parent / mask.file for row in rows for mask in _masks(row)}
@@ -61,7 +55,7 @@ def masks_beside(table: Path) -> set[Path]:
 def read(folder: Path) -> Iterator[SourceFilm]:
     """Yield the rows of a manifest; facts that are stated but not understood are left out, and a warning tells which."""
     path = manifest_path(folder)
-    yield from read_rows(path, path.parent, read_table(path, ("file",)))
+    yield from read_rows(path, path.parent, named_rows(path))
 
 
 def read_rows(table: Path, root: Path, rows: Iterable[tuple[int, dict[str, str]]]) -> Iterator[SourceFilm]:
@@ -99,10 +93,9 @@ def read_rows(table: Path, root: Path, rows: Iterable[tuple[int, dict[str, str]]
         doubts.texts.append(
             f"same_patient_as: {len(unknown)} ids that no row has, the first {unknown[0][1]!r} in line {unknown[0][0]}"
         )
-    known = {*FACT_COLUMNS, *MASK_STRUCTURES}
-    unused = [column for column in columns if column and column not in known and not _unit_of(column)]
-    if unused:
-        doubts.texts.append(f"columns not used: {', '.join(unused)} (docs/data-formats.md lists those that are)")
+    doubts.texts += unused_columns(columns)
+    if "mask_convention" in columns and not any(film.masks for film in films):
+        doubts.texts.append(f"no row names a mask: wanted its file in one of the columns {', '.join(MASK_STRUCTURES)}")
     for text in (*doubts.texts, *doubts.lines()):
         warnings.warn(f"{table}: {text}", stacklevel=2)
 
@@ -116,14 +109,6 @@ def _one_id_for_most(films: Sequence[SourceFilm]) -> Iterator[str]:
                 f"patient_id: {count} of {persons.total()} films name {person!r} and count as one person's; leave the id empty "
                 "where it stands for nobody"
             )
-
-
-def _unit_of(column: str) -> str | None:
-    if column in FACT_COLUMNS or "_" not in column:
-        return None
-    if "spacing" in column:  # a misspelt pixel_spacing_mm measures no patient
-        return None
-    return UNITS.get(column.rsplit("_", 1)[1])
 
 
 def _header(root: Path, row: dict[str, str]) -> HeaderFacts:
@@ -214,7 +199,7 @@ def _provenance(text: str | None) -> str:
 
 def _measurements(row: dict[str, str], line: int, doubts: Doubts) -> Iterator[SourceMeasurement]:
     for column in row:
-        unit = _unit_of(column)
+        unit = unit_of(column)
         value = doubts.fact(row, line, column, number) if unit else None
         if value is not None:
             yield SourceMeasurement(name=column, value=value, unit=unit)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from data import ingest
 from data.sources import READERS
-from data.sources.manifest import FACT_COLUMNS
+from data.sources.manifest_columns import FACT_COLUMNS
 from db.connection import connect
 from db.records import MASK_STRUCTURES
 from db.selection import query_text, select_images

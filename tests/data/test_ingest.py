@@ -177,6 +177,36 @@ def test_one_fact_that_is_not_understood_loses_neither_the_film_nor_the_others(t
         assert f"{column}: 1 x not understood and left out, the first {first} in line 2" in warned
 
 
+def test_columns_as_a_spreadsheet_has_them_are_known_and_near_misses_are_asked_about(tmp_path, capsys):
+    text = (
+        "File;Patient ID;Pixel spacing (mm);Heart width (mm);Age;Sexe;mask-convention;Mask Convention\n"
+        "a.png;A17;0,2;120;63;F;clear_field;clear_field\nb.png;A17;0,2;;;;;\n"
+    )
+    assert call("manifest", written(tmp_path / "films", text), "--db", tmp_path / "db") == DONE
+    a, b = images(tmp_path / "db")
+    assert a["patient_id"] == b["patient_id"] == "films:A17" and a["row_spacing_mm"] == 0.2
+    width = connect(tmp_path / "db").execute("SELECT name, value, unit FROM measurement").fetchone()
+    assert tuple(width) == ("heart_width_mm", 120, "mm")
+    said = capsys.readouterr().err
+    assert (
+        "columns not used: age (age_years?), sexe (sex?), mask-convention (mask_convention?), mask convention (mask_"
+        in said
+    )
+
+
+def test_a_table_that_names_no_mask_though_it_states_their_convention_is_told_so(tmp_path, capsys):
+    text = "file,structure,mask,mask_convention,mask_provenance\na.png,heart,m.png,clear_field,manual\nb.png,,,,\n"
+    call("manifest", written(tmp_path / "films", text), "--db", tmp_path / "db")
+    said = capsys.readouterr().err
+    assert "no row names a mask: wanted its file in one of the columns right_lung, left_lung, heart, lungs" in said
+
+
+def test_a_path_with_a_drive_letter_is_refused_as_such(tmp_path, capsys):
+    text = "file\nC:\\Users\\me\\a.png\nb.png\n"
+    assert call("manifest", written(tmp_path / "films", text), "--db", tmp_path / "db") == SOME_FAILED
+    assert "1 x path is not relative to the table; the first: C:/Users/me/a.png" in capsys.readouterr().out
+
+
 def test_spacing_with_a_decimal_comma_and_rows_that_are_cut_off(tmp_path, capsys):
     text = "file;pixel_spacing_mm;sex\na.png;0,143;F\nb.png;0,2\n"
     assert call("manifest", written(tmp_path / "films", text), "--db", tmp_path / "db") == DONE

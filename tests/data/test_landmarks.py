@@ -236,7 +236,7 @@ def test_the_drawing_shows_the_lines_where_they_were_taken():
     phantom = draw_phantom(0, 1, 256)
     image = phantom.image / 255
     picture = draw_measurements(image, phantom.masks, (1.0, 1.0), longest_side=256)
-    assert picture.shape[0] == 256 and picture.dtype == np.uint8
+    assert picture.shape[0] == 16 + 16 * len(captions(phantom.masks, (1.0, 1.0))) > 256 and picture.dtype == np.uint8
     lines = measurement_lines(phantom.masks, (1.0, 1.0))
     for line in lines:
         row, column = (round((a + b) / 2) for a, b in zip(line.start, line.end, strict=True))
@@ -244,6 +244,9 @@ def test_the_drawing_shows_the_lines_where_they_were_taken():
         assert (window == line.colour).all(axis=1).any(), line
     widest = max(lines, key=lambda line: abs(line.end[1] - line.start[1]))
     assert abs(widest.end[1] - widest.start[1]) == named(phantom.masks, None)["internal_thoracic_diameter_px"].value
+    low = draw_measurements(image, phantom.masks, (1.0, 1.0), longest_side=64)
+    lines = len(captions(phantom.masks, (1.0, 1.0)))
+    assert len(low) == 16 + 16 * lines > 64 and low[8 + 16 * (lines - 1) :, 64:].any()  # the last value is on it
     empty = draw_measurements(image, {}, None, longest_side=128)
     assert empty.shape[0] == 128
 
