@@ -184,7 +184,7 @@ def _write_onnx(module: FilmModule, path: Path) -> Run:
     import onnxruntime  # optional; imported before the long work begins
     import onnxscript  # noqa: F401  what torch writes ONNX with
 
-    torch.onnx.export(_program(module), dynamo=True, verbose=False).save(str(path))
+    torch.onnx.export(_program(module), dynamo=True, verbose=False, output_names=["probability"]).save(str(path))
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     return lambda film: torch.from_numpy(session.run(None, {"film": film.numpy()})[0])
 

@@ -1,4 +1,6 @@
+import re
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,6 +75,23 @@ def test_onnx_says_the_same(tmp_path):
     predictor = Predictor(path, "cpu", "float32")
     for film in films():
         assert np.abs(session.run(None, {"film": film})[0] - predictor.probabilities(film)).max() < export.TOLERANCE
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize(("number", "format"), [(0, "torch-export,torchscript"), (1, "onnx")])
+def test_the_lines_of_the_documentation_use_the_exported_network(tmp_path, monkeypatch, number, format):
+    if format == "onnx":
+        pytest.importorskip("onnxscript")
+        pytest.importorskip("onnxruntime")
+    path = write_checkpoint(tmp_path / "best.pt")
+    assert export.main(["--checkpoint", str(path), "--out", str(tmp_path / "exported"), "--formats", format]) == 0
+    page = (Path(__file__).parent.parent.parent / "docs/results-files.md").read_text(encoding="utf-8")
+    section = page.partition("## `python -m unet.export`")[2].partition("\n## ")[0]
+    lines = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[number]
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    exec(lines, found)
+    assert np.abs(np.asarray(found["probability"]) - Predictor(path, "cpu").probabilities(found["film"])).max() < 1e-4
 
 
 def test_what_cannot_be_exported_is_said_in_one_line(tmp_path, monkeypatch):
