@@ -94,12 +94,12 @@ def too_few_to_fit(records: Sequence[ImageRecord]) -> list[str]:
     warnings = []
     if len(judges) < LEAST_PATIENTS:
         warnings.append(
-            f"{len(judges)} validation patients with masks: the best epoch, thresholds and temperatures are chosen by few, and "
+            f"validation patients with masks: {len(judges)}. The best epoch, thresholds and temperatures are chosen by few, and "
             f"below {LEAST_PATIENTS} no Dice of new films is predicted, so that no mask is called doubtful by it"
         )
     if films < LEAST_FILMS:
         warnings.append(
-            f"{films} films to train on: below {LEAST_FILMS} nothing is fitted that recognises pictures unlike chest films"
+            f"films to train on: {films}. Below {LEAST_FILMS} nothing is fitted that recognises pictures unlike chest films"
         )
     return warnings
 

@@ -123,7 +123,7 @@ def cohort_sentence(rows: Rows) -> str:
     unknown = len(people) - sexes["F"] - sexes["M"]
     women, men = counted(sexes["F"], "woman", "women"), counted(sexes["M"], "man", "men")
     others = counted(unknown, "patient", "patients")
-    sentences = [f"{women} and {men}; for {others} the sex is not stated or another."]
+    sentences = [f"{women} and {men}; for {others} the sex is not stated, is stated in two ways, or is another."]
     if ages:
         low, median, high = np.percentile(ages, [25, 50, 75])
         sentences.append(

@@ -17,11 +17,11 @@ def test_films_too_few_for_what_is_fitted_after_the_training_are_told(phantom_db
 
     assert too_few_to_fit([*films("train", 20, 10), *films("val", 5, 5), *films("test", 1, 1)]) == []
     (few,) = too_few_to_fit([*films("train", 20, 10), *films("val", 9, 4)])  # films of one patient judge alike
-    assert few.startswith("4 validation patients with masks: ") and "no Dice of new films is predicted" in few
+    assert few.startswith("validation patients with masks: 4. ") and "no Dice of new films is predicted" in few
     (few,) = too_few_to_fit([*films("train", 19, 10), *films("val", 5, 5), *films("test", 9, 9)])
-    assert few.startswith("19 films to train on: ")
+    assert few.startswith("films to train on: 19. ")
     bare = [replace(one, masks=()) for one in films("val", 5, 5)]
-    assert too_few_to_fit([*films("train", 20, 10), *bare])[0].startswith("0 validation patients with masks")
+    assert too_few_to_fit([*films("train", 20, 10), *bare])[0].startswith("validation patients with masks: 0. ")
 
 
 FILM = ImageRecord(
