@@ -23,7 +23,7 @@ from data.augment import AugmentConfig
 from db.records import MASK_STRUCTURES
 from db.runs import log_epoch
 from pipeline.curriculum import best_epoch, stage_at
-from pipeline.fitting import fit_on_training, fit_on_validation
+from pipeline.fitting import fit_on_training, fit_on_validation, inherit_fits
 from pipeline.session import Session, finish, open_session, save
 from pipeline.train_settings import OVERFIT_DICE, OVERFIT_STEPS, TrainConfig, complete, resumed_config, stored_config
 from pipeline.training_checks import warn
@@ -84,6 +84,8 @@ def run_session(session: Session, whole: Path | None) -> int:
             path, films = config.out / "best.pt", session.dataset
             fit_on_validation(path, films, session.val_rows, trainer.device, trainer.precision, session.history)
             fit_on_training(path, films, session.train_rows, session.val_rows, trainer.device, trainer.precision)
+            if config.init and (taken := inherit_fits(path, config.init)):
+                print(f"Too few films to fit {' and '.join(taken)}: taken from {config.init}")
     except KeyboardInterrupt:
         progress.close()
         finish(session, "interrupted")

@@ -26,7 +26,7 @@ from unet.quality import fit_quality
 from unet.structures import with_lungs
 from unet.thresholds import choose_threshold, dice_by_threshold
 from unet.traits import film_signs, film_traits
-from unet.typical import fit_typical
+from unet.typical import fit_typical, is_fitted
 
 MOST_FILMS = 200  # of a split, evenly spaced: more hardly improve the fits
 SPOILT_FILMS = 64  # how many of them are also spoilt
@@ -94,6 +94,29 @@ def fit_on_training(
     checkpoint.typical = fit_typical(*signs)
     with atomic_file(path) as file:
         save_checkpoint(file, checkpoint)
+
+
+def inherit_fits(path: Path, init: Path) -> list[str]:
+    """Take what too few films left without a fit from the network that a training began with; return in words what was taken.
+
+    Nothing where its file is gone, or its films were prepared otherwise: weights that were fine-tuned a little are strange, and
+    fail, where those before them did.
+    """
+    checkpoint, before = load_checkpoint(path), load_checkpoint(init) if init.is_file() else None
+    if before is None or before.preprocessing != checkpoint.preprocessing:
+        return []
+    taken = []
+    if not is_fitted(checkpoint.typical) and is_fitted(before.typical):
+        checkpoint.typical = before.typical
+        taken.append("what chest films look like")
+    if not checkpoint.quality.get("structures") and before.quality.get("structures"):
+        checkpoint.quality = before.quality
+        taken.append("how its masks are judged")
+    if taken:
+        checkpoint.progress = {**checkpoint.progress, "inherited": taken}
+        with atomic_file(path) as file:
+            save_checkpoint(file, checkpoint)
+    return taken
 
 
 def predict_batch(model: nn.Module, batch: Batch, precision: str) -> Iterator[Film]:

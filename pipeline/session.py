@@ -72,7 +72,7 @@ def open_session(config: TrainConfig, held: ExitStack) -> Session:
     config = replace(config, precision=precision)
     stages = first_then_others(lambda: plan_stages(config, dataset, train_rows))
     taught_before = start is not None or stages[0].films == "phantom"
-    few = too_few_to_fit(records) if not config.overfit_batch else []
+    few = too_few_to_fit(records, start) if not config.overfit_batch else []
     idle = without_effect(config, stages[0].films == "phantom", stages[-1].guests)
     for fault in (*dataset.faults(taught_before), *already_known(config.init, start, records), *few, *idle):
         warn(fault)

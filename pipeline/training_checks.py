@@ -14,7 +14,7 @@ from report.run_folder import read_facts
 from unet.checkpoint import Checkpoint
 from unet.distributed import is_first
 from unet.quality import LEAST_PATIENTS
-from unet.typical import LEAST_FILMS
+from unet.typical import LEAST_FILMS, is_fitted
 
 
 def check_counts(records: Sequence[ImageRecord], config: TrainConfig) -> None:
@@ -87,17 +87,25 @@ def already_known(init: Path | None, start: Checkpoint | None, records: Sequence
     ]
 
 
-def too_few_to_fit(records: Sequence[ImageRecord]) -> list[str]:
-    """Return what the checkpoint will lack, since the selection has too few films to fit it on; often nothing."""
+def too_few_to_fit(records: Sequence[ImageRecord], start: Checkpoint | None = None) -> list[str]:
+    """Return what the checkpoint will lack, since the selection has too few films to fit it on; often nothing.
+
+    start: the weights of --init, whose fits it takes instead where they have some.
+    """
+    judged = start is not None and bool(start.quality.get("structures"))
     judges = {record.patient_id for record in records if record.split == "val" and record.masks}
     films = sum(record.split == "train" for record in records)
     warnings = []
     if len(judges) < LEAST_PATIENTS:
         warnings.append(
-            f"validation patients with masks: {len(judges)}. The best epoch, thresholds and temperatures are chosen by few, and "
-            f"below {LEAST_PATIENTS} no Dice of new films is predicted, so that no mask is called doubtful by it"
+            f"validation patients with masks: {len(judges)}. The best epoch, thresholds and temperatures are chosen by few"
+            + (
+                ""
+                if judged
+                else f", and below {LEAST_PATIENTS} no Dice of new films is predicted: none calls a mask doubtful"
+            )
         )
-    if films < LEAST_FILMS:
+    if films < LEAST_FILMS and not (start and is_fitted(start.typical)):
         warnings.append(
             f"films to train on: {films}. Below {LEAST_FILMS} nothing is fitted that recognises pictures unlike chest films"
         )

@@ -579,6 +579,20 @@ def test_fine_tuning_starts_from_the_given_weights(finished, phantom_db, tmp_pat
     assert torch.allclose(start["head.weight"], tuned["head.weight"], atol=1e-4)
 
 
+def test_few_films_keep_what_the_network_before_them_knew_of_films(finished, phantom_db, tmp_path, capsys):
+    flags = ("--epochs", "1", "--train-films", "10")
+    call(phantom_db, tmp_path / "tuned", "--init", finished / "best.pt", *flags)
+    said = capsys.readouterr()
+    assert f"Too few films to fit what chest films look like: taken from {finished / 'best.pt'}" in said.out
+    assert "below 20 nothing is fitted" not in said.err.lower()
+    before, tuned = load_checkpoint(finished / "best.pt"), load_checkpoint(tmp_path / "tuned/best.pt")
+    assert tuned.typical == before.typical and tuned.quality != before.quality
+    assert tuned.progress["inherited"] == ["what chest films look like"]
+    call(phantom_db, tmp_path / "fresh", *flags)
+    assert "Below 20 nothing is fitted" in capsys.readouterr().err
+    assert "precision" not in load_checkpoint(tmp_path / "fresh/best.pt").typical
+
+
 def test_fine_tuned_weights_are_drawn_back_to_the_given_ones(finished, phantom_db, tmp_path):
     out = tmp_path / "tuned"
     call(phantom_db, out, "--init", finished / "best.pt", "--epochs", "1", "--blend", "0.25")

@@ -14,6 +14,7 @@ from pipeline.fitting import (
     fit_on_training,
     fit_on_validation,
     fit_temperatures,
+    inherit_fits,
     probabilities_of,
 )
 from unet.calibration import add, nll, reliability
@@ -138,3 +139,24 @@ def test_the_threshold_is_one_of_calibrated_probabilities_and_the_unions_sees_bo
     assert points["left_lung"]["threshold"] == pytest.approx(1 / (1 + np.exp(-0.5)), abs=0.011)  # of raw ones 0.88
     assert points["lungs"]["threshold"] == pytest.approx(1 / (1 + np.exp(-0.5)), abs=0.011)
     assert points["lungs"]["dice"] > 0.98
+
+
+def test_what_few_films_left_without_a_fit_is_that_of_the_network_before(tmp_path):
+    def kept(name, **parts):
+        config = UNetConfig(base=4, depth=1)
+        usual = {"preprocessing": {"size": 64}, "training": {}, "structures": [*STRUCTURES], **parts}
+        with open(tmp_path / name, "wb") as file:
+            save_checkpoint(file, Checkpoint(config, UNet(config).state_dict(), **usual))
+        return tmp_path / name
+
+    fitted = {"typical": {"precision": [1.0]}, "quality": {"structures": {"lungs": {}}}}
+    init = kept("init.pt", **fitted)
+    bare = {"typical": {"films": 9}, "quality": {"structures": {}}}
+    path = kept("bare.pt", **bare)
+    assert len(inherit_fits(path, init)) == 2
+    assert (load_checkpoint(path).typical, load_checkpoint(path).quality) == tuple(fitted.values())
+    own = {"typical": {"precision": [2.0]}, "quality": {"structures": {"heart": {}}}}
+    path = kept("own.pt", **own)
+    assert inherit_fits(path, init) == [] and load_checkpoint(path).typical == own["typical"]
+    assert inherit_fits(kept("other.pt", preprocessing={"size": 96}, **bare), init) == []
+    assert inherit_fits(kept("alone.pt", **bare), tmp_path / "gone.pt") == []
