@@ -87,8 +87,6 @@ def main(argv: list[str]) -> int:
     training = predictors[0].checkpoint.training
     db = (config.db or Path(training["db"])).absolute()
     connection = connect_existing(db)
-    if config.db is None:
-        print(f"Films of {db}, which the network was trained from; the scores are kept there too (--db names another)")
     # the query by its text: its file may lie anywhere, and a name of db/queries may be written out
     asked = {
         "db": str(db.resolve()),
@@ -115,6 +113,8 @@ def main(argv: list[str]) -> int:
             raise ValueError(f"none of the {len(failures)} films could be read; the first: {record.path}: {why}")
         store_results(connection, run_id, out, results)
         lines = write_results(out, connection, run_id, facts, predictors, results, failures, other)
+    if config.db is None:
+        lines.insert(0, f"Films of {db}, from which the network was trained; scores are kept there too (--db names another)")
     print("\n".join(lines))  # after the run's end: nobody may be reading it any more
     return SOME_FAILED if failures else DONE
 

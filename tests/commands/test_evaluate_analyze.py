@@ -267,10 +267,12 @@ def test_masks_of_another_convention_and_films_stored_mirrored_are_told(trained,
     assert "The network learnt masks of" not in (trained / "evaluate-test/report.md").read_text()
 
 
-def test_folds_are_pooled(phantom_db, small_training, tmp_path, copy_of):
+def test_folds_are_pooled(phantom_db, small_training, tmp_path, copy_of, capsys):
     out = tmp_path / "cross"
     train.main(["--db", str(phantom_db), "--out", str(out), *small_training, "--epochs", "1", "--folds", "2"])
+    capsys.readouterr()
     assert evaluate.main(["--checkpoint", str(out), "--precision", "float32"]) == 0
+    assert capsys.readouterr().out.startswith(f"Films of {phantom_db}, from which the network was trained; ")
     assert json.loads((out / "evaluate-test/summary.json").read_text())["precision"] == "float32 as asked"
     rows = [row for row in scores(out / "evaluate-test") if row["structure"] == "lungs"]
     assert len(rows) == len({row["image_id"] for row in rows}) >= 30
