@@ -136,9 +136,9 @@ class Analysis:
         doubled = self.rows_of("duplicates")
         odd = [row for row in self.odd_values if row["command"] not in PREDICTING and not row["lent"]]
         self.odd += [{key: row[key] for key in ODD_KEYS} for row in odd]
-        again = [row for row in doubled if row["same_file"] and row["same_person"]]
+        again = sum(row["same_file"] and row["same_person"] for row in doubled)
         for row in doubled:
-            if row in again:
+            if row["same_file"] and row["same_person"]:
                 continue
             person = "the same person" if row["same_person"] else "ANOTHER person"
             why = f"same bytes as image {row['first_image_id']} of {person}" + (", left out" if row["left_out"] else "")
@@ -151,7 +151,7 @@ class Analysis:
             Text(
                 f"{counted(len(doubled), 'image has', 'images have')} the same bytes as another one: "
                 f"{len(doubled) - kept} recognised at ingest and left out, {kept} still counted; {others} listed "
-                f"under another person; {len(again)} are further rows of one file, as in a table with a row for each mask. "
+                f"under another person; {again} are further rows of one file, as in a table with a row for each mask. "
                 "Query: db/queries/duplicates.sql."
             ),
         )
