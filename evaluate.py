@@ -114,7 +114,9 @@ def main(argv: list[str]) -> int:
         store_results(connection, run_id, out, results)
         lines = write_results(out, connection, run_id, facts, predictors, results, failures, other)
     if config.db is None:
-        lines.insert(0, f"Films of {db}, from which the network was trained; scores are kept there too (--db names another)")
+        lines.insert(
+            0, f"Films of {db}, from which the network was trained; scores are kept there too (--db names another)"
+        )
     print("\n".join(lines))  # after the run's end: nobody may be reading it any more
     return SOME_FAILED if failures else DONE
 
