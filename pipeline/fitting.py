@@ -99,8 +99,8 @@ def fit_on_training(
 def inherit_fits(path: Path, init: Path) -> list[str]:
     """Take what too few films left without a fit from the network that a training began with; return in words what was taken.
 
-    Nothing where its file is gone, or its films were prepared otherwise: weights that were fine-tuned a little are strange, and
-    fail, where those before them did.
+    path: the new best.pt, which is written anew; init: the earlier one. Weights that have moved a little find the same pictures
+    strange and fail on the same films. Nothing is taken where init is gone or its films were prepared otherwise.
     """
     checkpoint, before = load_checkpoint(path), load_checkpoint(init) if init.is_file() else None
     if before is None or before.preprocessing != checkpoint.preprocessing:

@@ -43,7 +43,7 @@ def write_report(
     path = write_page(prediction_page(counts, rows, failures, out / "overlays"), out)
     own = films_done(connection, run_id)
     respaced = sum(
-        own[file].input_sha256 == before.input_sha256 and own[file].spacing_mm != before.spacing_mm is not None
+        own[file].input_sha256 == before.input_sha256 and before.spacing_mm not in (None, own[file].spacing_mm)
         for file, before in earlier.items()
         if file in own
     )

@@ -58,7 +58,10 @@ def neutral_filling_passes(effect: float, movement: float, cases: int, limit: fl
     effect: what a finding does to the answer, mean over standard deviation. movement: standard deviation of what covering does
     to films without the finding, as a share of the one before. Each half passes where its mean over the cases is at most `limit`
     of the finding's effect, taken as known: (2 Phi(limit effect sqrt(n) / movement) - 1)^2 for two independent halves.
+    ValueError unless effect and movement are above 0 and there is a case.
     """
+    if effect <= 0 or movement <= 0 or cases < 1:
+        raise ValueError(f"neutral_filling_passes: {effect}, {movement}, {cases} cases; wanted all above 0")
     return (2 * NORMAL.cdf(limit * effect * math.sqrt(cases) / movement) - 1) ** 2
 
 

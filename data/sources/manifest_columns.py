@@ -22,14 +22,9 @@ def named_rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
     Of two columns that would have one name, both keep their own.
     """
+    meant: dict[str, str] | None = None
     for line, row in read_table(table, ("file",)):
-        plain = {column: re.sub(r"[^a-z0-9]+", "_", column).strip("_") for column in row}
-        count = Counter([*plain.values(), *row])  # a plain name that is its own counts twice
-        meant = {
-            column: name
-            for column, name in plain.items()
-            if count[name] == 1 and (name in (*FACT_COLUMNS, *MASK_STRUCTURES) or unit_of(name))
-        }
+        meant = _known_names([*row]) if meant is None else meant  # every row has the same columns
         yield line, {meant.get(column, column): cell for column, cell in row.items()}
 
 
@@ -48,6 +43,17 @@ def unit_of(column: str) -> str | None:
     if "spacing" in column:  # a misspelt pixel_spacing_mm measures no patient
         return None
     return UNITS.get(column.rsplit("_", 1)[1])
+
+
+def _known_names(columns: Sequence[str]) -> dict[str, str]:
+    """Return the known name of each column that is written otherwise."""
+    plain = {column: re.sub(r"[^a-z0-9]+", "_", column).strip("_") for column in columns}
+    count = Counter([*plain.values(), *columns])  # a plain name that is its own counts twice
+    return {
+        column: name
+        for column, name in plain.items()
+        if count[name] == 1 and (name in (*FACT_COLUMNS, *MASK_STRUCTURES) or unit_of(name))
+    }
 
 
 def _with_guess(column: str) -> str:

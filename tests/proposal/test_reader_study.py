@@ -38,6 +38,8 @@ def test_a_neutral_filling_passes_the_gate_as_often_as_simulated():
     passed = (np.abs(halves) <= 0.1 * effect).all(axis=1).mean()
     assert neutral_filling_passes(effect, movement, cases) == pytest.approx(passed, abs=0.02)
     assert neutral_filling_passes(effect, 1e-9, cases) == pytest.approx(1)
+    with pytest.raises(ValueError, match="wanted all above 0"):
+        neutral_filling_passes(effect, 0.0, cases)
 
 
 def test_the_width_of_a_gap_of_aurocs_is_that_of_simulated_scores():
